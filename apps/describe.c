@@ -156,15 +156,14 @@ static PetscErrorCode list_registry(size_t which)
 
 static PetscErrorCode list(const fare_arguments *arguments)
 {
-  const size_t which = arguments->count == 2 ? find_registry(arguments->argument[1]) : REGISTRIES;
-  int          rank;
+  const PetscBool first = fare_is_rank_0(PETSC_COMM_WORLD);
+  const size_t    which = arguments->count == 2 ? find_registry(arguments->argument[1]) : REGISTRIES;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
   if (arguments->count > 2 || (arguments->count == 2 && which == REGISTRIES))
     PetscCall(
       fare_usage(&fare_command_list, "cannot list '%.60s'", arguments->argument[arguments->count - 1]));
-  for (size_t i = 0; i < REGISTRIES && rank == 0; i++) {
+  for (size_t i = 0; i < REGISTRIES && first; i++) {
     if (which < REGISTRIES && i != which) continue;
     if (which == REGISTRIES && i) printf("\n");
     PetscCall(list_registry(i));
@@ -184,14 +183,13 @@ static PetscErrorCode unknown(size_t which, const char *name)
 
 static PetscErrorCode describe(const fare_arguments *arguments)
 {
-  const char *name, *summary;
-  size_t      which;
-  int         rank;
+  const PetscBool first = fare_is_rank_0(PETSC_COMM_WORLD);
+  const char     *name, *summary;
+  size_t          which;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
   if (arguments->count == 2 && !strcmp(arguments->argument[1], "study")) {
-    if (rank == 0) {
+    if (first) {
       fare_plan_describe(stdout);
       fare_sweep_describe(stdout);
     }
@@ -203,11 +201,10 @@ static PetscErrorCode describe(const fare_arguments *arguments)
     PetscCall(fare_usage(&fare_command_describe, "unknown kind '%.60s'", arguments->argument[1]));
   for (size_t i = 0; (name = registries[which].at(i, &summary)); i++) {
     if (strcmp(name, arguments->argument[2])) continue;
-    if (rank == 0) PetscCall(registries[which].describe(name));
+    if (first) PetscCall(registries[which].describe(name));
     PetscFunctionReturn(0);
   }
-  if (registries[which].describe_also &&
-    registries[which].describe_also(arguments->argument[2], rank == 0 ? PETSC_TRUE : PETSC_FALSE)) {
+  if (registries[which].describe_also && registries[which].describe_also(arguments->argument[2], first)) {
     PetscFunctionReturn(0);
   }
   PetscCall(unknown(which, arguments->argument[2]));
@@ -215,19 +212,21 @@ static PetscErrorCode describe(const fare_arguments *arguments)
 }
 
 const fare_command fare_command_list = {
-  .name     = "list",
-  .synopsis = "list [systems|samplers|measures|waveforms|analyses]",
-  .summary  = "lists systems, samplers, measures, waveforms and analyses",
-  .help     = "fare list samplers\n",
-  .run      = list,
-  .word_at  = kind_at,
+  .name        = "list",
+  .synopsis    = "list [systems|samplers|measures|waveforms|analyses]",
+  .summary     = "lists systems, samplers, measures, waveforms and analyses",
+  .help        = "fare list samplers\n",
+  .run         = list,
+  .without_mpi = PETSC_TRUE,
+  .word_at     = kind_at,
 };
 
 const fare_command fare_command_describe = {
-  .name     = "describe",
-  .synopsis = "describe study | system NAME | sampler NAME | measure NAME | waveform NAME | analysis NAME",
-  .summary  = "describes one item and its keys, with defaults and ranges",
-  .help     = "fare describe system prinz\n",
-  .run      = describe,
-  .word_at  = thing_at,
+  .name        = "describe",
+  .synopsis    = "describe study | system NAME | sampler NAME | measure NAME | waveform NAME | analysis NAME",
+  .summary     = "describes one item and its keys, with defaults and ranges",
+  .help        = "fare describe system prinz\n",
+  .run         = describe,
+  .without_mpi = PETSC_TRUE,
+  .word_at     = thing_at,
 };

@@ -9,17 +9,27 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define WORD_SIZE 256
+
 extern char **environ;
 
 static struct {
   fare_drawing what;
   char         directory[PETSC_MAX_PATH_LEN];
+  int          words;
+  char         word[FARE_DRAW_WORDS_MAX][WORD_SIZE];
 } pending;
 
 void fare_draw_later(fare_drawing what, const char *directory)
 {
   pending.what = what;
   snprintf(pending.directory, sizeof pending.directory, "%s", directory);
+}
+
+void fare_draw_option(const char *name, const char *value)
+{
+  if (pending.words < FARE_DRAW_WORDS_MAX)
+    snprintf(pending.word[pending.words++], WORD_SIZE, "%s%s%s", name, value ? "=" : "", value ? value : "");
 }
 
 PetscBool fare_find_data(const char *name, size_t size, char path[])
@@ -34,16 +44,16 @@ PetscBool fare_find_data(const char *name, size_t size, char path[])
 }
 
 /*
-  `python PACKAGE SUBCOMMAND DIRECTORY`. Python takes modules from that directory first, and none from where
-  the user is. `numbers` tells where they are whatever happens here.
+  `python PACKAGE SUBCOMMAND DIRECTORY OPTIONS`. Python takes modules from that directory first, and none from
+  where the user is. `numbers` tells where they are whatever happens here.
 */
 static int draw(const char *subcommand, const char *directory, const char *numbers)
 {
   char python[PETSC_MAX_PATH_LEN] = FARE_PYTHON, package[PETSC_MAX_PATH_LEN], what[32],
        where[PETSC_MAX_PATH_LEN];
-  char *const command[] = {python, package, what, where, NULL};
-  pid_t       child;
-  int         status;
+  char *command[FARE_DRAW_WORDS_MAX + 5] = {python, package, what, where};
+  pid_t child;
+  int   status;
 
   if (!*python || !fare_find_data("postproc/__main__.py", sizeof package, package)) {
     fprintf(stderr, "fare: no %s: %s (the numbers are in %s)\n", subcommand,
@@ -55,6 +65,7 @@ static int draw(const char *subcommand, const char *directory, const char *numbe
   *strrchr(package, '/') = 0; /* the directory: Python runs its __main__.py */
   snprintf(what, sizeof what, "%s", subcommand);
   snprintf(where, sizeof where, "%s", directory);
+  for (int i = 0; i < pending.words; i++) command[4 + i] = pending.word[i];
   fflush(NULL);
   if (posix_spawn(&child, python, NULL, NULL, command, environ) || waitpid(child, &status, 0) != child)
     status = -1;

@@ -13,6 +13,7 @@ static PetscErrorCode check_launcher(void)
   int         size;
 
   PetscFunctionBegin;
+  if (PETSC_COMM_WORLD == MPI_COMM_NULL) PetscFunctionReturn(0);
   PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &size));
   if (size == 1 && tasks && atoi(tasks) > 1 && !getenv("OMPI_COMM_WORLD_SIZE"))
     FARE_FAIL(FARE_ERR_INPUT,
@@ -22,24 +23,42 @@ static PetscErrorCode check_launcher(void)
   PetscFunctionReturn(0);
 }
 
+/* The first word; "help" where there is none, or it asks for help. */
+static const char *first_word(const fare_arguments *arguments)
+{
+  const char *word = arguments->count ? arguments->argument[0] : "help";
+
+  return !strcmp(word, "--help") || !strcmp(word, "-h") ? "help" : word;
+}
+
+/* Whether MPI, whose start takes longer than the answer, is not called for. */
+static PetscBool does_without_mpi(const fare_arguments *arguments)
+{
+  const char *name = first_word(arguments);
+
+  if (fare_is_launched()) return PETSC_FALSE;
+  for (const fare_command *const *command = fare_commands; *command; command++) {
+    if (!strcmp((*command)->name, name)) return (*command)->without_mpi;
+  }
+  return PETSC_TRUE; /* --version, or a mistake */
+}
+
 static PetscErrorCode dispatch(const fare_arguments *arguments)
 {
-  const char         *name = arguments->count ? arguments->argument[0] : "help";
+  const PetscBool     first = fare_is_rank_0(PETSC_COMM_WORLD);
+  const char         *name  = first_word(arguments);
   const fare_command *command;
-  int                 rank;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
   PetscCall(check_launcher());
-  if (!strcmp(name, "--help") || !strcmp(name, "-h")) name = "help";
   if (!strcmp(name, "--version")) {
-    if (rank == 0) printf("fare %s\n", fare_version());
+    if (first) printf("fare %s\n", fare_version());
     PetscFunctionReturn(0);
   }
   PetscCall(fare_find_command(name, &command));
   for (int i = 1; i < arguments->count; i++) {
     if (strcmp(arguments->argument[i], "--help") && strcmp(arguments->argument[i], "-h")) continue;
-    if (rank == 0) fare_print_help(command);
+    if (first) fare_print_help(command);
     PetscFunctionReturn(0);
   }
   PetscCall(command->run(arguments));
@@ -49,7 +68,8 @@ static PetscErrorCode dispatch(const fare_arguments *arguments)
 int main(int argc, char **argv)
 {
   fare_arguments arguments = {argc - 1, argv + 1};
-  int            options = argc, code, rank = 0;
+  int            options   = argc, code;
+  PetscBool      first;
   char         **petsc;
 
   /* what stands behind "--" is PETSc's, and only that */
@@ -64,10 +84,12 @@ int main(int argc, char **argv)
   /* a request to stop may come before MPI is up, where it would end one rank alone */
   if (arguments.count && !strcmp(arguments.argument[0], fare_command_run.name) && fare_stop_listen(0))
     return FARE_EXIT_FAILED;
-  if (fare_initialize(PetscMax(1, argc - options), petsc)) return FARE_EXIT_FAILED;
-  MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
-  code = fare_finalize(dispatch(&arguments));
+  if (does_without_mpi(&arguments) ? fare_initialize_without_mpi()
+                                   : fare_initialize(PetscMax(1, argc - options), petsc))
+    return FARE_EXIT_FAILED;
+  first = fare_is_rank_0(PETSC_COMM_WORLD);
+  code  = fare_finalize(dispatch(&arguments));
   free(petsc);
-  if (code == FARE_EXIT_DONE && rank == 0) code = fare_draw_now();
+  if (code == FARE_EXIT_DONE && first) code = fare_draw_now();
   return code;
 }

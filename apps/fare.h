@@ -20,6 +20,7 @@ typedef struct {
     Where it is NULL itself, files follow.
   */
   const char *(*word_at)(const char *before, size_t i);
+  PetscBool without_mpi; /* needs none */
 } fare_command;
 
 extern const fare_command fare_command_run, fare_command_check, fare_command_status, fare_command_list,
@@ -86,6 +87,9 @@ typedef enum {
 } fare_drawing;
 /* Replaces what was to be drawn before. */
 void fare_draw_later(fare_drawing what, const char *directory);
+#define FARE_DRAW_WORDS_MAX 8
+/* An option for the Python program, for instance "--movie=gif"; at most FARE_DRAW_WORDS_MAX of them. */
+void fare_draw_option(const char *name, const char *value);
 /* Draws it with the Python that was found when FARE was built, and says where it is. Returns an exit code. */
 int fare_draw_now(void);
 

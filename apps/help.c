@@ -57,14 +57,12 @@ static PetscErrorCode help(const fare_arguments *arguments)
   const char         *word    = arguments->count > 1 ? arguments->argument[1] : NULL;
   const PetscBool     manual  = word && !strcmp(word, "--man") ? PETSC_TRUE : PETSC_FALSE;
   const fare_command *command = NULL;
-  int                 rank;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
   if (arguments->count > 2) PetscCall(fare_usage(&fare_command_help, "one subcommand at a time"));
   if (word && *word == '-' && !manual) PetscCall(fare_unknown_option(&fare_command_help, word));
   if (word && !manual) PetscCall(fare_find_command(word, &command));
-  if (rank) PetscFunctionReturn(0);
+  if (!fare_is_rank_0(PETSC_COMM_WORLD)) PetscFunctionReturn(0);
   if (manual)
     fare_print_manual(fare_commands, stdout);
   else if (word)
@@ -84,34 +82,35 @@ static const char *shell_at(const char *before, size_t i)
 static PetscErrorCode complete(const fare_arguments *arguments)
 {
   size_t shell = 0;
-  int    rank;
 
   PetscFunctionBegin;
   while (arguments->count == 2 && shell_at(NULL, shell) && strcmp(arguments->argument[1], shells[shell]))
     shell++;
   if (arguments->count != 2 || !shell_at(NULL, shell))
     PetscCall(fare_usage(&fare_command_completion, "which shell?"));
-  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
-  if (rank == 0) fare_print_completion(fare_commands, shell ? PETSC_TRUE : PETSC_FALSE);
+  if (fare_is_rank_0(PETSC_COMM_WORLD))
+    fare_print_completion(fare_commands, shell ? PETSC_TRUE : PETSC_FALSE);
   PetscFunctionReturn(0);
 }
 
 const fare_command fare_command_completion = {
-  .name     = "completion",
-  .synopsis = "completion bash | zsh",
-  .summary  = "prints a shell completion script for subcommands, options and names",
-  .help     = "source <(fare completion bash)\n\n"
-              "Put that line into ~/.bashrc, or `source <(fare completion zsh)` after compinit into "
-              "~/.zshrc. An installed FARE provides both to the shells.\n",
-  .run      = complete,
-  .word_at  = shell_at,
+  .name        = "completion",
+  .synopsis    = "completion bash | zsh",
+  .summary     = "prints a shell completion script for subcommands, options and names",
+  .help        = "source <(fare completion bash)\n\n"
+                 "Put that line into ~/.bashrc, or `source <(fare completion zsh)` after compinit into "
+                 "~/.zshrc. An installed FARE provides both to the shells.\n",
+  .without_mpi = PETSC_TRUE,
+  .run         = complete,
+  .word_at     = shell_at,
 };
 
 const fare_command fare_command_help = {
-  .name     = "help",
-  .synopsis = "help [SUBCOMMAND | --man]",
-  .summary  = "lists the subcommands, explains one, or prints the manual page",
-  .help     = "fare help run\nfare help --man | man -l -\n",
-  .run      = help,
-  .word_at  = command_at,
+  .name        = "help",
+  .synopsis    = "help [SUBCOMMAND | --man]",
+  .summary     = "lists the subcommands, explains one, or prints the manual page",
+  .help        = "fare help run\nfare help --man | man -l -\n",
+  .without_mpi = PETSC_TRUE,
+  .run         = help,
+  .word_at     = command_at,
 };

@@ -10,7 +10,7 @@ typedef struct {
   fare_study_options study;
   fare_run_options   run;
   double             seconds; /* to stop after; 0: never */
-  PetscBool          report;
+  PetscBool          report, quick;
   PetscInt64         point; /* of a sweep; -1: all of them, or no sweep */
 } options;
 
@@ -95,6 +95,8 @@ static PetscErrorCode parse(const fare_command *command, const fare_arguments *a
       o->run.tables = PETSC_TRUE;
     } else if (is_run && !strcmp(word, "--no-report")) {
       o->report = PETSC_FALSE;
+    } else if (command == &fare_command_check && !strcmp(word, "--quick")) {
+      o->quick = PETSC_TRUE;
     } else {
       PetscCall(fare_unknown_option(command, word));
     }
@@ -178,7 +180,7 @@ static PetscErrorCode run(const fare_arguments *arguments)
 }
 
 /* The resolved plan, what it takes, and whether it could be begun. */
-static PetscErrorCode check_plan(const fare_plan *plan)
+static PetscErrorCode check_plan(const fare_plan *plan, PetscBool quick)
 {
   fare_text      text = {0};
   PetscErrorCode code = 0;
@@ -191,6 +193,7 @@ static PetscErrorCode check_plan(const fare_plan *plan)
   if (rank == 0) {
     printf("%s\n", text.text);
     code = fare_plan_estimate(plan, ranks, stdout);
+    if (!code && !quick) code = fare_plan_forecast(plan, ranks, stdout);
   }
   fare_text_free(&text);
   PetscCall(fare_error_agree(PETSC_COMM_WORLD, code));
@@ -225,7 +228,7 @@ static PetscErrorCode check(const fare_arguments *arguments)
     PetscCall(fare_plan_read(PETSC_COMM_WORLD, o.study.file, o.study.count, o.study.assignment, &plan));
   if (points && rank == 0)
     printf("# A sweep of %lld points, each valid by itself; this is point 0:\n\n", (long long)points);
-  PetscCall(check_plan(plan));
+  PetscCall(check_plan(plan, o.quick));
   PetscCall(fare_plan_destroy(&plan));
   PetscFunctionReturn(0);
 }
@@ -291,8 +294,12 @@ const fare_command fare_command_run = {
 
 const fare_command fare_command_check = {
   .name     = "check",
-  .synopsis = "check STUDY.yaml [--set key=value ...]",
-  .summary  = "checks a study and prints the resolved plan and its cost; runs nothing",
-  .help     = "fare check input/prinz_driven.yaml\n",
-  .run      = check,
+  .synopsis = "check STUDY.yaml [--set key=value ...] [--quick]",
+  .summary  = "checks a study and prints the resolved plan and its cost",
+  .help =
+    "fare check input/prinz_driven.yaml\n"
+    "mpirun -n 4 fare check input/prinz_driven.yaml     the time on 4 ranks\n\n"
+    "Tries pieces of the work for the time, which takes about a second, some more for many methods that "
+    "learn;\n--quick leaves this out. Writes nothing.\n",
+  .run = check,
 };

@@ -60,9 +60,10 @@ static PetscErrorCode read_replicates(const char *word, int *replicates)
   PetscFunctionBegin;
   errno = 0;
   value = strtol(word, &end, 10);
-  if (errno || *end || end == word || value < REPLICATES_LEAST || value > REPLICATES_MOST)
-    PetscCall(fare_usage(&fare_command_score, "--replicates: expected an integer from %d to %d, got '%.60s'",
-      REPLICATES_LEAST, REPLICATES_MOST, word));
+  if (errno || *end || end == word || (value && value < REPLICATES_LEAST) || value > REPLICATES_MOST)
+    PetscCall(fare_usage(&fare_command_score,
+      "--replicates: expected an integer from %d to %d, or 0 for values alone, got '%.60s'", REPLICATES_LEAST,
+      REPLICATES_MOST, word));
   *replicates = (int)value;
   PetscFunctionReturn(0);
 }

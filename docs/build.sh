@@ -2,13 +2,19 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Builds the site from the pages in docs/, the field tables of `fare`, and the C headers. A warning is an
 # error.
-#   docs/build.sh [DIRECTORY]      default: build/site; open index.html there
+#   docs/build.sh [--links] [DIRECTORY]      default: build/site; open index.html there
+# --links visits the addresses on the web that the pages name; it needs a network, and CI has none.
 # FARE_COMMAND names another program than build/bin/fare. FARE_DOCS_OFFLINE=1 puts Debian's MathJax into the
 # site (50 MB), so that it shows its equations without the web.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 fare=${FARE_COMMAND:-build/bin/fare}
+links=
+if [[ ${1:-} == --links ]]; then
+  links=1
+  shift
+fi
 site=${1:-build/site}
 [[ -x $fare ]] || { echo "docs/build.sh: no program '$fare'; build FARE first" >&2; exit 2; }
 # Debian's Python, where its packages are
@@ -39,4 +45,5 @@ fi
 sed -i -E 's#\]\(\.\./(input/|packaging/|[A-Z_]+\.md|CITATION|LICENSE)#](\1#g; s#\]\(docs/#](#g' \
   "$work"/*.md "$work"/*/*.md
 "$python" -m sphinx -W --keep-going -q -b html "$work" "$site"
+if [[ $links ]]; then "$python" -m sphinx -q -b linkcheck "$work" "$site/.links"; fi
 echo "site: $site/index.html"

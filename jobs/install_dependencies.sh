@@ -3,14 +3,14 @@
 # Installs missing dependencies: on Debian and its derivatives with apt-get (as root or with sudo).
 # On other systems it prints the names of the packages for Fedora and Spack, and stops.
 #   jobs/install_dependencies.sh [--with-torch | --with-slurm | --with-notebooks | --with-checks |
-#     --with-docs ...]
+#     --with-docs | --with-browser ...]
 set -euo pipefail
 
 packages=(gcc make cmake ninja-build pkg-config openmpi-bin libopenmpi-dev libpetsc-real-dev libslepc-real-dev
   libhdf5-openmpi-dev libyaml-dev zlib1g-dev libopenblas-dev libcmocka-dev python3 python3-h5py python3-numpy
   python3-matplotlib python3-xarray python3-pandas python3-h5netcdf python3-pip python3-setuptools
   python3-wheel)
-options="--with-torch, --with-slurm, --with-notebooks, --with-checks and --with-docs"
+options="--with-torch, --with-slurm, --with-notebooks, --with-checks, --with-docs and --with-browser"
 for option in "$@"; do
   case $option in
     --with-torch) packages+=(python3-torch) ;;
@@ -18,6 +18,7 @@ for option in "$@"; do
     --with-slurm) packages+=(slurmctld slurmd slurm-client munge iproute2) ;;
     --with-checks) packages+=(clang-format-14 black mypy python3-pytest shellcheck codespell doxygen mandoc
       zsh environment-modules) ;;
+    --with-browser) packages+=(chromium) ;;
     --with-docs) packages+=(python3-sphinx python3-myst-parser furo doxygen) ;;
     *) echo "install_dependencies: unknown option '$option' (there are $options)" >&2; exit 2 ;;
   esac

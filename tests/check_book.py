@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """
-Builds the site with warnings as errors, where Sphinx is installed, and checks that docs/how_to/warnings.md
-explains every warning that the program can print, and quotes nothing that it does not say.
+Builds the site with warnings as errors, where Sphinx is installed. Checks before that docs/how_to/warnings.md
+explains every warning that the program can print, and quotes nothing that it does not say; that the gallery shows
+every study of input; and that no link in the repository leads nowhere. Pages on the web are not asked for: their
+addresses must be well formed, and docs/build.sh --links visits them.
 fare-test: labels=form timeout=600
 """
 from __future__ import annotations
@@ -22,6 +24,9 @@ LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
 QUOTED = re.compile(
     r"\*\*([^*]+)\*\*|^\| `([^`]+)`", re.MULTILINE
 )  # an entry of the page, or its first column
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)]*)\)|<(https?:[^>]*)>", re.DOTALL)
+ADDRESS = re.compile(r"https://[a-z0-9-]+(\.[a-z0-9-]+)+(/[\w./~%&?=+#,:-]*)?")
+LARGEST = 60_000  # bytes of a picture of the gallery or the tutorial
 CONVERSION = re.compile(r"%[-+ #0-9.*]*(?:hh|h|ll|l|z|j|t)?[a-zA-Z]|%%|\(%")
 
 
@@ -51,7 +56,52 @@ def unsaid() -> list[str]:
     return [part for part in parts if part not in said]
 
 
+def anchors(page: pathlib.Path) -> set[str]:
+    """Names by which links reach the headings of a page."""
+    headings = re.findall(r"^#+ +(.+?) *$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def broken(page: pathlib.Path, link: str) -> bool:
+    if "://" in link or link.startswith("mailto:"):
+        return not ADDRESS.fullmatch(link)
+    path, _, anchor = link.partition("#")
+    target = page.parent / path if path else page
+    if (page.parent / path).resolve().is_relative_to(ROOT / "docs/reference"):
+        return False  # docs/build.sh writes these pages, and Sphinx checks the links to them
+    return not target.exists() or bool(anchor and target.suffix == ".md" and anchor not in anchors(target))
+
+
+def broken_links() -> list[str]:
+    """Links to files and headings that are not there, and addresses that are not well formed."""
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("input/**/*.md")]
+    found = []
+    for page in pages:
+        text = re.sub(r"^```.*?^```|`[^`\n]*`", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+        links = [first or second for first, second in LINK.findall(text)]
+        found += [f"{page.relative_to(ROOT)}: {link}" for link in links if broken(page, link)]
+    return found
+
+
+def gallery() -> list[str]:
+    """What the gallery lacks, and pictures that are too large for the repository."""
+    page = (ROOT / "docs/gallery.md").read_text()
+    studies = [path.stem for path in [*ROOT.glob("input/*.yaml"), *ROOT.glob("input/plugin/*.yaml")]]
+    entry = "### `{0}`\n\n!\\[{0}\\]\\(images/(gallery/)?{0}.png\\)\n\n"
+    found = [f"docs/gallery.md lacks {name}" for name in studies if not re.search(entry.format(name), page)]
+    costs = len(re.findall(r"^Cost: [0-9.]+ ", page, re.MULTILINE))
+    if costs != len(shown := re.findall(r"^### `(\w+)`$", page, re.MULTILINE)):
+        found.append(f"docs/gallery.md has {costs} costs for {len(shown)} studies")
+    found += [f"docs/gallery.md shows {name}, which is not in input" for name in set(shown) - set(studies)]
+    pictures = [*ROOT.glob("docs/images/gallery/*"), *ROOT.glob("docs/tutorial/*.png")]
+    large = [path for path in pictures if path.stat().st_size > LARGEST]
+    return found + [f"{path.relative_to(ROOT)} is larger than {LARGEST} bytes" for path in large]
+
+
 def main() -> int:
+    if wrong := broken_links() + gallery():
+        print("\n".join(wrong))
+        return 1
     if quotes := unsaid():
         print("docs/how_to/warnings.md quotes what the program does not say:", "; ".join(quotes))
         return 1

@@ -7,11 +7,11 @@ source "$(dirname "${BASH_SOURCE[0]}")/../jobs/common.sh"
 cd "$fare_root"
 
 jobs/install_dependencies.sh
-# Tests of the batch scripts start their own SLURM, the form check runs the tools that are installed, and the
-# site needs Sphinx. Each is skipped with a word elsewhere.
+# Tests of the batch scripts start their own SLURM, the form check runs the tools that are installed, the site
+# needs Sphinx, and the notebooks nbclient and PyTorch. Each is skipped with a word elsewhere.
 if [[ ${CI:-} ]]; then
-  for extra in slurm checks docs; do
-    jobs/install_dependencies.sh --with-$extra || echo "FARE: the packages of --with-$extra cannot be installed here"
+  for extra in slurm checks docs browser notebooks; do
+    jobs/install_dependencies.sh --with-$extra || echo "FARE: --with-$extra: packages cannot be installed here"
   done
 fi
 build=${FARE_BUILD:-build}

@@ -63,6 +63,13 @@ PetscErrorCode fare_config_set_from(fare_config *config, const char *origin, con
 */
 void fare_config_destroy(fare_config **config);
 /**
+  The name of a document, the path of its file where it has one. Not collective.
+
+  @param config the document
+  @return borrowed
+*/
+const char *fare_config_name(const fare_config *config);
+/**
   The root of a document. Not collective.
 
   @param config the document
@@ -111,6 +118,15 @@ const fare_node *fare_node_named(const fare_node *list, const char *name);
   @return its text; borrowed
 */
 const char *fare_node_text(const fare_node *scalar);
+/**
+  The file that a scalar names: a relative path starts from the directory of the file that the scalar stands
+  in; of a value given by `--set`, or from memory, from the working directory.
+
+  @param scalar a scalar
+  @param path   its path; the caller frees it
+  @return FARE_ERR_FAILED without memory
+*/
+PetscErrorCode fare_node_path(const fare_node *scalar, char **path);
 /**
   An error at a node, on one line: "file:line:column: path: message".
 

@@ -34,6 +34,8 @@ static inline PetscBool fare_boundary_absorbs(fare_boundary boundary, int side)
   return fare_boundary_wall(boundary, side) == FARE_WALL_ABSORBING ? PETSC_TRUE : PETSC_FALSE;
 }
 
+#define FARE_AXIS_NAME_SIZE 65 /**< bytes of an axis's name, with its end */
+
 /** Equal cells on a DMDA: one degree of freedom per cell, cell-centred, one layer of ghosts. */
 typedef struct {
   MPI_Comm      comm;                   /**< the ranks that share it */
@@ -46,6 +48,7 @@ typedef struct {
   PetscInt      start[FARE_DIM_MAX];    /**< first cell that this rank owns; 0 beyond dim */
   PetscInt      count[FARE_DIM_MAX];    /**< cells that it owns along each axis; 1 beyond dim */
   DM            dm;                     /**< a DMDA; owned */
+  char          axis[FARE_DIM_MAX][FARE_AXIS_NAME_SIZE]; /**< names of the axes in files; x, y, z at first */
 } fare_grid;
 
 /**
@@ -61,6 +64,12 @@ typedef struct {
 */
 PetscErrorCode fare_grid_create(MPI_Comm comm, int dim, const PetscInt cells[], const double lower[],
   const double upper[], const fare_boundary boundary[], fare_grid **grid);
+/**
+  Gives the axes of a grid the names that they have in a system. Not collective.
+  @param grid   the grid
+  @param system of the same dimension
+*/
+void fare_grid_name_axes(fare_grid *grid, const fare_system *system);
 /**
   Destroys a grid. Collective.
   @param grid set to NULL; may be NULL already

@@ -209,10 +209,13 @@ typedef enum {
   FARE_LONG_CORRELATION, /**< even the largest groups depend on each other */
   FARE_FEW_INDEPENDENT,  /**< too few independent samples among correlated ones */
   FARE_NO_VALUE,         /**< the value is not a number */
+  FARE_NOT_ASKED,        /**< values alone were asked for */
   FARE_INTERVAL_KINDS    /**< how many kinds there are */
 } fare_interval;
 extern const char *const fare_interval_reasons[FARE_INTERVAL_KINDS]; /**< empty where there is one */
 
+/** In place of a number of replicates: what is known of the noise is not a number then. */
+#define FARE_VALUES_ALONE (-1)
 /** A measure's value and what is known of its noise. */
 typedef struct {
   double value;           /**< the estimate */
@@ -243,7 +246,7 @@ typedef struct {
                      give bias and interval
   @param count       number of measures
   @param types       the measures
-  @param replicates  exact draws behind the floor
+  @param replicates  exact draws behind the floor; FARE_VALUES_ALONE: neither floor nor interval
   @param stream      names their random numbers
   @param results     one for each measure
   @return 0, or FARE_ERR_INPUT where a measure is not defined in this dimension

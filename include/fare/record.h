@@ -143,6 +143,15 @@ PetscErrorCode fare_record_mesh(fare_record *record, const char *name, const cha
 */
 PetscErrorCode fare_record_species(fare_record *record, const char *name, const fare_ensemble *ensemble);
 /**
+  Names the axes that the components x, y, z of a species' positions lie along. Collective.
+
+  @param record   within a snapshot
+  @param name     of the species, which is there
+  @param system   has the names
+  @return FARE_ERR_FAILED where it cannot be written
+*/
+PetscErrorCode fare_record_axes(fare_record *record, const char *name, const fare_system *system);
+/**
   Reads positions and weights of a species back. Collective.
 
   @param record   open

@@ -190,6 +190,23 @@ PetscErrorCode fare_sampler_type_load(
   const fare_node *node, const char *path, void **library, const fare_sampler_type **type);
 
 /**
+  The sampler `python` as its keys make it: with `train` it learns, with `density` it has a model density. Not
+  collective.
+  @param map of `sampler: {python: ...}`
+  @return the method; static
+*/
+const fare_sampler_type *fare_sampler_python_type(const fare_node *map);
+/**
+  Finds the directory of its modules, and imports its functions. Collective over PETSC_COMM_WORLD: what fails
+  on one rank fails on all.
+  @param map     of `sampler: {python: ...}`; where errors are reported
+  @param study   path of the study file, beside which modules are found first
+  @param options read from the map; its `path` becomes absolute
+  @return FARE_ERR_INPUT where a function cannot be had
+*/
+PetscErrorCode fare_sampler_python_check(const fare_node *map, const char *study, void *options);
+
+/**
   Reads a method's options: its state with the fields filled in. Not collective.
   @param type the method
   @param node a map, or NULL: defaults alone

@@ -193,6 +193,16 @@ void fare_plan_write(const fare_plan *plan, fare_text *to);
 */
 PetscErrorCode fare_plan_estimate(const fare_plan *plan, int ranks, FILE *to);
 /**
+  Prints the time that a plan takes, and how many ranks are sensible, from pieces of its work that are tried
+  for about a second. Not collective.
+
+  @param plan  as read
+  @param ranks that will run it
+  @param to    an open file
+  @return 0, or an error code
+*/
+PetscErrorCode fare_plan_forecast(const fare_plan *plan, int ranks, FILE *to);
+/**
   Whether the machines have the memory that truth, particles and training sets take. Takes none itself.
   Collective.
 
@@ -245,7 +255,7 @@ typedef struct {
   const char               *samples;   /**< the file; docs/scoring.md has its format */
   size_t                    measures;  /**< 0: all that are defined in this dimension and for these samples */
   const fare_measure_type **measure;   /**< each of them */
-  int                       replicates; /**< exact draws behind a floor; at least 40 */
+  int                       replicates; /**< exact draws behind a floor; at least 40; 0: values alone */
   fare_score_form           form;       /**< of what is printed */
 } fare_score_options;
 /**

@@ -24,14 +24,26 @@ enum { FARE_EXIT_DONE = 0, FARE_EXIT_FAILED = 1, FARE_EXIT_INPUT = 2, FARE_EXIT_
 #define FARE_DIM_MAX 3 /**< axes of a grid; also the largest dimension of a state for now */
 
 /**
-  Starts MPI and PETSc, keeps our errors to one line, writes a line for a rank that crashes (not with PETSc's
-  option -no_signal_handler), and holds BLAS to one thread per rank. A closed pipe ends a program without a
-  word, or with such a line where fare_doing() has told what it does. Collective.
+  Starts MPI and PETSc, tells Open MPI how unless its variables are set (a process alone looks for no network;
+  ranks that wait yield their cores), keeps our errors to one line, writes a line for a rank that crashes (not
+  with PETSc's option -no_signal_handler), and holds BLAS to one thread per rank. A closed pipe ends a program
+  without a word, or with such a line where fare_doing() has told what it does. Collective.
   @param argc number of PETSc's options, as of main()
   @param argv these options
   @return 0 or an error code
 */
 PetscErrorCode fare_initialize(int argc, char **argv);
+/**
+  In its place, for what needs neither MPI nor PETSc's objects, in a process that is alone. Errors of ours
+  work as usual; fare_finalize() ends it.
+  @return 0 or an error code
+*/
+PetscErrorCode fare_initialize_without_mpi(void);
+/**
+  Whether this process was started as a rank, by mpirun, srun or another launcher. Not collective.
+  @return false for a process that is alone
+*/
+PetscBool fare_is_launched(void);
 /**
   Prints the message of an error on rank 0, and ends PETSc and MPI. Output that could not be written is an
   error, too. Collective.
@@ -140,6 +152,11 @@ void fare_log(const char *format, ...) PETSC_ATTRIBUTE_FORMAT(1, 2);
   @param format as of printf(), with its arguments behind
 */
 void fare_warn(const char *format, ...) PETSC_ATTRIBUTE_FORMAT(1, 2);
+/**
+  Keeps log, warnings and progress from being written, for work that is only tried. Not collective.
+  @param hush whether they are kept back from now on
+*/
+void fare_hush(PetscBool hush);
 /**
   The time. Not collective.
 

@@ -11,6 +11,9 @@
 #include <fare/config.h>
 
 #define FARE_PARAMETERS_MAX 32 /**< of a table, with its end */
+/** Place of the time among the values of the parameters, of a system whose formulas have t; zero otherwise.
+ */
+#define FARE_TIME (FARE_PARAMETERS_MAX - 1)
 
 /** A parameter of a system. */
 typedef struct {
@@ -195,8 +198,8 @@ PetscErrorCode fare_system_drive_sine(
 */
 PetscErrorCode fare_system_drive(fare_system *system, const fare_node *node);
 /**
-  Checks that every driven parameter stays in its range, and that a potential closes round periodic axes. Not
-  collective.
+  Checks that every driven parameter stays in its range, that a potential closes round periodic axes, and that
+  formulas with t have values; looks for what they do in time, as fare_system_cover(). Not collective.
   @param system the system
   @param start  from this time
   @param end    to this one
@@ -242,9 +245,28 @@ int fare_system_dimension(const fare_system *system);
 /**
   Whether anything is driven. Not collective.
   @param system the system
-  @return whether it has a waveform, of whatever amplitude
+  @return whether it has a waveform, of whatever amplitude, or formulas with t
 */
 PetscBool fare_system_is_driven(const fare_system *system);
+/**
+  Finds where formulas of time jump, bend and vary fast, so that fare_system_next_jump() and all others that
+  are asked for times know. To be called before, for every span of time; fare_system_check() has done it for
+  its own. Not collective.
+  @param system the system, which holds what is found
+  @param start  from this time
+  @param end    to this one
+  @return FARE_ERR_INPUT where a formula has no bound, or varies too fast to be followed
+*/
+PetscErrorCode fare_system_cover(const fare_system *system, double start, double end);
+/**
+  Whether the drive does the same a period later, by parameters and, with t in formulas, by drift and
+  diffusion at some places. Not collective.
+  @param system the system
+  @param t      time
+  @param period length of the period
+  @return false where something differs by more than 1e-6
+*/
+PetscBool fare_system_repeats(const fare_system *system, double t, double period);
 /**
   The shortest time in which the drive goes somewhere and bends or jumps back: three corners, of which a jump
   is two. Not collective.
@@ -263,8 +285,8 @@ PetscBool fare_system_has_formulas(const fare_system *system);
 /**
   Whether a parameter is driven. Not collective.
   @param system    the system
-  @param parameter its place in the type's table, from 0
-  @return whether it has a waveform
+  @param parameter its place in the type's table, from 0; FARE_TIME: the time
+  @return whether it has a waveform; for the time, whether formulas have t
 */
 PetscBool fare_system_drives(const fare_system *system, int parameter);
 /**
@@ -292,7 +314,8 @@ double fare_system_longest_step(const fare_system *system, double t);
   Values of the parameters: the base value and all waveforms on it. Not collective.
   @param system the system
   @param t      time
-  @param theta  FARE_PARAMETERS_MAX places, filled in the table's order
+  @param theta  FARE_PARAMETERS_MAX places, filled in the table's order; FARE_TIME: the time, if formulas have
+  t
 */
 void fare_system_parameters(const fare_system *system, double t, double theta[]);
 /**

@@ -375,11 +375,13 @@ typedef struct {
 PetscErrorCode fare_thermo_finish(
   fare_thermo *thermo, MPI_Comm comm, double start, double end, uint64_t seed, fare_work_summary *summary);
 /**
-  Appends the rows as CSV. Columns that the system does not define are left out. Not collective.
+  Appends the rows as CSV. Columns that the system does not define are left out. The last column,
+  `unresolved`, is 1 where the errors are good to an order of magnitude at best. Not collective.
   @param thermo the instrument
+  @param truth  the truth's status at each row
   @param to     appended to
 */
-void fare_thermo_csv(const fare_thermo *thermo, fare_text *to);
+void fare_thermo_csv(const fare_thermo *thermo, const fare_truth_status truth[], fare_text *to);
 /**
   Writes group /thermodynamics. Collective over the store.
   @param thermo  the instrument

@@ -73,11 +73,13 @@ fare_walls fare_truth_walls(const fare_system *system, const fare_truth_options 
   along an axis and diffusion does not shorten explicit steps more than four times; fitted otherwise, and for
   every gradient force. Not collective.
   @param system  that the truth is of
+  @param box     of the truth
   @param options of the truth
   @param t       time at which drift and diffusion are looked at
   @return FARE_SCHEME_FITTED or FARE_SCHEME_HIGH_ORDER
 */
-fare_scheme fare_truth_scheme(const fare_system *system, const fare_truth_options *options, double t);
+fare_scheme fare_truth_scheme(
+  const fare_system *system, const fare_box *box, const fare_truth_options *options, double t);
 
 /**
   Bytes of a truth over all ranks, companions included. Not collective.

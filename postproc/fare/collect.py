@@ -24,10 +24,13 @@ try:
     import numpy as np
 
     from fare.files import FareError
+    from fare.page import PAGE, folded, highest, number, table, write_aside
     from fare.plot.drawing import STYLE, headline, mean
     from fare.plot.sweeps import CAPTIONS, FIGURES, NEAR, SAMPLES, Row, driven_period, is_right
-    from fare.report import PAGE, as_png, as_svg, attempt, highest, number, table, write_aside
+    from fare.report import as_png, attempt
     from fare.results import Study, Sweep
+    from fare.tables import Measured, OverTrainings
+    from fare.trainings import joined
 except ImportError as missing:
     sys.exit(f"fare collect: needs Python with h5py, numpy and matplotlib 3.6 or later ({missing})")
 
@@ -35,12 +38,16 @@ except ImportError as missing:
 COARSE = (256, 64, 24)
 
 
-def measured_rows(sweep: Sweep) -> list[Row]:
-    """One for every point, comparison and measure; averages are over the times that the ensemble reached."""
+def measured_rows(sweep: Sweep, together: bool = False) -> list[Row]:
+    """One for every point, comparison and measure; averages are over the times that the ensemble reached. Trainings
+    of a line may be taken together; `least` and `most` are then their range.
+    """
     rows = []
     for number_, study in sweep.points.items():
+        study = joined(study) if together else study
         for comparison in study.comparisons.values():
             ensemble = study.ensembles[comparison.ensemble]
+            nothing = np.full(len(study.times), math.nan)
             for name, m in comparison.measures.items():
                 rows.append(
                     {
@@ -58,6 +65,9 @@ def measured_rows(sweep: Sweep) -> list[Row]:
                         "floor": mean(m.floor_mean),
                         "floor_high": mean(m.floor_high),
                         "excess": mean(m.excess),
+                        "low": mean(nothing if m.low is None else m.low),
+                        "high": mean(nothing if m.high is None else m.high),
+                        **_range(m, together),
                         "truth_error": highest(m.truth_error),
                         "times": int(np.isfinite(m.value).sum()),
                         "train_seconds": ensemble.train_seconds,
@@ -68,6 +78,14 @@ def measured_rows(sweep: Sweep) -> list[Row]:
                     }
                 )
     return rows
+
+
+def _range(measured: Measured, together: bool) -> Row:
+    """Averages over times of each training, of which the lowest and the highest."""
+    if not together:
+        return {}
+    values = (measured.averages if isinstance(measured, OverTrainings) else ()) or (math.nan,)
+    return {"least": min(values), "most": max(values)}
 
 
 def floor_of(study: Study, samples: float) -> float:
@@ -119,6 +137,7 @@ def thermodynamic_rows(sweep: Sweep) -> list[Row]:
                 "slowest_rate": rate,
                 "omega_over_rate": 2 * math.pi / float(study.swept[period]) / rate if period else math.nan,
                 "truth_seconds": study.truth.seconds if study.truth else math.nan,
+                "unresolved": int(bool(study.truth and study.truth.unresolved)),
             }
         )
     return rows
@@ -153,7 +172,7 @@ def draw(sweep: Sweep, rows: list[Row], states: list[Row]) -> list[str]:
             write_aside(folder / f"sweep_{name}.png", functools.partial(pathlib.Path.write_bytes, data=png))
             image = (
                 f'<img alt="{html.escape(CAPTIONS[name])}"'
-                f' src="data:image/svg+xml;base64,{base64.b64encode(as_svg(figure)).decode()}">'
+                f' src="data:image/png;base64,{base64.b64encode(png).decode()}">'
             )
             blocks.append(
                 f'<figure id="{name}">{image}<figcaption>{html.escape(CAPTIONS[name])}</figcaption></figure>'
@@ -318,9 +337,10 @@ def states_table(sweep: Sweep, states: list[Row]) -> str:
         "kT KL at the end",
         "entropy production",
         "omega / slowest rate",
+        "",
     ]
     body = [
-        f'<tr data-state="{s["point"]}">{"".join(f"<td>{html.escape(cell)}</td>" for cell in [str(s["point"]), *[s[key] for key in keys], *[number(s[name]) for name in names]])}</tr>'
+        f'<tr data-state="{s["point"]}">{"".join(f"<td>{html.escape(cell)}</td>" for cell in [str(s["point"]), *[s[key] for key in keys], *[number(s[name]) for name in names], "UNRESOLVED" if s["unresolved"] else ""])}</tr>'
         for s in states
     ]
     return table([(h, False) for h in heads], body)
@@ -343,11 +363,12 @@ def page(sweep: Sweep, rows: list[Row], states: list[Row], figures: list[str]) -
             + ".</p>"
         )
     if figures:
-        body += ["<h2>Figures</h2>", *figures]
+        body += figures
+    body.append("<h2>Numbers</h2>")
     if rows:
-        body += ["<h2>Results</h2>", results(sweep, rows)]
+        body.append(folded("Results", results(sweep, rows)))
     if states:
-        body += ["<h2>Thermodynamics</h2>", states_table(sweep, states)]
+        body.append(folded("Thermodynamics", states_table(sweep, states)))
     return PAGE.format(title=html.escape(study.name), body="\n".join(body))
 
 
@@ -359,15 +380,15 @@ class Parser(argparse.ArgumentParser):
 def write(sweep: Sweep) -> list[str]:
     """Writes all files; returns their names."""
     rows, states = measured_rows(sweep), thermodynamic_rows(sweep)
-    written = []
+    joined_rows, written = measured_rows(sweep, together=True), []
     for name, table_ in (("sweep.csv", rows), ("sweep_thermodynamics.csv", states)):
         if table_:
             write_csv(sweep.directory / name, table_)
             written.append(name)
-    figures = draw(sweep, rows, states)
+    figures = draw(sweep, joined_rows, states)
     write_aside(
         sweep.directory / "sweep.html",
-        lambda path: path.write_text(page(sweep, rows, states, figures), encoding="utf-8"),
+        lambda path: path.write_text(page(sweep, joined_rows, states, figures), encoding="utf-8"),
     )
     return [*written, "sweep.html"]
 

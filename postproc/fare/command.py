@@ -149,6 +149,24 @@ def assignments(overrides: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _with_full_paths(study: Mapping[str, Any]) -> dict[str, Any]:
+    """Files of drives, which start from the study file, from the working directory: a dict has no place."""
+    drives = study.get("drive")
+    if not isinstance(drives, list):
+        return dict(study)
+    return {
+        **study,
+        "drive": [
+            (
+                {**drive, "file": os.path.abspath(drive["file"])}
+                if isinstance(drive, Mapping) and isinstance(drive.get("file"), (str, os.PathLike))
+                else drive
+            )
+            for drive in drives
+        ],
+    }
+
+
 class _StudyFile:
     """The path of a study file. That of a dict lives as long as this."""
 
@@ -159,7 +177,7 @@ class _StudyFile:
             return
         self._place = tempfile.TemporaryDirectory(prefix="fare-")
         self.path = str(pathlib.Path(self._place.name) / "study.yaml")
-        pathlib.Path(self.path).write_text(json.dumps(study, indent=1) + "\n")
+        pathlib.Path(self.path).write_text(json.dumps(_with_full_paths(study), indent=1) + "\n")
 
     def close(self) -> None:
         if self._place:

@@ -102,9 +102,8 @@ class Snapshot:
 
 
 def _axes(mesh: h5py.Dataset) -> list[int]:
-    """Where x, y, z stand among the axes of a mesh, which names them slowest first."""
-    labels = [text_of(label) for label in mesh.attrs["axisLabels"]]
-    return [labels.index(label) for label in sorted(labels)]
+    """Where x, y, z stand among the axes of a mesh, whose order is slowest first."""
+    return list(range(mesh.ndim))[::-1]
 
 
 def _component(of: h5py.Group | h5py.Dataset) -> Array:

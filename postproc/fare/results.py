@@ -62,7 +62,7 @@ class Study:
         self.trained: Array = file["snapshots/trained"][:].astype(bool)
         """True where learned samplers were trained on that time."""
         self.truth = self._truth(file["truth"]) if "truth" in file else None
-        self.bins = self._bins(file["bins"]) if "bins" in file else None
+        self.bins = self._bins(file["bins"], file.get("binned", {})) if "bins" in file else None
         groups = file.get("ensembles", {})
         self.ensembles = {name: self._ensemble(name, groups[name]) for name in self._in_plan_order(groups)}
         groups, rank = file.get("comparisons", {}), list(self.ensembles)
@@ -123,6 +123,8 @@ class Study:
                 free_energy_change=float(group.attrs["free_energy_change"]),
             )
 
+        self.members: dict[str, list[str]] = {}
+        """Trainings that were taken together as one ensemble, by `fare.trainings.joined`."""
         self.rates = self._rates(file.get("analysis", {}))
         """Decay rates of the density, the slowest first, where the plan asks for an analysis `relaxation`."""
 
@@ -135,7 +137,7 @@ class Study:
                 return rates[rates > 1e-9 * abs(rates).max()]
         return np.empty(0)
 
-    def _bins(self, group: h5py.Group) -> Bins:
+    def _bins(self, group: h5py.Group, scales: Mapping[str, h5py.Dataset]) -> Bins:
         # as in the datasets, the last axis comes first
         lower, upper, extent = (np.atleast_1d(group.attrs[key])[::-1] for key in ("lower", "upper", "extent"))
         cells = self.truth.cells if self.truth else extent
@@ -143,7 +145,9 @@ class Study:
         for low, high, bins, n in zip(lower, upper, map(int, extent), map(int, cells)):
             block = -(-n // bins)  # cells in a bin
             edges.append(low + (high - low) / n * np.minimum(block * np.arange(bins + 1), n))
-        return Bins(tuple(edges))
+        names = [text_of(name) for name in np.atleast_1d(group.attrs.get("axisLabels", []))][::-1]
+        units = [text_of(scales[name].attrs.get("units", b"")) if name in scales else "" for name in names]
+        return Bins(tuple(edges), tuple(names), tuple("" if unit == "1" else unit for unit in units))
 
     @staticmethod
     def _truth(group: h5py.Group) -> Truth:
@@ -210,6 +214,20 @@ class Study:
         return self.plan[begin.start() :] if begin else self.plan
 
     @property
+    def trainings(self) -> dict[str, list[str]]:
+        """Lines of the plan with several seeds, and the ensembles that are their trainings: NAME-1, ..."""
+        found: dict[str, list[str]] = {}
+        for name in self.ensembles:
+            line = re.sub(r"-\d+$", "", name)
+            if line != name and self._is_listed(line) and not self._is_listed(name):
+                found.setdefault(line, []).append(name)
+        return {line: names for line, names in found.items() if len(names) > 1}
+
+    def _is_listed(self, name: str) -> bool:
+        """Whether the plan has an ensemble of that name."""
+        return bool(re.search(rf"\bname\"?:\s*['\"]?{re.escape(name)}(?![\w-])", self._plan_lists))
+
+    @property
     def held_out(self) -> Array:
         """True at times that no sampler was trained on, in a study where one was trained; all false where
         nothing learns.
@@ -233,22 +251,23 @@ class Study:
         """(T, nx, ny, nz): as `masses`, divided by the volumes of the bins."""
         return self.masses(name) / self.known_bins.volumes
 
-    def marginal(self, name: str, axes: int = 1) -> Array:
-        """(T, nx, ...): masses summed over all but the first axes. Reads one time at a time, so that 3-D
-        results fit in memory.
+    def marginal(self, name: str, axes: int | tuple[int, ...] = 1) -> Array:
+        """(T, nx, ...): masses summed over all but the first axes, or over all but the axes that are named, in
+        rising order. Reads one time at a time, so that 3-D results fit in memory.
         """
+        kept = tuple(range(axes)) if isinstance(axes, int) else axes
         if name not in self.densities:
             raise FareError(
                 f"{self.path}: no density '{name}' (there are: {', '.join(self.densities) or 'none'})"
             )
         with open_file(self.path) as file:
-            data = file["binned"][name]
+            data = file["binned"][self.members.get(name, [name])[0]]
             if data.shape != (len(self.times), *self.known_bins.extent[::-1]):
                 raise FareError(
                     f"{self.path}: /binned/{name} has extents {data.shape}, which are not those of /snapshots"
                     " and /bins"
                 )
-            others = tuple(range(axes, self.known_bins.dimension))
+            others = tuple(axis for axis in range(self.known_bins.dimension) if axis not in kept)
             return np.array([data[k].T.sum(axis=others, dtype=float) for k in range(len(self.times))])
 
     def snapshot(self, index: int) -> Snapshot:

@@ -213,7 +213,8 @@ class Study:
             raise FareError(f"{self.directory}: no ensemble '{ensemble}' (there are: {known})")
         ids = self._first.ids(ensemble)
         with open_file(self._first.path) as file:
-            axes = list(file[f"data/{self._first.index}/particles/{ensemble}/position"])
+            position = file[f"data/{self._first.index}/particles/{ensemble}/position"]
+            axes = [text_of(label) for label in position.attrs.get("axisLabels", list(position))]
 
         def take(kind: str, key: tuple[Any, ...]) -> Array:
             chosen = np.arange(len(self._files))[key[0]]

@@ -18,6 +18,10 @@ class Bins:
 
     edges: tuple[Array, ...]
     """Boundaries of the bins, for each axis."""
+    names: tuple[str, ...] = ()
+    """Of the axes."""
+    units: tuple[str, ...] = ()
+    """Of the axes; empty where they have none."""
 
     @property
     def dimension(self) -> int:
@@ -34,6 +38,14 @@ class Bins:
         for edges in self.edges:
             volumes = np.multiply.outer(volumes, np.diff(edges))
         return volumes
+
+    def name(self, axis: int) -> str:
+        return self.names[axis] if self.names else "xyz"[axis]
+
+    def label(self, axis: int) -> str:
+        """Name and unit of an axis, as figures write them."""
+        unit = self.units[axis] if self.units else ""
+        return f"{self.name(axis)} ({unit})" if unit else self.name(axis)
 
     def centres(self, axis: int = 0) -> Array:
         return 0.5 * (self.edges[axis][1:] + self.edges[axis][:-1])
@@ -122,6 +134,16 @@ class Measured:
         for.
         """
         return self.value <= self.floor_high + self.truth_error
+
+
+@dataclass(frozen=True)
+class OverTrainings(Measured):
+    """Means over the trainings of one line, and the smallest and the largest value."""
+
+    least: Array | None = None
+    most: Array | None = None
+    averages: tuple[float, ...] = ()
+    """Over times, of each training."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ ONE: dict[str, Any] = {
         {"name": "boltzmann", "sampler": "boltzmann", "particles": 2000},
     ],
     "measures": ["kl", "wasserstein_1"],
-    "thermodynamics": {"steps": 20},
+    "thermodynamics": {"steps": 20, "currents": True},
 }
 TWO: dict[str, Any] = {
     "study": "two",
@@ -34,6 +34,7 @@ TWO: dict[str, Any] = {
     "truth": {"cells": [48, 40], "tolerance": 1e-6},
     "ensembles": [{"name": "langevin", "sampler": "langevin", "particles": 2000, "dt": 2e-3}],
     "measures": ["kl"],
+    "thermodynamics": {"currents": True},
 }
 
 

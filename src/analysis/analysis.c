@@ -283,6 +283,7 @@ static PetscErrorCode create_grids(fare_analysis_result *a, const fare_grid *gri
   PetscCall(fare_grid_create(
     grid->comm, grid->dim, cells, grid->lower, grid->upper, grid->boundary, &a->grid[halvings]));
   for (int k = halvings; k > 0; k--) PetscCall(fare_grid_refine(a->grid[k], &a->grid[k - 1]));
+  for (int k = 0; k <= halvings; k++) fare_grid_name_axes(a->grid[k], a->of->system);
   PetscFunctionReturn(0);
 }
 

@@ -94,6 +94,11 @@ void fare_config_destroy(fare_config **config)
   *config = NULL;
 }
 
+const char *fare_config_name(const fare_config *config)
+{
+  return config->name;
+}
+
 const fare_node *fare_config_root(const fare_config *config)
 {
   return config->root;

@@ -126,6 +126,19 @@ const fare_node *fare_node_named(const fare_node *list, const char *name)
   return NULL;
 }
 
+PetscErrorCode fare_node_path(const fare_node *scalar, char **path)
+{
+  const char  *slash  = scalar->line > 0 && *scalar->text != '/' ? strrchr(scalar->source, '/') : NULL;
+  const size_t folder = slash ? (size_t)(slash - scalar->source) + 1 : 0, size = strlen(scalar->text) + 1;
+
+  PetscFunctionBegin;
+  *path = malloc(folder + size);
+  if (!*path) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  memcpy(*path, scalar->source, folder);
+  memcpy(*path + folder, scalar->text, size);
+  PetscFunctionReturn(0);
+}
+
 const char *fare_node_text(const fare_node *scalar)
 {
   return scalar->text;

@@ -32,6 +32,7 @@ const char *const fare_interval_reasons[FARE_INTERVAL_KINDS] = {
   [FARE_LONG_CORRELATION] = "samples are correlated over more than a tenth of all",
   [FARE_FEW_INDEPENDENT]  = "too few independent samples among correlated ones",
   [FARE_NO_VALUE]         = "no value",
+  [FARE_NOT_ASKED]        = "not asked for",
 };
 
 /* What is measured on one rank: values[measure * runs + run]. */
@@ -320,6 +321,17 @@ static void begin(comparing *c, const fare_binned *p, const fare_binned *p_corre
   }
 }
 
+/* Nothing is said of noise. */
+static void leave_alone(size_t count, fare_measured results[])
+{
+  for (size_t m = 0; m < count; m++) {
+    fare_measured *at = &results[m];
+
+    at->floor_mean = at->floor_high = at->excess = at->significance = at->p_value = NAN;
+    at->interval = isnan(at->value) ? FARE_NO_VALUE : FARE_NOT_ASKED;
+  }
+}
+
 /* The two sides with what is known of the samples by now. */
 static PetscErrorCode make_sides(
   comparing *c, const fare_binning *binning, const fare_binned *p, const fare_binned *p_corrected)
@@ -391,7 +403,10 @@ PetscErrorCode fare_measure_compare(MPI_Comm comm, const fare_binning *binning, 
     results[m].effective = q->effective;
     results[m].pooled    = c.pooled;
   }
-  if (c.sides.n) PetscCall(judge(&c, replicates, stream, results));
+  if (c.sides.n && replicates == FARE_VALUES_ALONE)
+    leave_alone(count, results);
+  else if (c.sides.n)
+    PetscCall(judge(&c, replicates, stream, results));
   PetscCall(fare_sides_destroy(&c.sides));
   PetscCall(fare_noise_free(&c.noise));
   PetscCall(PetscFree(c.plain));

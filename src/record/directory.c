@@ -25,16 +25,15 @@ static const char *const own[] = {
   "ranking.csv",
   "thermodynamics.csv",
   "report.html",
-  "figures/density.png",
-  "figures/snapshots.png",
-  "figures/divergences.png",
-  "figures/costs.png",
-  "figures/ranking.png",
-  "figures/training.png",
-  "figures/truth_error.png",
-  "figures/thermodynamics.png",
+  "figures/density.gif",
+  "figures/density.mp4",
   "failure.txt",
 };
+/* In figures, with each of the endings; some once for each pair of axes, too. */
+static const char *const figures[] = {"density", "divergences", "other_divergences", "costs", "ranking",
+  "training", "truth_error", "thermodynamics", "snapshots", "differences", "currents"};
+static const char *const endings[] = {"png", "svg", "pdf"};
+static const char *const planes[]  = {"", "_axes_1_2", "_axes_1_3", "_axes_2_3"};
 static const char *const folders[] = {"snapshots", "figures", "checkpoints"};
 
 /* The nearest place on the way to `path` that exists. */
@@ -150,16 +149,32 @@ static void remove_numbered(const char *directory, const char *name, const char 
   if (listing) closedir(listing);
 }
 
-static void remove_own(const char *directory)
+static void remove_named(const char *directory, const char *name)
 {
   char path[PETSC_MAX_PATH_LEN + 300];
 
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(own); i++) {
-    snprintf(path, sizeof path, "%s/%s", directory, own[i]);
-    unlink(path);
-    snprintf(path, sizeof path, "%s/%s.tmp", directory, own[i]);
-    unlink(path);
+  snprintf(path, sizeof path, "%s/%s", directory, name);
+  unlink(path);
+  snprintf(path, sizeof path, "%s/%s.tmp", directory, name);
+  unlink(path);
+}
+
+static void remove_figure(const char *directory, const char *figure)
+{
+  char name[128];
+
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(planes); i++) {
+    for (size_t j = 0; j < PETSC_STATIC_ARRAY_LENGTH(endings); j++) {
+      snprintf(name, sizeof name, "figures/%s%s.%s", figure, planes[i], endings[j]);
+      remove_named(directory, name);
+    }
   }
+}
+
+static void remove_own(const char *directory)
+{
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(own); i++) remove_named(directory, own[i]);
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(figures); i++) remove_figure(directory, figures[i]);
   remove_numbered(directory, "snapshots", "snapshot_");
   remove_numbered(directory, "checkpoints", "checkpoint_");
 }

@@ -14,7 +14,7 @@
 #define PATH_SIZE 256
 #define ID_PIECE  (1 << 20)
 
-static const char *const axis_names[FARE_DIM_MAX] = {"x", "y", "z"};
+static const char *const axis_names[FARE_DIM_MAX] = {"x", "y", "z"}; /* of components; see fare_record_axes */
 static const double      dimensionless[7]         = {0};
 
 /* A path in the snapshot under way. */
@@ -101,6 +101,9 @@ static PetscErrorCode label(fare_record *record, const char *name, const fare_gr
   PetscFunctionBegin;
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(taken); i++) {
     if (!strcmp(name, taken[i])) PetscFunctionReturn(0);
+  }
+  for (int axis = 0; axis < grid->dim; axis++) {
+    if (!strcmp(name, grid->axis[axis])) PetscFunctionReturn(0);
   }
   snprintf(second, sizeof second, "/%s", name);
   PetscCall(fare_store_link(record->store, path, second));
@@ -380,6 +383,19 @@ PetscErrorCode fare_record_species(fare_record *record, const char *name, const 
   if (of.global < (uint64_t)of.all)
     PetscCall(fare_store_put_int(
       record->store, place(path, record, "particles/%s", name), "particlesSimulated", of.all));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_record_axes(fare_record *record, const char *name, const fare_system *system)
+{
+  const char *axes[FARE_DIM_MAX];
+  char        path[PATH_SIZE];
+  const int   dim = fare_system_dimension(system);
+
+  PetscFunctionBegin;
+  for (int axis = 0; axis < dim; axis++) axes[axis] = fare_system_axis_name(system, axis);
+  place(path, record, "particles/%s/position", name);
+  PetscCall(fare_store_put_strings(record->store, path, "axisLabels", (size_t)dim, axes));
   PetscFunctionReturn(0);
 }
 

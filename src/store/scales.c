@@ -32,6 +32,15 @@ static PetscErrorCode attach(fare_store *store, const char *path, int axis, hid_
   PetscFunctionReturn(0);
 }
 
+static uint64_t length_of(hid_t scale)
+{
+  const hid_t    space  = H5Dget_space(scale);
+  const hssize_t points = H5Sget_simple_extent_npoints(space);
+
+  H5Sclose(space);
+  return points > 0 ? (uint64_t)points : 0;
+}
+
 PetscErrorCode fare_store_label(
   fare_store *store, const char *path, int axis, const char *name, uint64_t count, const double values[])
 {
@@ -45,8 +54,8 @@ PetscErrorCode fare_store_label(
   PetscCall(fare_store_has(store, label, &has));
   if (!has) PetscCall(fare_store_write_array(store, label, FARE_STORE_FLOAT64, 1, &count, values));
   H5(scale, H5Oopen(store->file, label, H5P_DEFAULT), store->path, label);
-  /* somebody's ensemble may have that name */
-  if (H5Iget_type(scale) == H5I_DATASET && (!has || H5DSis_scale(scale) > 0))
+  /* an ensemble, or another axis, may have that name */
+  if (H5Iget_type(scale) == H5I_DATASET && (!has || (H5DSis_scale(scale) > 0 && length_of(scale) == count)))
     code = attach(store, path, axis, scale, name);
   H5Oclose(scale);
   PetscFunctionReturn(code);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Errors: one line each, alike on all ranks where they can be, and no rank left waiting where they cannot. */
 #include "crash.h"
+#include "launch.h"
 
 #include <dlfcn.h>
 #include <signal.h>
@@ -195,11 +196,7 @@ PetscErrorCode fare_initialize(int argc, char **argv)
 {
   PetscErrorCode code;
 
-  /*
-    Open MPI 4.1 overruns a buffer of 256 bytes there when the path of a file is long; nothing here has a
-    shared file pointer
-  */
-  setenv("OMPI_MCA_sharedfp", "^lockedfile", 0);
+  fare_prepare_mpi();
   signal(SIGXFSZ, SIG_IGN); /* a file that grows beyond the limit is an error of the write */
   code = PetscInitialize(&argc, &argv, NULL, NULL);
   if (code) return code;
@@ -210,16 +207,30 @@ PetscErrorCode fare_initialize(int argc, char **argv)
   return fare_crash_listen();
 }
 
+PetscErrorCode fare_initialize_without_mpi(void)
+{
+  return PetscPushErrorHandler(handle_error, NULL);
+}
+
+static int exit_code(PetscErrorCode code)
+{
+  if (code == FARE_ERR_INPUT) return FARE_EXIT_INPUT;
+  if (code == FARE_ERR_STOPPED) return FARE_EXIT_STOPPED;
+  return code ? FARE_EXIT_FAILED : FARE_EXIT_DONE;
+}
+
 int fare_finalize(PetscErrorCode code)
 {
-  int rank = 0;
+  const PetscBool first = fare_is_rank_0(MPI_COMM_WORLD);
+  int             mpi   = 0;
 
-  MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
+  MPI_Initialized(&mpi);
   if ((fflush(stdout) || ferror(stdout)) && !code)
     code = fare_error(FARE_ERR_FAILED, "standard output could not be written completely (disk full?)");
   code = fare_error_settle(code, NULL);
-  if (code && rank == 0) fprintf(stderr, "fare: %s\n", message);
+  if (code && first) fprintf(stderr, "fare: %s\n", message);
   fflush(NULL);
+  if (!mpi) return exit_code(code);
   if (code && !is_ours(code)) { /* nobody knows in what state PETSc is */
     MPI_Barrier(settlement);    /* so that nobody is ended before the line is out */
     MPI_Abort(PETSC_COMM_WORLD, FARE_EXIT_FAILED);
@@ -228,9 +239,7 @@ int fare_finalize(PetscErrorCode code)
   PetscPopErrorHandler();
   if (settlement != MPI_COMM_NULL) MPI_Comm_free(&settlement);
   if (PetscFinalize() && !code) return FARE_EXIT_FAILED;
-  if (code == FARE_ERR_INPUT) return FARE_EXIT_INPUT;
-  if (code == FARE_ERR_STOPPED) return FARE_EXIT_STOPPED;
-  return code ? FARE_EXIT_FAILED : FARE_EXIT_DONE;
+  return exit_code(code);
 }
 
 const char *fare_version(void)

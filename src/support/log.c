@@ -12,6 +12,13 @@
 #define TERMINAL_INTERVAL 0.2
 #define LOG_INTERVAL      5.0
 
+static PetscBool hushed;
+
+void fare_hush(PetscBool hush)
+{
+  hushed = hush;
+}
+
 double fare_seconds(void)
 {
   struct timespec now;
@@ -51,7 +58,7 @@ PetscBool fare_is_rank_0(MPI_Comm comm)
 
 static void log_line(FILE *to, const char *mark, const char *format, va_list arguments)
 {
-  if (!fare_is_rank_0(MPI_COMM_WORLD)) return;
+  if (hushed || !fare_is_rank_0(MPI_COMM_WORLD)) return;
   if (to == stderr) fflush(stdout);
   fprintf(to, "[%8.1f s] %s", since_start(), mark);
   vfprintf(to, format, arguments);
@@ -102,7 +109,7 @@ void fare_progress_update(fare_progress *progress, double done, const char *note
   const double fraction = progress->total > 0 ? PetscMin(1.0, done / progress->total) : 1.0;
   char         left[32] = "?";
 
-  if (!fare_is_rank_0(MPI_COMM_WORLD)) return;
+  if (hushed || !fare_is_rank_0(MPI_COMM_WORLD)) return;
   if (now - progress->shown < (terminal ? TERMINAL_INTERVAL : LOG_INTERVAL)) return;
   progress->shown = now;
   if (fraction > 0) duration((now - progress->began) * (1 / fraction - 1), left, sizeof left);
@@ -120,7 +127,7 @@ void fare_progress_end(fare_progress *progress)
 {
   char taken[32];
 
-  if (!fare_is_rank_0(MPI_COMM_WORLD)) return;
+  if (hushed || !fare_is_rank_0(MPI_COMM_WORLD)) return;
   duration(fare_seconds() - progress->began, taken, sizeof taken);
   if (is_terminal()) printf("\r\033[K");
   fare_log("%s done in %s", progress->what, taken);

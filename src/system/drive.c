@@ -3,8 +3,9 @@
   Where steps in time end, so that nothing that a drive does is stepped over. A waveform names its own
   corners. But a formula may make a pulse of a parameter that only rises, exp(-(s - 1)^2/0.01) of a ramp s
   for instance. So the drift at some places in the box is followed, and a stretch ends where it turns.
+  Formulas of time alone need no such look: they are bounded, and have knots (formula/course.c).
 */
-#include <fare/system.h>
+#include "system.h"
 
 #include <math.h>
 
@@ -49,6 +50,39 @@ static int look(
   return 2 * dim * PLACES;
 }
 
+/* Parameters of the table, which a waveform moves. */
+static PetscBool parameters_repeat(const fare_system *system, double t, double period)
+{
+  const fare_parameter *const rows                     = fare_system_type_of(system)->parameters;
+  double                      now[FARE_PARAMETERS_MAX] = {0}, later[FARE_PARAMETERS_MAX] = {0};
+
+  fare_system_parameters(system, t, now);
+  fare_system_parameters(system, t + period, later);
+  for (int k = 0; rows[k].name; k++) {
+    if (fabs(later[k] - now[k]) > 1e-6 * PetscMax(1e-3, PetscMax(fabs(now[k]), fabs(later[k]))))
+      return PETSC_FALSE;
+  }
+  return PETSC_TRUE;
+}
+
+PetscBool fare_system_repeats(const fare_system *system, double t, double period)
+{
+  const fare_box box = fare_system_box(system);
+  double         x[FARE_DIM_MAX][PLACES], now[VALUES], later[VALUES], size = 1e-3;
+  int            values;
+
+  if (!parameters_repeat(system, t, period)) return PETSC_FALSE;
+  if (!fare_system_drives(system, FARE_TIME)) return PETSC_TRUE;
+  place_points(system, &box, x);
+  values = look(system, x, t, now);
+  (void)look(system, x, t + period, later);
+  for (int v = 0; v < values; v++) size = PetscMax(size, fabs(now[v]));
+  for (int v = 0; v < values; v++) {
+    if (!(fabs(later[v] - now[v]) <= 1e-6 * size)) return PETSC_FALSE;
+  }
+  return PETSC_TRUE;
+}
+
 /* The first moment at which a value is beyond its values at both ends, and farthest; `to`: there is none. */
 static double first_turn(const fare_system *system, const fare_box *box, double from, double to)
 {
@@ -82,7 +116,8 @@ static double first_turn(const fare_system *system, const fare_box *box, double 
 
 double fare_system_smooth_until(const fare_system *system, const fare_box *box, double from, double to)
 {
-  double end = fare_system_next_corner(system, from + same_time(from, to));
+  const double after = from + same_time(from, to);
+  double       end   = PetscMin(fare_system_next_corner(system, after), fare_system_next_knot(system, after));
 
   if (!(end < to - same_time(from, to))) end = to;
   if (!fare_system_is_driven(system) || !fare_system_has_formulas(system)) return end;

@@ -55,6 +55,7 @@ PetscErrorCode fare_system_destroy(fare_system **system)
   PetscFunctionBegin;
   if (!*system) PetscFunctionReturn(0);
   for (int i = 0; i < (*system)->drives; i++) fare_waveform_free(&(*system)->drive[i]);
+  fare_course_destroy(&(*system)->course);
   fare_origin_free(&(*system)->origin);
   PetscCall(PetscFree(*system));
   PetscFunctionReturn(0);
@@ -130,13 +131,14 @@ int fare_system_dimension(const fare_system *system)
 
 PetscBool fare_system_is_driven(const fare_system *system)
 {
-  return system->drives ? PETSC_TRUE : PETSC_FALSE;
+  return system->drives || system->course ? PETSC_TRUE : PETSC_FALSE;
 }
 
 void fare_system_parameters(const fare_system *system, double t, double theta[])
 {
   memcpy(theta, system->base, sizeof system->base);
   for (int i = 0; i < system->drives; i++) theta[system->driven[i]] += fare_waveform_at(&system->drive[i], t);
+  if (system->course) theta[FARE_TIME] = t;
 }
 
 double fare_system_kT(const fare_system *system, double t)
@@ -158,17 +160,55 @@ static double minimum(const fare_system *system, double (*of)(const fare_wavefor
 
 double fare_system_next_jump(const fare_system *system, double t)
 {
-  return minimum(system, fare_waveform_next_jump, t);
+  const double own = system->course ? fare_course_next_jump(system->course, t) : HUGE_VAL;
+
+  return PetscMin(own, minimum(system, fare_waveform_next_jump, t));
 }
 
 double fare_system_next_corner(const fare_system *system, double t)
 {
-  return minimum(system, fare_waveform_next_corner, t);
+  const double own = system->course ? fare_course_next_corner(system->course, t) : HUGE_VAL;
+
+  return PetscMin(own, minimum(system, fare_waveform_next_corner, t));
+}
+
+double fare_system_next_knot(const fare_system *system, double t)
+{
+  const double own = system->course ? fare_course_next_knot(system->course, t) : HUGE_VAL;
+
+  return PetscMin(own, minimum(system, fare_waveform_next_knot, t));
 }
 
 double fare_system_longest_step(const fare_system *system, double t)
 {
   return minimum(system, fare_waveform_longest_step, t);
+}
+
+/* Between two knots, of formulas of time: about half a pulse, or the eighth part of an oscillation. */
+static double shortest_stretch(const fare_system *system, double start, double end)
+{
+  double shortest = HUGE_VAL, from = fare_system_next_knot(system, start);
+
+  for (double to = fare_system_next_knot(system, from); to < end;
+       from = to, to = fare_system_next_knot(system, to))
+    shortest = PetscMin(shortest, to - from);
+  return shortest;
+}
+
+PetscErrorCode fare_system_cover(const fare_system *system, double start, double end)
+{
+  PetscBool driven[FARE_PARAMETERS_MAX] = {PETSC_FALSE};
+
+  PetscFunctionBegin;
+  for (int i = 0; i < system->drives; i++) {
+    driven[system->driven[i]] = PETSC_TRUE;
+    PetscCall(fare_waveform_cover(&system->drive[i], start, end));
+  }
+  if (!system->course || fare_course_covers(system->course, start, end)) PetscFunctionReturn(0);
+  PetscCall(fare_expression_follow(
+    system->origin.expression, system->dimension, system->base, driven, system->course));
+  PetscCall(fare_course_cover(system->course, start, end));
+  PetscFunctionReturn(0);
 }
 
 double fare_system_shortest_pulse(const fare_system *system, double start, double end)
@@ -186,7 +226,7 @@ double fare_system_shortest_pulse(const fare_system *system, double start, doubl
     before[0] = jumps ? t : before[1];
     before[1] = t;
   }
-  return shortest;
+  return PetscMin(shortest, 2 * shortest_stretch(system, start, end));
 }
 
 PetscBool fare_system_has_formulas(const fare_system *system)
@@ -199,7 +239,7 @@ PetscBool fare_system_drives(const fare_system *system, int parameter)
   for (int i = 0; i < system->drives; i++) {
     if (system->driven[i] == parameter) return PETSC_TRUE;
   }
-  return PETSC_FALSE;
+  return parameter == FARE_TIME && system->course ? PETSC_TRUE : PETSC_FALSE;
 }
 
 PetscBool fare_system_is_gradient(const fare_system *system)

@@ -4,6 +4,7 @@
 #define FARE_SYSTEM_PRIVATE_H
 
 #include "system/plugin/plugin.h"
+#include "system/formula/course.h"
 #include "waveform.h"
 
 #define FARE_DRIVES_MAX  16
@@ -17,12 +18,15 @@ struct fare_system {
   fare_waveform           drive[FARE_DRIVES_MAX];
   int                     driven[FARE_DRIVES_MAX]; /* index of the parameter */
   fare_origin             origin;                  /* of a type that is not in the library */
+  fare_course            *course;                  /* of formulas with t; NULL: there are none */
 };
 
 /* The place of a parameter in the table, -1 where there is none of this name. */
 int fare_system_parameter_find(const fare_system_type *type, const char *name);
 /* Adds a waveform, which is the system's from here on, or freed. */
 PetscErrorCode fare_system_add_drive(fare_system *system, int parameter, fare_waveform *waveform);
+/* The first knot of a formula of time after t; see fare_course_next_knot. */
+double fare_system_next_knot(const fare_system *system, double t);
 /* The usual name of an axis, or the one that the type gives it. */
 const char *fare_system_type_axis_name(const fare_system_type *type, int axis);
 

@@ -37,6 +37,12 @@ PetscErrorCode fare_system_drive(fare_system *system, const fare_node *node)
     fare_text_free(&text);
     PetscFunctionReturn(code);
   }
+  if (system->origin.expression && system->origin.expression->still[index]) {
+    fare_waveform_free(&waveform);
+    FARE_REFUSE(fare_node_find(node, "parameter"),
+      "'%s' is in a bound of the domain, which does not move, so it cannot be driven",
+      system->type->parameters[index].name);
+  }
   PetscCall(fare_system_add_drive(system, index, &waveform));
   PetscFunctionReturn(0);
 }
@@ -146,6 +152,8 @@ static PetscErrorCode from_section(const fare_node *node, const system_section *
   }
   (*system)->origin = origin;
   PetscCall(read_parameters(*system, section->parameters));
+  if (origin.expression && fare_expression_uses_time(origin.expression))
+    PetscCall(fare_course_create(&(*system)->course));
   PetscFunctionReturn(0);
 }
 
@@ -225,22 +233,60 @@ static PetscErrorCode check_rings(const fare_system *system, double t)
   PetscFunctionReturn(0);
 }
 
+/* Formulas with t: finite at places spread over the box, and the diffusion not below zero. */
+static PetscErrorCode check_moment(const fare_system *system, double t)
+{
+  enum { PLACES = 64 };
+  const fare_system_type *type = system->type;
+  const int               dim  = system->dimension;
+  double        at[FARE_DIM_MAX][PLACES], V[PLACES] = {0}, f[FARE_DIM_MAX][PLACES], D[FARE_DIM_MAX][PLACES];
+  const double *x[FARE_DIM_MAX] = {at[0], at[1], at[2]};
+  double *const to[] = {f[0], f[1], f[2]}, *const noise[] = {D[0], D[1], D[2]};
+
+  PetscFunctionBegin;
+  for (int i = 0; i < PLACES; i++) {
+    for (int axis = 0; axis < dim; axis++)
+      at[axis][i] = type->lower[axis] +
+        (type->upper[axis] - type->lower[axis]) * fmod(0.29 + (0.71 - 0.17 * axis) * (i + 1), 1);
+  }
+  if (type->potential) fare_system_potential(system, t, PLACES, x, V);
+  fare_system_drift(system, t, PLACES, x, to);
+  fare_system_diffusion(system, t, PLACES, x, noise);
+  for (int k = 0; k < dim * PLACES; k++) {
+    const int    axis = k / PLACES, i = k % PLACES;
+    const double drift = f[axis][i], diffusion = D[axis][i];
+
+    if (isfinite(drift) && isfinite(V[i]) && isfinite(diffusion) && diffusion >= 0) continue;
+    FARE_FAIL(FARE_ERR_INPUT,
+      "at time %g the formulas give, at %s = %g, along '%s' a drift of %g and a diffusion of %g", t,
+      fare_system_axis_name(system, axis), at[axis][i], fare_system_axis_name(system, axis), drift,
+      diffusion);
+  }
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_system_check(const fare_system *system, double start, double end)
 {
   int corners = 0;
 
   PetscFunctionBegin;
+  PetscCall(fare_system_cover(system, start, end));
   for (int k = 0; k <= CHECKED_TIMES; k++) {
     const double t = start + (end - start) * k / CHECKED_TIMES;
 
     PetscCall(check_ranges(system, t));
     if (k % CHECKED_RINGS == 0) PetscCall(check_rings(system, t));
+    if (k % CHECKED_RINGS == 0 && system->course) PetscCall(check_moment(system, t));
   }
   for (double t = fare_system_next_corner(system, start); t < end && corners < FARE_CORNERS_MAX;
        t        = fare_system_next_corner(system, t)) {
     PetscCall(check_ranges(system, t));
     if (corners++ < CHECKED_TIMES) PetscCall(check_rings(system, t));
   }
+  corners = 0;
+  for (double t = fare_system_next_knot(system, start); t < end && corners++ < FARE_CORNERS_MAX;
+       t        = fare_system_next_knot(system, t))
+    PetscCall(check_ranges(system, t));
   PetscFunctionReturn(0);
 }
 

@@ -3,14 +3,18 @@
 #ifndef FARE_WAVEFORM_H
 #define FARE_WAVEFORM_H
 
-#include <fare/system.h>
+#include "system/formula/course.h"
 
 /* What any of them may need; each names in its own table which of these it reads. */
 typedef struct {
-  char      *parameter;
-  int        waveform;
-  double     amplitude, period, phase, start, end, duty;
-  fare_reals times, values;
+  char        *parameter;
+  int          waveform, sweep;
+  double       amplitude, period, phase, start, end, duty, frequency, final_frequency;
+  fare_reals   times, values;
+  char        *file, *dataset; /* NULL once read */
+  char        *expression;
+  char        *source; /* the file that times and values are from; NULL: the study */
+  fare_course *course; /* of `expression` */
 } fare_waveform;
 
 PetscErrorCode fare_waveform_from_config(const fare_node *node, fare_waveform *waveform);
@@ -22,10 +26,17 @@ double fare_waveform_next_jump(const fare_waveform *waveform, double t); /* infi
 double fare_waveform_next_corner(const fare_waveform *waveform, double t);
 /* from t to the next corner; infinite: any */
 double fare_waveform_longest_step(const fare_waveform *waveform, double t);
-double fare_waveform_at(const fare_waveform *waveform, double t); /* amplitude s(t) */
-void   fare_waveform_write(const fare_waveform *waveform, int indent, fare_text *to);
+/* the next end of a stretch on which it is nearly straight, where it has no longest step; infinite: none */
+double fare_waveform_next_knot(const fare_waveform *waveform, double t);
+/* Makes jumps, corners and knots known between these times; see fare_system_cover. */
+PetscErrorCode fare_waveform_cover(const fare_waveform *waveform, double start, double end);
+double         fare_waveform_at(const fare_waveform *waveform, double t); /* amplitude s(t) */
+void           fare_waveform_write(const fare_waveform *waveform, int indent, fare_text *to);
 /* The first difference to a map that fare_waveform_write has left. */
 PetscErrorCode fare_waveform_compare(
   const fare_waveform *waveform, const fare_node *before, const char *path, fare_difference *difference);
+
+/* Reads times and values from `file`; see tabulated_file.c. `node` is the file's. */
+PetscErrorCode fare_waveform_read_file(const fare_node *node, fare_waveform *waveform);
 
 #endif

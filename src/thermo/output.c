@@ -29,7 +29,7 @@ static PetscBool has_error(const fare_thermo *thermo, const fare_thermo_column *
                                                                                      : PETSC_FALSE;
 }
 
-void fare_thermo_csv(const fare_thermo *thermo, fare_text *to)
+void fare_thermo_csv(const fare_thermo *thermo, const fare_truth_status truth[], fare_text *to)
 {
   const fare_thermo_row *rows = fare_thermo_rows(thermo);
 
@@ -40,6 +40,7 @@ void fare_thermo_csv(const fare_thermo *thermo, fare_text *to)
     if (is_shown(thermo, c)) fare_text_add(to, ",%s", c->name);
     if (has_error(thermo, c)) fare_text_add(to, ",%s_error", c->name);
   }
+  fare_text_add(to, ",unresolved");
   for (size_t k = 0; k < thermo->count; k++) {
     fare_text_add(to, "\n%.17g", rows[k].time);
     for (int i = 0; i < FARE_THERMO_COLUMNS; i++) {
@@ -48,6 +49,7 @@ void fare_thermo_csv(const fare_thermo *thermo, fare_text *to)
       if (is_shown(thermo, c)) fare_text_add(to, ",%.12g", fare_thermo_value(&rows[k], c->offset));
       if (has_error(thermo, c)) fare_text_add(to, ",%.12g", fare_thermo_value(&thermo->error[k], c->offset));
     }
+    fare_text_add(to, ",%d", truth[k].doubt ? 1 : 0);
   }
   fare_text_add(to, "\n");
 }

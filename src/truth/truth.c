@@ -7,7 +7,6 @@
   steps as the first where snapshots are so dense that they, not the tolerance, set the step.)
 */
 #include "truth.h"
-#include "truth/transport/transport.h"
 
 #include <petscdmda.h>
 
@@ -105,16 +104,6 @@ fare_box fare_truth_box(const fare_system *system, const fare_truth_options *opt
     box.periodic[axis] = end_of(system, options, axis) == FARE_BOUNDARY_PERIODIC ? PETSC_TRUE : PETSC_FALSE;
   }
   return box;
-}
-
-fare_scheme fare_truth_scheme(const fare_system *system, const fare_truth_options *options, double t)
-{
-  const fare_box box = fare_truth_box(system, options);
-
-  if (options->scheme != FARE_SCHEME_AUTO) return (fare_scheme)options->scheme;
-  return options->cells.count && fare_transport_serves(system, &box, options->cells.values, t)
-    ? FARE_SCHEME_HIGH_ORDER
-    : FARE_SCHEME_FITTED;
 }
 
 fare_walls fare_truth_walls(const fare_system *system, const fare_truth_options *options)
@@ -234,6 +223,7 @@ static PetscErrorCode create_grids(
   }
   if (!options->estimate) {
     PetscCall(fare_grid_create(comm, dim, cells, box.lower, box.upper, end, &truth->grid));
+    fare_grid_name_axes(truth->grid, system);
     PetscFunctionReturn(0);
   }
   PetscCall(fare_grid_create(comm, dim, cells, box.lower, box.upper, end, &truth->half_grid));
@@ -245,6 +235,7 @@ static PetscErrorCode create_grids(
     PetscCall(fare_grid_refine(truth->quarter_grid, &truth->half_grid));
   }
   PetscCall(fare_grid_refine(truth->half_grid, &truth->grid));
+  fare_grid_name_axes(truth->grid, system);
   PetscFunctionReturn(0);
 }
 
@@ -438,9 +429,10 @@ static PetscErrorCode update_status(fare_truth *truth)
 PetscErrorCode fare_truth_create(MPI_Comm comm, const fare_system *system, const fare_initial *initial,
   double start, const fare_truth_options *options, fare_truth **truth)
 {
-  fare_truth *t;
-  Vec         masses;
-  double      singular;
+  const fare_box box = fare_truth_box(system, options);
+  fare_truth    *t;
+  Vec            masses;
+  double         singular;
 
   PetscFunctionBegin;
   *truth = NULL;
@@ -451,7 +443,7 @@ PetscErrorCode fare_truth_create(MPI_Comm comm, const fare_system *system, const
   t->status.tolerance = options->tolerance;
   t->system           = system;
   t->high_order =
-    fare_truth_scheme(system, options, start) == FARE_SCHEME_HIGH_ORDER ? PETSC_TRUE : PETSC_FALSE;
+    fare_truth_scheme(system, &box, options, start) == FARE_SCHEME_HIGH_ORDER ? PETSC_TRUE : PETSC_FALSE;
   PetscCall(create_grids(comm, system, options, t));
   PetscCall(fare_grid_initial(t->grid, initial, system, start, &masses));
   PetscCall(VecDuplicate(masses, &t->error_field));

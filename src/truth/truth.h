@@ -23,9 +23,10 @@
   status that has time and error_time. Collective.
 */
 typedef struct fare_estimate fare_estimate;
-PetscErrorCode               fare_estimate_create(const fare_grid *grid, const fare_grid *half_grid,
-                const fare_grid *quarter_grid, const fare_system *system, const fare_initial *initial, PetscBool high_order,
-                fare_estimate **estimate);
+
+PetscErrorCode fare_estimate_create(const fare_grid *grid, const fare_grid *half_grid,
+  const fare_grid *quarter_grid, const fare_system *system, const fare_initial *initial, PetscBool high_order,
+  fare_estimate **estimate);
 PetscErrorCode fare_estimate_space(fare_estimate *estimate, Vec masses, Vec half, Vec quarter, double nominal,
   Vec error_field, fare_truth_status *status);
 PetscErrorCode fare_estimate_destroy(fare_estimate **estimate);
@@ -89,8 +90,9 @@ struct fare_evolution {
   fare_transport    *transport;
   TS                 ts;
   KSP                ksp; /* of bdf, or borrowed from ts */
-  /* shift - L: assembled on one axis or where an option wants it, otherwise a shell */
+  /* shift - L: assembled where ranks share one axis or an option wants it, otherwise a shell */
   Mat             A;
+  double         *line;      /* room for the direct solve on one axis; NULL where there is none */
   fare_multigrid *multigrid; /* NULL where the preconditioner is PETSc's */
   double          shift;     /* of A and of the preconditioner */
   PetscInt        prepared;  /* version of the rates that they are of */

@@ -641,6 +641,8 @@ COMMANDS = [
     (["info", "beheaded.h5"], "fare: beheaded.h5: "),
     (["info", "nothing.h5"], "fare: nothing.h5: not a whole HDF5 file"),
     (["report"], "which directory?"),
+    (["report", "missing", "--movie", "webp"], "--movie needs gif or mp4, got 'webp'"),
+    (["report", "missing", "--vectr"], "unknown option '--vectr' (did you mean '--vector'?)"),
     (["report", "missing"], "fare: missing: no finished study (no study.h5)"),
     (["report", "occupied"], "fare: occupied: no finished study (no study.h5)"),
     # assignments, on the sound study
@@ -783,17 +785,20 @@ def complaint(case, snapshot, ranks):
 def overwrite_spares_the_rest(where):
     """--overwrite replaces what FARE wrote, all of it, and nothing else."""
     root = where / "out" / "faulty"
-    figures = next(
-        node.value
+    figures, planes = (
+        [key.value for key in node.value.keys]
         for node in ast.parse((SOURCE / "postproc" / "fare" / "plot" / "figures.py").read_text()).body
-        if isinstance(node, ast.Assign) and node.targets[0].id == "FIGURES"
+        if isinstance(node, ast.AnnAssign) and node.target.id in ("FIGURES", "ON_PLANES")
     )
+    figures += [f"{name}_axes_{pair}" for name in planes for pair in ("1_2", "1_3", "2_3")]
     own = [
         "snapshots/snapshot_000099.h5",
         "snapshots/snapshot_000001.h5.tmp",
         "report.html",
         "study.h5.tmp",
-        *[f"figures/{key.value}.png" for key in figures.keys],
+        *[f"figures/{name}.{ending}" for name in figures for ending in ("png", "svg", "pdf")],
+        "figures/density.gif",
+        "figures/density.mp4",
     ]
     foreign = [
         "notes.txt",
@@ -803,6 +808,7 @@ def overwrite_spares_the_rest(where):
         "snapshots/mine.h5",
         "snapshots/snapshot_best.h5",
         "figures/photo.png",
+        "figures/snapshots_of_mine.png",
         "data/deep.txt",
     ]
     (root / "data").mkdir()
@@ -880,7 +886,7 @@ def check_is_a_fixed_point(name, text, where):
     printed = []
     for step in range(2):
         (where / "plan.yaml").write_text(text, encoding="utf-8")
-        done = execute(["check", "plan.yaml"], where)
+        done = execute(["check", "plan.yaml", "--quick"], where)
         assert (
             done.returncode == 0 and not done.stderr
         ), f"{name}, reading {step + 1}: {done.stderr.decode(errors='replace')}"

@@ -761,7 +761,7 @@ COMMANDS = [
     *[
         (
             ["score", "small", "sound.h5", "--replicates", bad],
-            "--replicates: expected an integer from 40 to 100000, got",
+            "--replicates: expected an integer from 40 to 100000, or 0 for values alone, got",
             False,
         )
         for bad in ("0", "39", "-200", "1e3", "100001", "many", "", "99999999999999999999")

@@ -283,12 +283,13 @@ def check_collected(where):
         cells == {(p, e) for p in range(6) for e in ("walk", "still")}, f"rows of sweep.html: {sorted(cells)}"
     )
     expect(
-        'src="data:image/svg+xml' in page and not re.search(r'(src|href)="(?!data:)', page),
+        'src="data:image/png' in page and not re.search(r'(src|href)="(?!data:)', page),
         "sweep.html stands alone",
     )
     expect(
-        [path.name for path in (where / "out" / "figures").iterdir()] == ["sweep_maps.png"],
-        "two swept axes: a map",
+        sorted(path.name for path in (where / "out" / "figures").iterdir())
+        == ["sweep_curves.png", "sweep_maps.png"],
+        "two swept axes: a map and curves",
     )
 
 

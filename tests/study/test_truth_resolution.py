@@ -5,6 +5,7 @@ Truths off the asymptotic range, against closed forms: the estimated error is at
 one, or the study says that it is not resolved, why, and how many cells to take.
 fare-test: labels=study timeout=300
 """
+import csv
 import json
 import math
 import pathlib
@@ -141,7 +142,7 @@ CASES = [
 ]
 
 
-def run(where, number, plan):
+def run(where, number, plan, *options):
     mean, sd = plan["initial"]
     study = {
         "study": f"s{number}",
@@ -152,7 +153,7 @@ def run(where, number, plan):
         "output": {"directory": f"s{number}"},
     }
     (where / f"s{number}.yaml").write_text(json.dumps(study))
-    done = fare(where, "run", f"s{number}.yaml", "--no-report")
+    done = fare(where, "run", f"s{number}.yaml", "--no-report", *options)
     expect(done.returncode == 0, f"exit code {done.returncode}\n{done.stderr}")
     with h5py.File(where / f"s{number}" / "study.h5") as file:
         status = {key: file["truth"][key][-1] for key in ("error", "doubt", "error_ratio")} | {
@@ -270,6 +271,24 @@ def inertia_is_judged_by_its_grids(where):
     expect(doubt == 0, f"doubt {doubt}")
 
 
+def thermodynamics_carry_the_mark(where):
+    """On the screen once, and in both files at the snapshots whose truth is in doubt."""
+    for number, (label, plan, *_) in enumerate(CASES):
+        if label not in ("narrow start not yet spread", "a smooth density"):
+            continue
+        name = f"thermo{number}"
+        said = run(where, name, plan, "--set", "thermodynamics={points: 3}")[0]
+        doubted = label != "a smooth density"
+        after = said[said.index("Thermodynamics of the truth") :]
+        expect(("UNRESOLVED" in after) == doubted, f"{label}: thermodynamics do not tell\n{said}")
+        with open(where / f"s{name}" / "thermodynamics.csv", newline="") as file:
+            marks = [int(row["unresolved"]) for row in csv.DictReader(file)]
+        with h5py.File(where / f"s{name}" / "study.h5") as file:
+            doubt = (file["truth/doubt"][:] > 0).astype(int).tolist()
+            stored = file["thermodynamics/unresolved"][:].tolist()
+        expect(marks == stored == doubt and any(doubt) == doubted, f"{label}: {marks}, {stored}, {doubt}")
+
+
 def main():
     with tempfile.TemporaryDirectory() as name:
         where = pathlib.Path(name)
@@ -297,6 +316,7 @@ def main():
             )
             info = fare(where, "info", f"s{i}")
             expect(("UNRESOLVED" in info.stdout) == bool(doubt), f"{label}: info\n{info.stdout}{info.stderr}")
+        thermodynamics_carry_the_mark(where)
         lost_mass_stays_in_doubt(where)
         lost_at_once_counts(where)
         inertia_is_judged_by_its_grids(where)

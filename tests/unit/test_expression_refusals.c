@@ -99,6 +99,38 @@ static void long_formulas_are_shown_in_part(void **state)
   assert_int_equal(strcspn(caret, "^"), strstr(shown, "wrong") - shown);
 }
 
+/* Known when the times of the study are. */
+static void formulas_of_time_are_looked_at(void **state)
+{
+  static const struct {
+    const char *inside, *what;
+  } cases[] = {
+    {"lower: -1, upper: 1, potential: x/(t - 0.5)", "has no finite value at time 0.5"},
+    {"lower: -1, upper: 1, potential: x/(t - 0.7123)", "has no bound near time 0.7123"},
+    {"lower: -1, upper: 1, potential: log(x + 1 - 2*t)", "has no finite value at time"},
+    {"lower: -1, upper: 1, potential: x*sin(1e9*t)", "varies too fast to be followed"},
+    {"lower: -1, upper: 1, drift: x, diffusion: 1 - t", "a diffusion of -0.03125"},
+    {"lower: -pi, upper: pi, periodic: true, potential: cos(x) - step(t - 1)*x", "is not periodic along 'x'"},
+  };
+
+  (void)state;
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    char           yaml[512];
+    fare_config   *config;
+    fare_system   *system;
+    PetscErrorCode code;
+
+    snprintf(yaml, sizeof yaml, "system:\n  expression: {%s}\n", cases[i].inside);
+    assert_ok(system_of(yaml, &config, &system));
+    assert_true(fare_system_is_driven(system));
+    code = fare_system_check(system, 0, 2);
+    if (code != FARE_ERR_INPUT || !strstr(fare_error_message(), cases[i].what))
+      fail_msg("%s: %d, %s", cases[i].inside, (int)code, fare_error_message());
+    assert_ok(fare_system_destroy(&system));
+    fare_config_destroy(&config);
+  }
+}
+
 static void other_refusals_name_the_key(void **state)
 {
   static const struct {
@@ -140,6 +172,35 @@ static void other_refusals_name_the_key(void **state)
       "the potential is not periodic along 'x'"},
     {"lower: [0], upper: [6.283185307179586], potential: cos(x) - w*x, periodic: [true]", "{w: 1}",
       "the potential is not periodic along 'x'"},
+    {"lower: pi, upper: -pi, potential: cos(x), periodic: true", "{}",
+      "upper: must lie above lower, [3.14159, -3.14159] along 'x'"},
+    {"lower: -t, upper: 1, potential: x", "{}", "lower: unknown symbol 't'"},
+    {"lower: [-1], upper: [x], potential: x", "{}", "a bound is a number, or a formula of parameters"},
+    {"lower: -1/k, upper: 1, potential: k*x", "{k: 0}",
+      "lower: expected a number from -1e12 to 1e12, got -inf"},
+    {"lower: -1, upper: 1, potential: t*x", "{t: 1}", "'t' is reserved in formulas"},
+    {"axes: [t], lower: -1, upper: 1, potential: t", "{}", "'t' is reserved in formulas"},
+    {"axes: [time], lower: -1, upper: 1, potential: time", "{}", "'time' is an axis of every file"},
+    {"lower: [-1, -1], upper: [1, 1], potential: x, mass: 0, friction: 1", "{}",
+      "mass: expected a mass above 0, got 0"},
+    {"lower: [-1, -1], upper: [1, 1], potential: x, mass: 1, friction: g", "{g: -2}",
+      "friction: expected a friction of 0 or more, got -2"},
+    {"lower: [-1, -1], upper: [1, 1], potential: x + v, mass: 1, friction: 1", "{}",
+      "with a mass, neither the position nor given a value"},
+    {"lower: [-1, -1], upper: [1, 1], potential: x, mass: x, friction: 1", "{}",
+      "a mass is a number, or a formula of parameters"},
+    {"lower: [-1, -1], upper: [1, 1], potential: x, mass: 1, friction: 1", "{mobility: 2}",
+      "no formula has a 'mobility'"},
+    {"lower: [-1], upper: [1], potential: x, mass: 1, friction: 1", "{}",
+      "a body with inertia has two axes, position and velocity, got 1"},
+    {"lower: [-1, -1], upper: [1, 1], potential: x, mass: 1", "{}", "mass: needs a 'friction' as well"},
+    {"lower: [-1, -1], upper: [1, 1], potential: x, friction: 1", "{}", "friction: only with a 'mass'"},
+    {"lower: [-1, -1], upper: [1, 1], drift: [x, v], diffusion: [1, 1], mass: 1, friction: 1", "{}",
+      "mass: gives drift and diffusion"},
+    {"lower: [-1, -1], upper: [1, 1], potential: x, nonconservative: 1, mass: 1, friction: 1", "{}",
+      "with a 'mass', give the total force under 'force'"},
+    {"lower: [-1, -1], upper: [1, 1], force: [x, x], mass: 1, friction: 1", "{}",
+      "expected a list of 1 formula, one per axis but the velocity's"},
     {"lower: [0, 0], upper: [6.283185307179586, 1], drift: [cos(x), y], diffusion: [1, x*y], periodic: "
      "[true, false]",
       "{}", "expression.diffusion[1]: the diffusion is not periodic along 'x'"},
@@ -166,6 +227,7 @@ static void other_refusals_name_the_key(void **state)
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test_setup(refusals_point_at_the_place, make_cache),
   cmocka_unit_test(long_formulas_are_shown_in_part),
+  cmocka_unit_test(formulas_of_time_are_looked_at),
   cmocka_unit_test_teardown(other_refusals_name_the_key, remove_cache),
 };
 FARE_TEST_MAIN(tests)

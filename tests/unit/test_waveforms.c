@@ -274,7 +274,22 @@ static void mistakes(void **state)
       "start"},
     {"{parameter: tilt, waveform: saw, amplitude: 1}",
       "f.yaml:1:36: drive.waveform: unknown waveform 'saw'; choose from: constant, sine, square, ramp, "
-      "smoothstep, tabulated"},
+      "smoothstep, tabulated, chirp, expression"},
+    {"{parameter: tilt, waveform: chirp, amplitude: 1, frequency: 1, final_frequency: 2, start: 3, end: 3}",
+      "f.yaml:1:106: drive.end: the sweep must end after it starts (3), got 3"},
+    {"{parameter: tilt, waveform: chirp, amplitude: 1, frequency: 0, final_frequency: 2, end: 3, sweep: "
+     "geometric}",
+      "f.yaml:1:68: drive.frequency: a geometric sweep needs frequencies above 0"},
+    {"{parameter: tilt, waveform: expression, expression: 'sin(t) + y'}",
+      "f.yaml:1:60: drive.expression: unknown symbol 'y' (did you mean 't'?): an expression of a drive has "
+      "the time t alone; "
+      "there "
+      "are: t, pi, e\n  sin(t) + y\n           ^"},
+    {"{parameter: tilt, waveform: tabulated, times: [0]}", "f.yaml:1:8: drive: missing key 'values'"},
+    {"{parameter: tilt, waveform: tabulated, dataset: x, times: [0], values: [0]}",
+      "f.yaml:1:56: drive.dataset: only with a 'file'"},
+    {"{parameter: tilt, waveform: tabulated}",
+      "f.yaml:1:8: drive: missing key 'times', or 'file' instead of times and values"},
     {"{parameter: tilt, waveform: [sine]}", "f.yaml:1:36: drive.waveform: expected the name of a waveform"},
     {"{parameter: tilt}", "f.yaml:1:8: drive: missing key 'waveform'"},
     {"sine", "f.yaml:1:8: drive: expected a map {parameter: ..., waveform: ..., ...}"},
@@ -302,6 +317,99 @@ static void mistakes(void **state)
   assert_ok(fare_system_destroy(&system));
 }
 
+/*
+  A chirp: crests where the integral of the frequency says, by hand; outside the sweep a sine; continuous, and
+  the same slope on both sides, at both ends.
+*/
+static void chirps(void **state)
+{
+  static const char *const both[] = {"linear", "geometric"};
+
+  (void)state;
+  /* 2 t^2 + t cycles up to t = 1, 5 (t - 1) + 3 after that */
+  FOLLOWS("  - {parameter: tilt, waveform: chirp, amplitude: 2, frequency: 1, final_frequency: 5, end: 1}",
+    1e-13, {-0.25, -1.5}, {0, 0.5}, {0.5, 0.5}, {(sqrt(3) - 1) / 4, 2.5}, {1, 0.5}, {1.05, 2.5}, {1.1, 0.5});
+  /* (4^t - 1)/ln 4 cycles from t = 3 on, and a quarter */
+  FOLLOWS(
+    "  - {parameter: tilt, waveform: chirp, amplitude: 2, frequency: 1, final_frequency: 16, start: 3, end: "
+    "5, sweep: geometric, phase: 1.5707963267948966}",
+    1e-13, {3, 2.5}, {2.75, 0.5}, {3 + log(1 + log(4)) / log(4), 2.5},
+    {3 + log(1 + 1.5 * log(4)) / log(4), -1.5});
+  for (int i = 0; i < 2; i++) {
+    char         drive[200];
+    fare_system *system;
+
+    snprintf(drive, sizeof drive,
+      "  - {parameter: tilt, waveform: chirp, amplitude: 1, frequency: 0.5, final_frequency: 8, start: 1, "
+      "end: 4, "
+      "sweep: %s, phase: 0.3}",
+      both[i]);
+    system = driven(drive);
+    for (double end = 1; end <= 4; end += 3) {
+      const double h = 1e-5;
+      double       theta[4][FARE_PARAMETERS_MAX], before, after;
+
+      for (int k = 0; k < 4; k++) fare_system_parameters(system, end + h * (k - 1.5), theta[k]);
+      before = (theta[1][TILT] - theta[0][TILT]) / h;
+      after  = (theta[3][TILT] - theta[2][TILT]) / h;
+      assert_near(after, before, 1e-1); /* its slope reaches 50, and changes by 0.03 in between */
+      assert_near(theta[2][TILT] - theta[1][TILT], 0.5 * h * (before + after), 1e-9);
+      assert_near(fare_system_next_corner(system, end - 1e-3), end, 0);
+    }
+    assert_true(fare_system_next_jump(system, 0) == HUGE_VAL);
+    assert_ok(fare_system_destroy(&system));
+  }
+}
+
+/* Stretches end eight times a cycle, at crests among others, as long as there are cycles. */
+static void chirps_are_not_stepped_over(void **state)
+{
+  fare_system   *system = driven("  - {parameter: tilt, waveform: chirp, amplitude: 1, frequency: 0.01, "
+                                   "final_frequency: 100, start: 0, end: 10, sweep: geometric}");
+  const fare_box box    = fare_system_box(system);
+  double         t = 0, longest = 0, theta[FARE_PARAMETERS_MAX];
+  int            ends = 0, crests = 0;
+
+  (void)state;
+  while (t < 10) {
+    const double end = fare_system_smooth_until(system, &box, t, 10);
+
+    longest = fmax(longest, 0.01 * (pow(10, 0.4 * end) - pow(10, 0.4 * t)) / (0.4 * log(10)));
+    fare_system_parameters(system, end, theta);
+    crests += fabs(fabs(theta[TILT] - 0.5) - 1) < 1e-9;
+    t = end;
+    ends++;
+  }
+  assert_near(longest, 0.125, 1e-9); /* of a cycle */
+  /* 99.99/(0.4 ln 10) cycles */
+  assert_in_range(ends, 865, 872);
+  assert_in_range(crests, 216, 218);
+  assert_ok(fare_system_destroy(&system));
+}
+
+static void expressions(void **state)
+{
+  fare_system *system;
+
+  (void)state;
+  FOLLOWS("  - {parameter: tilt, waveform: expression, amplitude: 2, expression: \"t^2 - cos(pi*t)\"}", 1e-14,
+    {0, -1.5}, {0.5, 1}, {1, 4.5}, {-1, 4.5}, {2, 6.5});
+  system =
+    driven("  - {parameter: tilt, waveform: expression, expression: \"step(t - 0.3)*2 + abs(t - 0.7)\"}");
+  assert_ok(fare_system_check(system, 0, 1));
+  assert_near(fare_system_next_jump(system, 0), 0.3, 1e-16);
+  assert_near(fare_system_next_corner(system, 0.4), 0.7, 1e-16);
+  assert_ok(fare_system_destroy(&system));
+  system = driven("  - {parameter: tilt, waveform: expression, expression: \"exp(-((t - 3)/1e-6)^2)\"}");
+  assert_ok(fare_system_check(system, 0, 10));
+  assert_between(fare_system_shortest_pulse(system, 0, 10), 1e-7, 1e-5);
+  assert_ok(fare_system_destroy(&system));
+  system = driven("  - {parameter: kT, waveform: expression, expression: \"-2*exp(-((t - 3)/1e-6)^2)\"}");
+  assert_int_equal(fare_system_check(system, 0, 10), FARE_ERR_INPUT);
+  assert_non_null(strstr(fare_error_message(), "kT reaches "));
+  assert_ok(fare_system_destroy(&system));
+}
+
 /* The registry: everything in it can be described, and its resolved plan reads back. */
 static void listed_and_described(void **state)
 {
@@ -314,7 +422,7 @@ static void listed_and_described(void **state)
     assert_non_null(fare_waveform_description_at(count));
     assert_ok(fare_waveform_describe(fare_waveform_name_at(count), to));
   }
-  assert_int_equal(count, 6);
+  assert_int_equal(count, 8);
   assert_null(fare_waveform_description_at(count));
   fclose(to);
   assert_non_null(strstr(text, "duty"));
@@ -327,7 +435,10 @@ static void written_and_read_back(void **state)
   fare_system *system =
                 driven("  - {parameter: tilt, waveform: square, amplitude: 0.1, period: 3, duty: 0.3, phase: "
                        "-1, start: 0.7}\n  - {parameter: tilt, waveform: tabulated, times: [0, 0.1], values: "
-                       "[1e-3, -7]}\n  - {parameter: height, waveform: smoothstep, amplitude: 1, end: 2}"),
+                       "[1e-3, -7]}\n  - {parameter: height, waveform: smoothstep, amplitude: 1, end: 2}\n"
+                       "  - {parameter: tilt, waveform: chirp, amplitude: 0.3, frequency: 0.7, "
+                       "final_frequency: 9, sweep: geometric, start: -1, end: 1, phase: 0.1}\n"
+                       "  - {parameter: tilt, waveform: expression, expression: \"exp(-t^2)*t\"}"),
               *again;
   fare_config *config;
   fare_text    text = {0};
@@ -360,6 +471,9 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(steps_follow_the_drive),
   cmocka_unit_test(several_add_up),
   cmocka_unit_test(ranges_hold_at_every_moment),
+  cmocka_unit_test(chirps),
+  cmocka_unit_test(chirps_are_not_stepped_over),
+  cmocka_unit_test(expressions),
   cmocka_unit_test(mistakes),
   cmocka_unit_test(listed_and_described),
   cmocka_unit_test(written_and_read_back),

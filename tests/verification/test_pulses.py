@@ -6,6 +6,7 @@ integral of exp(-(t - s)) tilt(s), for every waveform, in one and two dimensions
 time methods; and the work of a pulse.
 fare-test: labels=verification timeout=300
 """
+import math
 import pathlib
 import subprocess
 import sys
@@ -38,6 +39,23 @@ SQUARE = "{parameter: tilt, waveform: square, amplitude: 2, period: 2.5, duty: 0
 SINE = (  # 512 periods between snapshots
     "{parameter: tilt, waveform: sine, amplitude: 10, period: 0.009765625, phase: 0.7}"
 )
+# the same of the time itself; and one that no 512 samples between snapshots would find
+BY_TIME = (
+    "{expression: {axes: [x], potential: 'x^2/2 - 4*exp(-((t - 6.171)/0.04)^2)*x', lower: [-7], upper: [7]}}"
+)
+NARROW = (
+    "{expression: {axes: [x], potential: 'x^2/2 - a*exp(-((t - 9.25293)/w)^2)*x', lower: [-7], upper: [7]},"
+    " parameters: {a: 6.0e+1, w: 2.0e-4}}"
+)
+JUMPS = (
+    "{expression: {axes: [x], drift: ['8*step(t - 7.03)*step(7.11 - t) - x'], diffusion: ['1'], lower: [-7],"
+    " upper: [7]}}"
+)
+EXPRESSION = "{parameter: tilt, waveform: expression, amplitude: 4, expression: 'exp(-((t - 6.171)/0.04)^2)'}"
+CHIRP = (
+    "{parameter: tilt, waveform: chirp, amplitude: 2, frequency: 0.05, final_frequency: 20, start: 1, end:"
+    " 9, sweep: geometric, phase: 0.4}"
+)
 RISE = "{parameter: s, waveform: ramp, amplitude: 1, start: 0, end: 10}"
 
 
@@ -66,13 +84,25 @@ def made(t):
     return 4 * np.exp(-((((t / 10) - 0.6171) / 0.004) ** 2))
 
 
+def jumps(t):
+    return np.where((t >= 7.03) & (t <= 7.11), 8.0, 0.0)
+
+
+def chirp(t):
+    """The angle is the integral of the frequency, here by the trapezoidal rule."""
+    s = np.linspace(0, 10, 2_000_001)
+    frequency = 0.05 * 400 ** (np.clip(s - 1, 0, 8) / 8)
+    cycles = np.concatenate([[0], np.cumsum(0.5 * (frequency[1:] + frequency[:-1]) * np.diff(s))])
+    return 2 * np.sin(2 * np.pi * np.interp(t, s, cycles - np.interp(1, s, cycles)) + 0.4)
+
+
 def run(place, name, system, drive, cells, *more, ranks=0, petsc=()):
     """The study's file, and the density, its place and the estimated error of every snapshot."""
     study = place / f"{name}.yaml"
     study.write_text(
-        f"study: pulse\nsystem: {system}\ndrive: [{drive}]\ninitial: {{density: gaussian, mean:"
-        f" {[0.0] * len(cells)}, sd: {[1.0] * len(cells)}}}\nsnapshots: {{start: 0.0, end: 10.0, count:"
-        f" 3}}\ntruth: {{cells: {cells}}}\n"
+        f"study: pulse\nsystem: {system}\n{f'drive: [{drive}]' if drive else ''}\ninitial: {{density:"
+        f" gaussian, mean: {[0.0] * len(cells)}, sd: {[1.0] * len(cells)}}}\nsnapshots: {{start: 0.0, end:"
+        f" 10.0, count: 3}}\ntruth: {{cells: {cells}}}\n"
     )
     launch = [MPIEXEC, "-n", str(ranks)] if ranks else []
     done = subprocess.run(
@@ -133,6 +163,13 @@ def follows(place, name, system, drive, tilt, cells, tolerance, more=(), **how):
     )
 
 
+def narrowest(place):
+    """A kick between two snapshots moves the mean by its area, which then decays."""
+    (_, _), (_, _), (t, mean) = means(run(place, "narrow", NARROW, "", [1024]))
+    exact = 0.012 * np.sqrt(np.pi) * np.exp(-(t - 9.25293))
+    expect(abs(mean - exact) < 2e-4, f"a kick of 2e-4 leaves a mean of {mean:.5f}, exactly {exact:.5f}")
+
+
 def work(place):
     """W = - integral of m(t) d tilt, along the mean of the trap."""
     output = run(place, "work", TRAP, TRIANGLE, [512], "--set", "thermodynamics.points=4")
@@ -144,6 +181,39 @@ def work(place):
     with h5py.File(output / "study.h5") as data:
         found = float(data["thermodynamics/work"][-1])
     expect(abs(found - exact) < 2e-3 * abs(exact), f"the work of a pulse: {found:.6f}, exactly {exact:.6f}")
+
+
+def below(x):
+    """The standard normal distribution function."""
+    return np.array([0.5 * math.erfc(-y / math.sqrt(2)) for y in x])
+
+
+def strong(place):
+    """A pulse that pushes with up to 125 kT over a cell: what it moves too little, the estimate knows."""
+    for height, width in ((1000, 3e-4), (300, 6e-4)):
+        pulse = (
+            f"{{parameter: tilt, waveform: tabulated, times: [0, 9.5, {9.5 + width}, {9.5 + 2 * width}],"
+            f" values: [0, 0, {height}, 0]}}"
+        )
+        s = np.linspace(9.5, 9.5 + 2 * width, 20001)
+        push = np.interp(s, [9.5, 9.5 + width, 9.5 + 2 * width], [0, height, 0])
+        mean = float(np.sum(np.exp(s - 10) * push) * (s[1] - s[0]))
+        for cells in (128, 256, 512, 1024, 2048):
+            name = f"strong_{height}_{cells}"
+            output = run(place, name, TRAP, pulse, [cells])
+            with h5py.File(output / "snapshots" / "snapshot_000002.h5") as data:
+                mesh = data["data/2/meshes/density"]
+                edges = mesh.attrs["gridGlobalOffset"][0] + mesh.attrs["gridSpacing"][0] * np.arange(
+                    cells + 1
+                )
+                found = mesh[...] * mesh.attrs["gridSpacing"][0]
+            with h5py.File(output / "study.h5") as data:
+                estimate = float(data["truth/error"][2])
+            true = float(np.abs(found - np.diff(below(edges - mean))).sum())
+            expect(
+                true < 1.5 * estimate,
+                f"a push of {height * 16 / cells:.0f} kT a cell: error {true:.1e}, estimated {estimate:.1e}",
+            )
 
 
 def generator(tilt, lower, upper, cells):
@@ -240,7 +310,13 @@ def main():
             place, "triangle_ts", TRAP, TRIANGLE, triangle, [256], 5e-4, petsc=["-truth_ts_type", "arkimex"]
         )
         follows(place, "made", MADE, RISE, made, [512], 1e-4)
+        follows(place, "by_time", BY_TIME, "", made, [512], 1e-4)
+        follows(place, "jumps", JUMPS, "", jumps, [512], 1e-4)
+        follows(place, "expression", TRAP, EXPRESSION, made, [512], 1e-4)
+        follows(place, "chirp", TRAP, CHIRP, chirp, [512], 2e-4)
+        narrowest(place)
         work(place)
+        strong(place)
         survival(place)
     return 1 if failures else 0
 

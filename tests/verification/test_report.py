@@ -6,20 +6,34 @@ time.
 fare-test: labels=verification timeout=600
 """
 import base64
+import dataclasses
 import html.parser
+import os
 import pathlib
 import re
 import subprocess
 import sys
 import tempfile
+import types
 
 import h5py
+import matplotlib
+
+matplotlib.use("Agg")
 import numpy as np
+import PIL.Image
 
 sys.dont_write_bytecode = True
+import fare.plot
+from fare import slider
+from fare.collect import states_table, thermodynamic_rows
 from fare.files import FareError
-from fare.plot.drawing import DECADES, log_limits
+from fare.plot.densities import planes
+from fare.plot.drawing import DECADES, STYLE, log_limits
+from fare.plot.figures import figures
+from fare.report import as_png, as_vector, caption
 from fare.results import Study
+from fare.trainings import joined
 from launch import SOURCE
 
 REPORT = [SOURCE / "postproc", "report"]
@@ -47,6 +61,15 @@ COMPARISONS = {
     "still_target": ("still", "samples", "target", 4000),
     "learned": ("learned", "samples", "truth", 4000),
 }
+FIGURES = (
+    "costs",
+    "density",
+    "divergences",
+    "other_divergences",
+    "snapshots",
+    "training",
+    "truth_error",
+)
 LEVEL = {"walk": 1e-4, "still": 0.7, "still_density": 0.71, "still_target": 1.1e-4, "learned": 2e-3}
 random = np.random.default_rng(7)
 
@@ -161,9 +184,13 @@ def write_study(directory, extent=(32,), truth=True, finished=1, old=False):
     return expected
 
 
-def run(*arguments):
+def run(*arguments, **environment):
     return subprocess.run(
-        [sys.executable, "-B", *REPORT, *map(str, arguments)], capture_output=True, text=True, check=False
+        [sys.executable, "-B", *REPORT, *map(str, arguments)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -201,19 +228,11 @@ def check_self_contained(source):
     assert page.references and all(r.startswith("data:image/") for r in page.references), [
         r[:60] for r in page.references
     ]
-    assert not page.tags & {"script", "link", "iframe", "object", "embed"}, page.tags
-    assert not re.search(r"@import|url\(", source)
-    kinds = set()
+    assert not page.tags & {"link", "iframe", "object", "embed"}, page.tags
+    assert not re.search(r"@import|url\(|fetch\(|XMLHttpRequest|WebSocket|\bimport\b", source)
     for reference in page.references:
-        kind, data = re.fullmatch(r"data:image/([a-z+]+);base64,(.*)", reference).groups()
-        kinds.add(kind)
-        image = base64.b64decode(data, validate=True)
-        if kind == "png":
-            assert image.startswith(b"\x89PNG")
-        else:
-            inside = re.findall(r'(?:href|src)="([^"]*)"', image.decode())
-            assert b"</svg>" in image and all(r.startswith(("#", "data:")) for r in inside), inside
-    assert kinds == {"png", "svg+xml"}, kinds
+        data = re.fullmatch(r"data:image/png;base64,(.*)", reference)[1]
+        assert base64.b64decode(data, validate=True).startswith(b"\x89PNG")
     return page
 
 
@@ -253,7 +272,7 @@ def check_numbers(page, expected):
 
 
 def check_summary(source, expected):
-    paragraph = re.sub("<[^>]*>", "", re.search(r'<p class="summary">(.*?)</p>', source, re.DOTALL)[1])
+    paragraph = re.sub("<[^>]*>", "", re.search(r'<ul class="findings">(.*?)</ul>', source, re.DOTALL)[1])
     assert "walk tracks the truth" in paragraph and "still departs from the truth" in paragraph, paragraph
     assert "learned tracks the truth closely, but not to within the noise" in paragraph, paragraph
     found = re.search(
@@ -278,11 +297,161 @@ def check_report(root):
     assert "<title>small &amp; &lt;driven&gt;</title>" in source
     check_numbers(check_self_contained(source), expected)
     check_summary(source, expected)
-    figures = {path.name for path in (root / "line" / "figures").iterdir()}
-    assert figures == {
-        f"{name}.png" for name in ("density", "snapshots", "divergences", "costs", "training", "truth_error")
-    }, figures
+    drawn = {path.name for path in (root / "line" / "figures").iterdir()}
+    assert drawn == {f"{name}.png" for name in FIGURES}, drawn
     assert not list((root / "line").rglob("*.tmp"))
+
+
+def check_order(root):
+    """Findings and figures come first; tables, and measures that are not principal, are behind a click."""
+    source = (root / "line" / "report.html").read_text()
+    open_ = re.sub(r"<details>.*?</details>", "", source, flags=re.DOTALL)
+    assert "<table" not in open_ and 'id="divergences"' in open_ and 'id="other_divergences"' not in open_
+    places = [source.index(word) for word in ('class="findings"', 'id="slider"', "<img", "<table")]
+    assert places == sorted(places), places
+    folded = re.findall(r"<details><summary>([^<]*)</summary>(.*?)</details>", source, re.DOTALL)
+    measures = {title: set(re.findall(r'data-measure="(\w+)"', inside)) for title, inside in folded}
+    assert measures["kl"] == {"kl"} and measures["Other measures"] == {"total_variation"}, measures
+
+
+def check_vector(root):
+    """SVG and PDF of every figure; the same from run to run."""
+    write_study(root / "vector")
+    done = run("--figures-only", "--vector", root / "vector")
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    files = sorted((root / "vector" / "figures").iterdir())
+    assert [path.name for path in files] == sorted(f"{n}.{k}" for n in FIGURES for k in ("pdf", "png", "svg"))
+    for path in files:
+        assert path.read_bytes().startswith(
+            {".pdf": b"%PDF", ".png": b"\x89PNG", ".svg": b"<?xml"}[path.suffix]
+        )
+    with matplotlib.rc_context(STYLE):
+        figure = fare.plot.figure(Study(root / "vector"), "training")
+        as_png(figure)
+        for kind in ("svg", "pdf"):
+            assert as_vector(figure, kind) == (root / f"vector/figures/training.{kind}").read_bytes(), kind
+
+
+def check_movies(root):
+    """A frame for each snapshot, which differ; one line where there is no ffmpeg."""
+    write_study(root / "movie", extent=(12, 20))
+    done = run("--figures-only", "--movie=gif", root / "movie")
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    with PIL.Image.open(root / "movie/figures/density.gif") as movie:
+        assert movie.n_frames == len(TIMES), movie.n_frames
+        frames = []
+        for k in range(movie.n_frames):
+            movie.seek(k)
+            frames.append(movie.convert("RGB").tobytes())
+    assert len(set(frames)) == len(TIMES)
+    done = run("--figures-only", "--movie=mp4", root / "movie", PATH="/nonexistent")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "ffmpeg" in done.stderr, done
+    assert not list((root / "movie").rglob("*tmp*"))
+
+
+def check_reading(root):
+    """Figures that need the same masses share them."""
+    write_study(root / "read", extent=(6, 8, 10))
+    study, asked = Study(root / "read"), []
+    read = study.marginal
+    study.marginal = lambda *words: (asked.append(words), read(*words))[1]
+    for name in ("snapshots_axes_1_2", "differences_axes_1_2", "snapshots_axes_1_3"):
+        assert fare.plot.figure(study, name)
+    slider.data(study, "x:y")
+    assert len(asked) == len(set(asked)) == 2 * 4, asked
+
+
+def check_unresolved(root):
+    """Rows of a sweep and the caption of thermodynamics say that the truth is not resolved."""
+    study = Study(root / "line")
+    study.thermodynamics = {"time": TIMES}
+    for why in ("", "take 64 cells"):
+        study.truth = dataclasses.replace(study.truth, unresolved=why)
+        sweep = types.SimpleNamespace(points={0: study}, keys=[], axes=[])
+        (row,) = rows = thermodynamic_rows(sweep)
+        assert row["unresolved"] == bool(why) and ("UNRESOLVED" in states_table(sweep, rows)) == bool(why)
+        assert ("order of magnitude" in caption(study, "thermodynamics")) == bool(why)
+
+
+def check_planes(root):
+    """All pairs of axes in three dimensions, or those that are asked for."""
+    write_study(root / "planes", extent=(6, 8, 10))
+    done = run("--figures-only", "--planes", "x:z", root / "planes")
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    drawn = {path.stem for path in (root / "planes" / "figures").iterdir()}
+    assert {"snapshots_axes_1_3", "differences_axes_1_3"} <= drawn and not any(
+        name.endswith(("axes_1_2", "axes_2_3")) for name in drawn
+    ), drawn
+    for kind in ("snapshots", "differences"):
+        names = {name for name in figures(Study(root / "planes")) if name.startswith(kind)}
+        assert names == {f"{kind}_{pair}" for pair in ("axes_1_2", "axes_1_3", "axes_2_3")}, names
+    for word in ("x:w", "x", "x:x"):
+        try:
+            planes(Study(root / "planes"), word)
+        except FareError as reason:
+            assert "\n" not in str(reason) and "there are: x:y, x:z, y:z" in str(reason), reason
+        else:
+            raise AssertionError(f"{word} is a pair of axes")
+
+
+def check_names_of_axes(root):
+    """Names and units of axes reach every label, whatever the alphabet makes of them."""
+    write_study(root / "named", extent=(8, 12))
+    with h5py.File(root / "named/study.h5", "r+") as file:
+        file["bins"].attrs["axisLabels"] = np.array([b"momentum", b"theta"])  # slowest first
+        for name, n, unit in (("theta", 8, "rad"), ("momentum", 12, "1")):
+            file[f"binned/{name}"] = np.linspace(0, 1, n)
+            file[f"binned/{name}"].make_scale(name)
+            file[f"binned/{name}"].attrs["units"] = text(unit)
+    study = Study(root / "named")
+    assert study.bins.names == ("theta", "momentum") and study.bins.units == ("rad", "")
+    ax = fare.plot.snapshot_map(study, 0.5, "walk")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("theta (rad)", "momentum")
+    assert fare.plot.density(study).get_ylabel() == "theta (rad), other axes summed"
+    assert fare.plot.snapshot(study, 0.5, axis="momentum").get_xlabel() == "momentum, other axes summed"
+    for name in ("snapshots", "differences"):
+        figure = fare.plot.figure(study, name)
+        assert figure.axes[-2].get_xlabel() == "theta (rad)", name
+        assert figure.axes[0].get_ylabel().endswith("\nmomentum"), name
+    assert slider.data(study)["views"][0]["labels"] == ["theta (rad)", "momentum"]
+
+
+def check_trainings(root):
+    """Trainings of one line are one row and one line with a band; each of them is in a table of its own."""
+    write_study(root / "seeds")
+    with h5py.File(root / "seeds/study.h5", "r+") as file:
+        plan = file["plan"][()].decode().replace("{name: learned}", "{name: learned, seeds: 3}")
+        file["plan"][...] = text(plan)
+        values = {}
+        for group in ("ensembles", "comparisons", "binned"):
+            for k in (1, 2, 3):
+                file.copy(file[f"{group}/learned"], file[group], f"learned-{k}")
+                if group == "comparisons":
+                    file[f"{group}/learned-{k}"].attrs["ensemble"] = text(f"learned-{k}")
+                    for measure in ("kl", "total_variation"):
+                        series = file[f"{group}/learned-{k}/{measure}/value"]
+                        series[...] = values[measure, k] = 1e-3 * k * (1 + random.random(len(TIMES)))
+            del file[f"{group}/learned"]
+    study = joined(Study(root / "seeds"))
+    assert list(study.ensembles) == ["walk", "still", "learned"], list(study.ensembles)
+    together = [values["kl", k] for k in (1, 2, 3)]
+    kl = study.comparisons["learned"].measures["kl"]
+    assert np.allclose(kl.value, np.mean(together, axis=0))
+    assert np.allclose(kl.least, np.min(together, axis=0)) and np.allclose(kl.most, np.max(together, axis=0))
+    assert np.allclose(study.masses("learned"), Study(root / "seeds").masses("learned-1"))
+    ax = fare.plot.divergence(study, "kl")
+    assert any(np.allclose(line.get_ydata(), np.mean(together, axis=0)) for line in ax.lines)
+    bands = [c.get_paths()[0].vertices[:, 1] for c in ax.collections if c.get_alpha() == 0.4]
+    assert len(bands) == 1
+    for limit in (np.min(together, axis=0), np.max(together, axis=0)):
+        assert all(np.isclose(bands[0], value).any() for value in limit)
+    done = run(root / "seeds")
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    rows = Page((root / "seeds" / "report.html").read_text()).rows
+    assert near(rows["learned", "kl"][0][1], np.mean(together)), rows["learned", "kl"]
+    assert "mean of 3" in rows["learned", "kl"][0][0]
+    for k in (1, 2, 3):
+        assert near(rows[f"learned-{k}", "kl"][0][1], np.mean(values["kl", k]))
 
 
 def check_old_results(root):
@@ -579,6 +748,14 @@ def main():
         root = pathlib.Path(folder)
         for check in (
             check_report,
+            check_order,
+            check_vector,
+            check_movies,
+            check_planes,
+            check_reading,
+            check_unresolved,
+            check_names_of_axes,
+            check_trainings,
             check_old_results,
             check_measures_without_bias,
             check_other_shapes,
@@ -589,7 +766,7 @@ def main():
             check_mistakes,
         ):
             check(root)
-            print(f"{check.__name__}: passed")
+            print(f"{check.__name__}: passed", flush=True)
     return 0
 
 

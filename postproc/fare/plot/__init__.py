@@ -21,8 +21,9 @@ from matplotlib.patches import Patch
 
 from fare import results
 from fare.files import FareError
-from fare.plot import densities, distances, figures
-from fare.plot.drawing import STYLE, TRUTH, colours, headline, shown
+from fare.plot import currents, densities, distances, figures
+from fare.plot.drawing import COLUMN, ROW, STYLE, TRUTH, colours, fitting, headline, legend_above, shown
+from fare.trainings import joined
 
 if TYPE_CHECKING:
     from fare.study import Study, Sweep
@@ -31,11 +32,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "cost",
+    "current",
     "density",
     "divergence",
     "figure",
     "ranking",
     "snapshot",
+    "snapshot_map",
     "style",
     "sweep_figure",
     "thermodynamics",
@@ -50,10 +53,12 @@ def style() -> dict[str, Any]:
 
 
 def _tables(study: AnyStudy) -> results.Study:
-    return study if isinstance(study, results.Study) else study.results
+    """With the trainings of a line taken together."""
+    return joined(study if isinstance(study, results.Study) else study.results)
 
 
-def _axes(ax: Axes | None, width: float = 6.4, height: float = 3.2) -> Axes:
+def _axes(ax: Axes | None, width: float = COLUMN, height: float = 2.5) -> Axes:
+    """Without any, those of a figure as wide as a column of a paper."""
     if ax is not None:
         return ax
     from matplotlib import pyplot
@@ -70,21 +75,36 @@ def divergence(study: AnyStudy, measure: str = "", *, ax: Axes | None = None, le
     """A measure over time, of every ensemble, with the floor that exact draws would have. Without a name the
     first that the plan lists.
     """
-    tables, ax = _tables(study), _axes(ax)
+    tables = _tables(study)
     name = measure or headline(tables)
     comparisons = [c for c in distances.compared(tables) if name in c.measures]
     if not comparisons:
         raise FareError(f"{tables.path}: nothing was measured by '{name}'")
+    handles = distances.keys(tables)
+    rows = -(-len(handles) // fitting(handles, 2, 0.8 * COLUMN))
+    ax = _axes(ax, height=2.2 + ROW * rows * legend)
     distances.course(ax, tables, comparisons, name)
     ax.set_xlabel("time t")
     if legend:
-        _legend(ax, distances.keys(tables))
+        legend_above(ax, 2, handles)
     return ax
 
 
-def _legend(ax: Axes, handles: list[Any]) -> None:
-    """At the right of the axes: figures of one's own have room nowhere else for sure."""
-    ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0)
+def _axis(tables: results.Study, axis: int | str) -> int:
+    """The number of an axis that may be named."""
+    names = [tables.known_bins.name(i) for i in range(tables.known_bins.dimension)]
+    if axis in names:
+        return names.index(str(axis))
+    if not isinstance(axis, int) or not 0 <= axis < len(names):
+        raise FareError(f"{tables.path}: no axis '{axis}'; there are: {', '.join(names)}")
+    return axis
+
+
+def _plane(tables: results.Study, axes: tuple[int | str, int | str]) -> tuple[int, int]:
+    first, second = (_axis(tables, axis) for axis in axes)
+    if first >= second:
+        raise FareError(f"axes of a plane are two, in the order of the study: not {axes}")
+    return first, second
 
 
 def density(
@@ -92,14 +112,15 @@ def density(
     name: str = "truth",
     *,
     difference: bool = False,
+    axis: int | str = 0,
     ax: Axes | None = None,
     colorbar: bool = True,
 ) -> Axes:
-    """The density of the truth or of an ensemble along the first axis over time; with `difference` what
-    differs from the truth.
+    """The density of the truth or of an ensemble along an axis over time; with `difference` what differs from the
+    truth.
     """
     tables, ax = _tables(study), _axes(ax)
-    densities.space_time_panel(ax, tables, name, difference, colorbar)
+    densities.space_time_panel(ax, tables, name, difference, colorbar, _axis(tables, axis))
     return ax
 
 
@@ -108,19 +129,56 @@ def snapshot(
     time: float,
     *,
     names: list[str] | None = None,
+    axis: int | str = 0,
     ax: Axes | None = None,
     legend: bool = True,
 ) -> Axes:
-    """Densities along the first axis at the snapshot next to `time`: the truth as a line, ensembles as
-    histograms.
-    """
-    tables, ax = _tables(study), _axes(ax, 4.2, 3.0)
+    """Densities along an axis at the snapshot next to `time`: the truth as a line, ensembles as histograms."""
+    tables, ax = _tables(study), _axes(ax)
     chosen = names or [name for name in ("truth", *shown(tables)) if name in tables.densities]
-    densities.overlay_panel(ax, tables, chosen, _time(tables, time))
-    ax.set(xlabel="x", ylabel="density")
+    densities.overlay_panel(ax, tables, chosen, _time(tables, time), _axis(tables, axis))
     if legend:
         shades = {"truth": TRUTH, **colours(tables)}
-        _legend(ax, [Patch(color=shades.get(name, "#666666"), label=name) for name in chosen])
+        legend_above(ax, 3, [Patch(color=shades.get(name, "#666666"), label=name) for name in chosen])
+    return ax
+
+
+def snapshot_map(
+    study: AnyStudy,
+    time: float,
+    name: str = "truth",
+    *,
+    difference: bool = False,
+    axes: tuple[int | str, int | str] = (0, 1),
+    ax: Axes | None = None,
+    colorbar: bool = True,
+) -> Axes:
+    """The density of the truth or of an ensemble on a plane at the snapshot next to `time`, other axes summed; with
+    `difference` what differs from the truth, in colours centred on 0.
+    """
+    tables, ax = _tables(study), _axes(ax)
+    plane = _plane(tables, axes)
+    densities.map_panel(ax, tables, name, _time(tables, time), plane, difference, colorbar)
+    return ax
+
+
+def current(
+    study: AnyStudy,
+    time: float | None = None,
+    *,
+    axes: tuple[int | str, int | str] = (0, 1),
+    ax: Axes | None = None,
+    colorbar: bool = True,
+) -> Axes:
+    """The probability current of the truth, of a study with `thermodynamics: {currents: true}`. In one dimension
+    over time; in more, arrows on a plane at the snapshot next to `time`, by default the last.
+    """
+    tables, ax = _tables(study), _axes(ax)
+    if tables.known_bins.dimension == 1:
+        currents.course_panel(ax, tables, colorbar)
+        return ax
+    k = _time(tables, time) if time is not None else len(tables.times) - 1
+    currents.moment_panel(ax, tables, k, _plane(tables, axes))
     return ax
 
 
@@ -135,7 +193,7 @@ def training(study: AnyStudy, *, ax: Axes | None = None) -> Axes:
     """The training loss of each sampler that recorded one."""
     tables, ax = _tables(study), _axes(ax)
     figures.training_panel(ax, tables)
-    _legend(ax, ax.get_legend_handles_labels()[0])
+    legend_above(ax, 3)
     return ax
 
 
@@ -159,16 +217,18 @@ def ranking(study: AnyStudy, *, ax: Axes | None = None) -> Axes:
     placed = [line for line in tables.ranking if line.place]
     if not placed:
         raise FareError(f"{tables.path}: the study has no ranking")
-    ax = _axes(ax, 6.4, 1.3 + 0.235 * len(placed))
+    ax = _axes(ax, COLUMN, 0.7 + 0.18 * len(placed))
     distances.ranking_panel(ax, tables, placed)
     return ax
 
 
 def figure(study: AnyStudy, name: str) -> Figure | None:
-    """A figure of the report with all its panels, as a matplotlib Figure: density, snapshots, divergences, costs,
-    ranking, training, truth_error or thermodynamics. None where the study has nothing to draw.
+    """A figure of the report with all its panels, as a matplotlib Figure: divergences, density, snapshots,
+    differences, currents, ranking, costs, thermodynamics, training, truth_error or other_divergences; in three
+    dimensions snapshots_axes_1_2 and so on. None where the study has nothing to draw.
     """
-    return _drawn(figures.FIGURES, name, _tables(study))
+    tables = _tables(study)
+    return _drawn(figures.figures(tables), name, tables)
 
 
 def sweep_figure(sweep: Sweep | results.Sweep, name: str) -> Figure | None:
@@ -177,7 +237,7 @@ def sweep_figure(sweep: Sweep | results.Sweep, name: str) -> Figure | None:
     from fare.plot import sweeps
 
     tables = sweep if isinstance(sweep, results.Sweep) else sweep.results
-    rows, states = collect.measured_rows(tables), collect.thermodynamic_rows(tables)
+    rows, states = collect.measured_rows(tables, together=True), collect.thermodynamic_rows(tables)
     known = {key: lambda t, make=make: make(t, rows, states) for key, make in sweeps.FIGURES.items()}
     return _drawn(known, name, tables)
 

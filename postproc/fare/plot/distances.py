@@ -15,22 +15,29 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from fare.files import Array
 from fare.plot.drawing import (
+    EXTREME,
     MANY,
+    PAGE,
     PALETTE,
     TRUTH,
     close_grid,
     colours,
     describe,
+    grid,
     headline,
     legend,
-    log_limits,
     mean,
+    measure_axis,
+    measured_by,
+    plain_ticks,
+    principal,
+    quantity,
     shown,
-    unit,
 )
 from fare.results import Study
-from fare.tables import Comparison, Measured, Ranked
+from fare.tables import Comparison, Measured, OverTrainings, Ranked
 
 # What is drawn of one ensemble shares its colour; the line says which of its comparisons it is.
 LINES = {("samples", "truth"): "-", ("density", "truth"): (0, (5, 2)), ("samples", "target"): (0, (1, 1.4))}
@@ -59,15 +66,21 @@ def _learns(study: Study, comparison: Comparison) -> bool:
 
 
 def divergences(study: Study) -> Figure | None:
-    """Every measure over time, with the floor that exact draws would have."""
+    """The principal measures over time, with the floor that exact draws would have."""
+    return _courses(study, principal(study))
+
+
+def other_divergences(study: Study) -> Figure | None:
+    """As `divergences`, of all other measures."""
+    return _courses(study, [name for name in measured_by(study) if name not in principal(study)])
+
+
+def _courses(study: Study, names: list[str]) -> Figure | None:
     comparisons = compared(study)
-    names = list(dict.fromkeys(name for c in comparisons for name in c.measures))
+    names = [name for name in names if any(name in c.measures for c in comparisons)]
     if not names:
         return None
-    columns = min(2, len(names))
-    rows = -(-len(names) // columns)
-    fig = Figure(figsize=(5.4 * columns + 0.2, 2.75 * rows + 0.9))
-    axes = fig.subplots(rows, columns, sharex=True, squeeze=False)
+    fig, axes = grid(-(-len(names) // 2), 2, 1.5, sharex=True)
     for ax, name in zip(axes.flat, names):
         course(ax, study, [c for c in comparisons if name in c.measures], name)
     close_grid(axes, len(names), "time t")
@@ -78,18 +91,20 @@ def divergences(study: Study) -> Figure | None:
 def course(ax: Axes, study: Study, comparisons: list[Comparison], name: str) -> None:
     """One measure over time, of comparisons that have it."""
     measured = [c.measures[name] for c in comparisons]
-    ax.set_title(name.replace("_", " "), loc="left")
-    ax.set_ylabel(unit(measured[0]))
-    ax.set_yscale("log")
-    ax.set_ylim(
-        log_limits(
-            np.concatenate([m.value for m in measured]), np.concatenate([m.floor_size for m in measured])
-        )
-    )
-    if not any((m.value > 0).any() for m in measured):
+    ax.set_ylabel(quantity(name, measured[0]))
+    values = [each for m in measured for each in (m.value, *_range(m))]
+    measure_axis(ax, "y", np.concatenate(values), np.concatenate([m.floor_size for m in measured]))
+    if not any(np.nan_to_num(m.value).any() for m in measured):
         ax.text(0.5, 0.5, "0 at all times", transform=ax.transAxes, ha="center", color="#555555")
     for comparison in comparisons:
         _course(ax, study, comparison, comparison.measures[name])
+
+
+def _range(measured: Measured) -> list[Array]:
+    """The smallest and the largest value over trainings, where there are several."""
+    if isinstance(measured, OverTrainings) and measured.least is not None and measured.most is not None:
+        return [measured.least, measured.most]
+    return []
 
 
 def _shade(study: Study, comparison: Comparison) -> tuple[float, ...]:
@@ -102,34 +117,43 @@ def _shade(study: Study, comparison: Comparison) -> tuple[float, ...]:
 
 def _course(ax: Axes, study: Study, comparison: Comparison, measured: Measured) -> None:
     colour = _shade(study, comparison)
-    value = np.where(measured.value > 0, measured.value, np.nan)
+    logarithmic = ax.get_yscale() == "log"
+    value = np.where(abs(measured.value) < EXTREME, measured.value, np.nan)  # an axis can show no more
+    value = np.where((value > 0) | (not logarithmic), value, np.nan)
     ax.plot(
         study.times,
         value,
         color=colour,
         ls=LINES.get((comparison.of, comparison.against), "-"),
-        lw=1.5,
         marker="" if len(value) > 1 else "o",
     )
-    if comparison.samples and not (measured.floor_mean <= 1e-3 * measured.floor_high).any():
-        if len(value) > 1:
-            ax.fill_between(
-                study.times, measured.floor_mean, measured.floor_high, color=colour, alpha=0.25, lw=0
-            )
-        else:
-            ax.vlines(study.times, measured.floor_mean, measured.floor_high, color=colour, alpha=0.25, lw=12)
+    if comparison.samples:
+        floor = measured.floor_mean
+        if logarithmic:  # of a measure without bias it is about 0
+            floor = np.where(floor > 1e-3 * measured.floor_high, floor, ax.get_ylim()[0])
+        _band(ax, study.times, floor, measured.floor_high, colour, 0.25)
+    if limits := _range(measured):
+        _band(ax, study.times, limits[0], limits[1], colour, 0.4)
     if _learns(study, comparison) and comparison.against == "truth":
-        ax.plot(study.times[study.trained], value[study.trained], ls="", marker="o", ms=4, color=colour)
+        ax.plot(study.times[study.trained], value[study.trained], ls="", marker="o", ms=3, color=colour)
         ax.plot(
             study.times[study.held_out],
             value[study.held_out],
             ls="",
             marker="o",
-            ms=4,
+            ms=3,
             mfc="white",
-            mew=1.1,
+            mew=0.9,
             color=colour,
         )
+
+
+def _band(ax: Axes, t: Array, low: Array, high: Array, colour: tuple[float, ...], alpha: float) -> None:
+    """From low to high over time; a bar at a single time."""
+    if len(t) > 1:
+        ax.fill_between(t, low, high, color=colour, alpha=alpha, lw=0)
+    else:
+        ax.vlines(t, low, high, color=colour, alpha=alpha, lw=8)
 
 
 def keys(study: Study) -> list[Any]:
@@ -145,12 +169,14 @@ def keys(study: Study) -> list[Any]:
             )
         )
     if any(_learns(study, c) for c in compared(study)):
-        found.append(Line2D([], [], color="#555555", ls="", marker="o", ms=4.5, label="trained on"))
+        found.append(Line2D([], [], color="#555555", ls="", marker="o", ms=3.5, label="trained on"))
         found.append(
-            Line2D([], [], color="#555555", ls="", marker="o", ms=4.5, mfc="white", label="held out")
+            Line2D([], [], color="#555555", ls="", marker="o", ms=3.5, mfc="white", label="held out")
         )
     if any(c.samples for c in compared(study)):
-        found.append(Patch(color="#777777", alpha=0.35, lw=0, label="noise floor, mean to 95%"))
+        found.append(Patch(color="#777777", alpha=0.3, lw=0, label="noise floor, mean to 95%"))
+    if any(_range(m) for c in compared(study) for m in c.measures.values()):
+        found.append(Patch(color="#777777", alpha=0.6, lw=0, label="range over trainings"))
     return found
 
 
@@ -169,8 +195,7 @@ def _cost_axes(
 ) -> list[_Point]:
     measured = {ensemble: c.measures[name] for ensemble, c in against.items() if name in c.measures}
     points = _points(ax, study, measured, named)
-    label = unit(next(iter(measured.values())))
-    ax.set_ylabel(f"{name.replace('_', ' ')} ({label})" if label else name.replace("_", " "))
+    ax.set_ylabel(quantity(name, next(iter(measured.values()))))
     ax.set_xlabel("training and sampling (s, slowest rank)")
     return points
 
@@ -188,21 +213,22 @@ def costs(study: Study) -> Figure | None:
     first = headline(study)
     names = [
         name
-        for name in dict.fromkeys((first, "wasserstein_1"))
+        for name in dict.fromkeys((first, *principal(study)))
         if any(name in c.measures for c in against.values())
-    ]
+    ][:2]
     if not names:
         return None
     crowded = len(against) > len(PALETTE)  # so that names find no room beside their points
-    fig = Figure(figsize=(5.4 * len(names) + 0.2, 4.8 if crowded else 3.6))
-    axes = fig.subplots(1, len(names), squeeze=False)[0]
+    wide = PAGE if len(names) > 1 else 0.6 * PAGE
+    fig, panels = grid(1, len(names), 2.9 if crowded else 2.0, width=wide)
+    axes = panels[0]
     points = [_cost_axes(ax, study, against, name, not crowded) for ax, name in zip(axes, names)]
     keys = (
-        [Line2D([], [], color=colours(study)[name], ls="", marker="o", ms=7, label=name) for name in against]
+        [Line2D([], [], color=colours(study)[name], ls="", marker="o", ms=5, label=name) for name in against]
         if crowded
         else []
     )
-    keys.append(Line2D([], [], color="#555555", ls="", marker="o", ms=7, label="average over times"))
+    keys.append(Line2D([], [], color="#555555", ls="", marker="o", ms=5, label="average over times"))
     if study.held_out.any():
         keys.append(
             Line2D(
@@ -221,7 +247,6 @@ def costs(study: Study) -> Figure | None:
     if any(point.beyond for some in points for point in some):
         keys.append(Line2D([], [], color="#555555", ls="", marker="^", ms=7, label="beyond the axis"))
     legend(fig, keys, 4)
-    fig.draw_without_rendering()  # the layout decides where points are
     for ax, some in zip(axes, points):
         if not crowded:
             _names(ax, study, some)
@@ -259,7 +284,6 @@ def _points(ax: Axes, study: Study, measured: dict[str, Measured], named: bool) 
         [study.truth.seconds] if study.truth and study.truth.seconds > 0 else []
     )
     ax.set_xscale("log")
-    ax.set_yscale("log")
     ax.set_xlim(
         _room(
             min(seconds, default=1),
@@ -268,10 +292,13 @@ def _points(ax: Axes, study: Study, measured: dict[str, Measured], named: bool) 
         )
     )
     marks = np.array([value for point in found for value in (point.average, point.held_out, point.floor)])
-    low, high = log_limits(marks, np.array([point.floor for point in found]))
-    low = max(low, marks[marks > low].min(initial=high) / 2)
-    high = max(1.5 * high, 10 * low)
-    ax.set_ylim(low, high)
+    low, high = measure_axis(
+        ax, "y", marks, np.array([measured[point.name].floor_size.mean() for point in found])
+    )
+    if ax.get_yscale() == "log":
+        low = max(low, marks[marks > low].min(initial=high) / 2)
+        high = max(1.5 * high, 10 * low)
+        ax.set_ylim(low, high)
     ax.xaxis.set_major_locator(
         matplotlib.ticker.LogLocator(
             subs=(1, 2, 5) if np.ptp(np.log10(ax.get_xlim())) < 3 else (1,), numticks=20
@@ -304,11 +331,11 @@ def _points(ax: Axes, study: Study, measured: dict[str, Measured], named: bool) 
 
 def _mark(ax: Axes, point: _Point, colour: str) -> None:
     ax.plot([point.seconds, point.seconds], [point.floor, point.average], color=colour, lw=1, alpha=0.6)
-    ax.plot(point.seconds, point.floor, ls="", marker="_", ms=13, mew=2, color=colour)
+    ax.plot(point.seconds, point.floor, ls="", marker="_", ms=10, mew=1.6, color=colour)
     ax.plot(
-        point.seconds, point.average, ls="", marker=point.beyond or "o", ms=8, color=colour, clip_on=False
+        point.seconds, point.average, ls="", marker=point.beyond or "o", ms=5.5, color=colour, clip_on=False
     )
-    ax.plot(point.seconds, point.held_out, ls="", marker="o", ms=12, mfc="none", mew=1.5, color=colour)
+    ax.plot(point.seconds, point.held_out, ls="", marker="o", ms=9, mfc="none", mew=1.1, color=colour)
 
 
 Box = tuple[float, float, float, float]  # left, bottom, right, top, in points of 1/72 inch
@@ -334,10 +361,10 @@ def _obstacles(ax: Axes, study: Study, points: list[_Point]) -> tuple[list[Box],
     for p in points:
         x, y = _place(ax, p.seconds, p.average)
         marks.append((x - 5, y - 5, x + 5, y + 5))
-        if p.floor > 0:
+        if p.floor > 0 or ax.get_yscale() != "log":
             floor = _place(ax, p.seconds, p.floor)[1]
             lines += [(x - 1, min(y, floor), x + 1, max(y, floor)), (x - 7, floor - 2, x + 7, floor + 2)]
-        if p.held_out > 0:
+        if p.held_out > 0 or (np.isfinite(p.held_out) and ax.get_yscale() != "log"):
             ring = _place(ax, p.seconds, p.held_out)[1]
             marks.append((x - 7, ring - 7, x + 7, ring + 7))
     return marks, lines
@@ -349,7 +376,7 @@ def _names(ax: Axes, study: Study, points: list[_Point]) -> None:
     (marks, lines), shades = _obstacles(ax, study, points), colours(study)
     for p in sorted(points, key=lambda p: -p.average):
         x, y = _place(ax, p.seconds, p.average)
-        width, height = 6.6 * len(p.name), 11.0
+        width, height = 5.0 * len(p.name), 9.0
         around = [
             (side, up)
             for up in (-4, 5, -13, 16, -25, 28, -37, 40, -49, *range(52, 180, 12))
@@ -387,30 +414,28 @@ def _names(ax: Axes, study: Study, points: list[_Point]) -> None:
 def _room(low: float, high: float, letters: int) -> tuple[float, float]:
     """At least a decade, and at the right a name of so many letters."""
     lower, upper = np.log10(low), np.log10(high)
-    spare, name = max(0.0, 1 - (upper - lower)) / 2, min(0.35, (14 + 6.6 * letters) / 330)
+    spare, name = max(0.0, 1 - (upper - lower)) / 2, min(0.4, (12 + 5.0 * letters) / 200)
     whole = (upper - lower + 2 * spare) / (0.94 - name)
     return 10 ** (lower - spare - 0.06 * whole), 10 ** (upper + spare + name * whole)
 
 
 def ranking_panel(ax: Axes, study: Study, placed: list[Ranked]) -> None:
     """A row for each line: its distance and floor."""
-    ax.set_xscale("log")
     ax.set_xlabel(f"{study.ranked_by.replace('_', ' ')}, over {study.ranked_over}")
-    low, high = log_limits(np.array([r.mean for r in placed]), np.array([r.floor for r in placed]))
-    ax.set_xlim(low, high)
+    low, high = measure_axis(ax, "x", [r.mean for r in placed], [abs(r.floor) for r in placed])
     for row, r in enumerate(placed):
         colour, bar = KINDS[r.mode], r.spread if np.isfinite(r.spread) else r.error
         at = min(max(r.mean, low), high)
         ax.plot([r.floor, at], [row, row], color=colour, lw=1, alpha=0.6)
-        ax.plot(r.floor, row, ls="", marker="|", ms=9, mew=2, color=colour)
+        ax.plot(r.floor, row, ls="", marker="|", ms=7, mew=1.6, color=colour)
         if at == r.mean:
             ax.errorbar(
                 at,
                 row,
-                xerr=[[min(bar, 0.9 * at)], [bar]],
+                xerr=[[min(bar, 0.9 * at) if ax.get_xscale() == "log" else bar], [bar]],
                 fmt=MARKERS[r.mode],
-                ms=6,
-                capsize=3,
+                ms=4.5,
+                capsize=2,
                 color=colour,
             )
         else:
@@ -428,18 +453,20 @@ def ranking(study: Study) -> Figure | None:
     placed = [line for line in study.ranking if line.place]
     if not placed:
         return None
-    fig = Figure(figsize=(9.0, 1.3 + 0.235 * len(placed)))
+    fig = Figure(figsize=(PAGE, 1.0 + 0.18 * len(placed)))
     left, right = fig.subplots(1, 2, sharey=True, width_ratios=(2, 1))
     right.set_xscale("log")
-    right.set_xlabel("seconds: training, with samples")
+    right.set_xlabel("training and sampling (s)")
     ranking_panel(left, study, placed)
     for row, r in enumerate(placed):
         colour = KINDS[r.mode]
         train, sample = max(r.train_seconds, 0.0), max(r.train_seconds + r.sample_seconds, 1e-2)
-        right.plot(sample, row, ls="", marker=MARKERS[r.mode], ms=6, color=colour)
+        right.plot(sample, row, ls="", marker=MARKERS[r.mode], ms=4.5, color=colour)
         if train > 1e-2:
             right.plot([train, sample], [row, row], color=colour, lw=1, alpha=0.6)
-            right.plot(train, row, ls="", marker="|", ms=9, mew=2, color=colour)
+            right.plot(train, row, ls="", marker="|", ms=7, mew=1.6, color=colour)
+    low_end, high_end = right.get_xlim()
+    plain_ticks(right, "x", high_end < 50 * low_end)
     kinds = [mode for mode in MARKERS if any(r.mode == mode for r in placed)]
     keys = [
         Line2D(
@@ -449,7 +476,7 @@ def ranking(study: Study) -> Figure | None:
             ls="",
             marker=MARKERS[mode],
             ms=7,
-            label="nothing is learned" if mode == "none" else mode,
+            label="not trained" if mode == "none" else mode,
         )
         for mode in kinds
     ]
@@ -458,7 +485,14 @@ def ranking(study: Study) -> Figure | None:
         [
             *keys,
             Line2D(
-                [], [], color="#555555", ls="", marker="|", ms=11, mew=2, label="noise floor; training alone"
+                [],
+                [],
+                color="#555555",
+                ls="",
+                marker="|",
+                ms=11,
+                mew=2,
+                label="noise floor (left), training only (right)",
             ),
         ],
         5,

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the figures of a study and of a sweep share: colours, which ensembles are shown, legends, and the
-limits of logarithmic axes.
+"""What the figures of a study and of a sweep share: sizes, colours, which ensembles are shown, legends, and the
+scales and limits of axes that hold measures.
 """
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+import matplotlib.ticker
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fare.files import Array
@@ -25,25 +27,33 @@ MORE = (
 )  # Tol's muted ones, where there are more ensembles than that
 MANY = len(PALETTE) + len(MORE)  # as many as one figure can show
 TRUTH = "#000000"
+COLUMN, PAGE = 3.4, 7.0  # widths in inches of one column of a paper, and of both
 STYLE = {
-    "figure.dpi": 150,
-    "font.size": 10,
-    "axes.titlesize": 10,
-    "axes.labelsize": 10,
+    "figure.dpi": 200,
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "axes.linewidth": 0.7,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
     "grid.color": "#e4e4e4",
-    "grid.linewidth": 0.6,
+    "grid.linewidth": 0.5,
     "axes.axisbelow": True,
-    "lines.linewidth": 1.4,
+    "lines.linewidth": 1.2,
     "legend.frameon": False,
-    "legend.fontsize": 10,
+    "legend.fontsize": 7.5,
+    "legend.handlelength": 1.6,
+    "legend.columnspacing": 1.2,
     "figure.constrained_layout.use": True,
     "svg.fonttype": "path",
     "svg.hashsalt": "fare",
+    "pdf.fonttype": 42,
 }
 DECADES = 9  # that a logarithmic axis shows at the most
+ROW = 0.155  # inches of a row of a legend
 EXTREME = 1e290  # beyond it, and below its inverse, the ticks of an axis would overflow
 
 
@@ -75,15 +85,86 @@ def headline(study: Study) -> str:
     return next((name for c in study.comparisons.values() for name in c.measures), "")
 
 
+def measured_by(study: Study) -> list[str]:
+    """All measures, in the plan's order."""
+    return list(dict.fromkeys(name for c in study.comparisons.values() for name in c.measures))
+
+
+def principal(study: Study) -> list[str]:
+    """The measures that are shown at once: the headline, the Kullback-Leibler divergence and a Wasserstein
+    distance.
+    """
+    names = measured_by(study)
+    transport = next((n for n in ("wasserstein_1", "sliced_wasserstein") if n in names), "")
+    return [name for name in names if name in (headline(study), "kl", transport)]
+
+
+def fitting(handles: list[Any], columns: int, width: float) -> int:
+    """As many columns of a legend, at most, as so many inches hold."""
+    widest = max((len(h.get_label()) for h in handles), default=0)
+    return max(1, min(columns, int(width / (0.42 + 0.057 * widest))))
+
+
 def legend(fig: Figure, handles: list[Any], columns: int) -> None:
     """Above the axes, in a strip that the layout leaves free; in fewer columns where the labels are long."""
-    columns = max(
-        1, min(columns, int(fig.get_figwidth() / (0.65 + 0.085 * max(len(h.get_label()) for h in handles))))
-    )
-    strip = 0.24 * -(-len(handles) // columns) + 0.1
-    fig.set_figheight(fig.get_figheight() + max(0.0, strip - 0.6))  # figures are made with room for two rows
+    columns = fitting(handles, columns, fig.get_figwidth())
+    strip = ROW * -(-len(handles) // columns) + 0.08
+    if not fig.get_constrained_layout():
+        before, after = fig.get_figheight(), fig.get_figheight() + strip
+        margins = fig.subplotpars
+        fig.set_figheight(after)
+        fig.subplots_adjust(bottom=margins.bottom * before / after, top=margins.top * before / after)
+        fig.legend(handles=handles, loc="upper center", ncol=columns, borderaxespad=0.2)
+        return
+    fig.set_figheight(fig.get_figheight() + max(0.0, strip - 0.42))  # figures are made with room for two rows
     fig.get_layout_engine().set(rect=(0, 0, 1, 1 - strip / fig.get_figheight()))
     fig.legend(handles=handles, loc="upper center", ncol=columns, borderaxespad=0.2)
+
+
+def grid(
+    rows: int,
+    columns: int,
+    height: float,
+    *,
+    width: float = PAGE,
+    left: float = 0.62,
+    apart: float = 0.64,
+    gap: float = 0.14,
+    top: float = 0.08,
+    right: float = 0.12,
+    **options: Any,
+) -> tuple[Figure, Array]:
+    """Axes of one height in rows and columns, with margins in inches: room for ticks and a label at the left of each
+    column, `gap` between rows and `top` above them. matplotlib's layouts look for margins by drawing everything
+    once or twice more, which is half of the work of a report.
+    """
+    bottom = 0.4
+    across = (width - left - right - (columns - 1) * apart) / columns
+    down = top + rows * height + (rows - 1) * gap + bottom
+    fig = Figure(figsize=(width, down), layout="none")
+    axes = fig.subplots(rows, columns, squeeze=False, **options)
+    fig.subplots_adjust(
+        left=left / width,
+        right=1 - right / width,
+        bottom=bottom / down,
+        top=1 - top / down,
+        wspace=apart / across,
+        hspace=gap / height,
+    )
+    return fig, axes
+
+
+def legend_above(ax: Axes, columns: int = 2, handles: list[Any] | None = None) -> None:
+    """Above one axes, clear of its title."""
+    handles = handles or ax.get_legend_handles_labels()[0]
+    width = ax.get_position().width * ax.figure.get_figwidth()
+    ax.legend(
+        handles=handles,
+        loc="lower left",
+        bbox_to_anchor=(0, 1.1 if ax.get_title(loc="left") else 1.0),
+        ncol=fitting(handles, columns, width),
+        borderaxespad=0.2,
+    )
 
 
 def describe(comparison: Comparison) -> str:
@@ -100,6 +181,12 @@ def mean(values: Array) -> float:
 
 def unit(measured: Measured) -> str:
     return "" if measured.unit in ("1", "none", "-") else measured.unit
+
+
+def quantity(name: str, measured: Measured) -> str:
+    """A measure and its unit, as axes are labelled."""
+    said = unit(measured)
+    return f"{name.replace('_', ' ')} ({said})" if said else name.replace("_", " ")
 
 
 def log_limits(values: Sequence[float] | Array, floors: Sequence[float] | Array = ()) -> tuple[float, float]:
@@ -119,6 +206,41 @@ def log_limits(values: Sequence[float] | Array, floors: Sequence[float] | Array 
 def _held(values: Array) -> Array:
     """How many of the sorted values lie within DECADES above each."""
     return np.searchsorted(values, values * 10**DECADES, side="right") - np.arange(len(values))
+
+
+def measure_axis(
+    ax: Axes, which: str, values: Sequence[float] | Array, floors: Sequence[float] | Array = ()
+) -> tuple[float, float]:
+    """Scales the axis "x" or "y" of a measure, and returns its limits: logarithmic; where a measure without bias
+    has fallen below 0, linear within the noise floor and logarithmic beyond it on either side.
+    """
+    values, floors = np.asarray(values, float), np.asarray(floors, float)
+    low, high = log_limits(values, floors)
+    sizes = floors[(floors > 1 / EXTREME) & (floors < EXTREME)]
+    width = float(np.median(sizes)) if sizes.size else max(1e-3 * high, 1e-12)
+    below = values[(values < -1e-3 * width) & (values > -EXTREME)]  # by more than round-off
+    if below.size:
+        lowest, width = -2 * float(abs(below).max()), min(width, high)
+        low = max(lowest, -width * 10 ** (DECADES // 2))
+        high = max(high, width)
+        getattr(ax, f"set_{which}scale")("symlog", linthresh=width, linscale=1.0)
+        (ax.axhline if which == "y" else ax.axvline)(0, color="#999999", lw=0.7, zorder=0.5)
+    else:
+        getattr(ax, f"set_{which}scale")("log")
+        plain_ticks(ax, which, high / low < 50)
+    getattr(ax, f"set_{which}lim")(low, high)
+    return low, high
+
+
+def plain_ticks(ax: Axes, which: str, short: bool) -> None:
+    """Powers of ten of a logarithmic axis; where it is short 2 and 5 times them, too. Minor ticks would take 40% of
+    the time of a figure.
+    """
+    axis = getattr(ax, f"{which}axis")
+    axis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5) if short else (1,), numticks=9))
+    axis.set_minor_locator(matplotlib.ticker.NullLocator())
+    if short:
+        axis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
 
 
 def close_grid(axes: Array, used: int, label: str) -> None:

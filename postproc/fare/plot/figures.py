@@ -4,7 +4,8 @@ to draw.
 """
 from __future__ import annotations
 
-from typing import Any
+import functools
+from typing import Any, Callable, Optional
 
 import matplotlib.ticker
 import numpy as np
@@ -12,9 +13,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fare.files import Array, FareError
-from fare.plot.densities import snapshots, space_time
-from fare.plot.distances import costs, divergences, ranking
-from fare.plot.drawing import PALETTE, TRUTH, colours, legend, shown
+from fare.plot.currents import currents
+from fare.plot.densities import differences, images, planes, snapshots, space_time
+from fare.plot.distances import costs, divergences, other_divergences, ranking
+from fare.plot.drawing import (
+    COLUMN,
+    PAGE,
+    PALETTE,
+    ROW,
+    TRUTH,
+    colours,
+    grid,
+    legend,
+    legend_above,
+    plain_ticks,
+    shown,
+)
 from fare.results import Study
 
 
@@ -43,10 +57,10 @@ def training(study: Study) -> Figure | None:
     """The training loss of each sampler that recorded one."""
     if not _losses(study):
         return None
-    fig = Figure(figsize=(6.4, 3.2))
-    ax = fig.subplots()
+    fig, axes = grid(1, 1, 1.6, width=COLUMN)
+    ax = axes[0, 0]
     training_panel(ax, study)
-    legend(fig, ax.get_legend_handles_labels()[0], 4)
+    legend(fig, ax.get_legend_handles_labels()[0], 3)
     return fig
 
 
@@ -60,7 +74,7 @@ def error_panel(ax: Axes, study: Study) -> None:
         "time": (study.truth.error_time, PALETTE[1], "-."),
     }
     _logarithmic(ax, study.times, parts, "o" if len(study.times) == 1 else "")
-    ax.set_ylabel("L1 error of the density, estimated")
+    ax.set_ylabel("estimated L1 error of the density")
 
 
 def truth_error(study: Study) -> Figure | None:
@@ -68,8 +82,8 @@ def truth_error(study: Study) -> Figure | None:
     if study.truth is None:
         return None
     truth, t = study.truth, study.times
-    fig = Figure(figsize=(11.0, 3.2))
-    left, right = fig.subplots(1, 2)
+    fig, axes = grid(1, 2, 1.6, top=0.08 + 2 * ROW)
+    left, right = axes[0]
     dot = "o" if len(t) == 1 else ""
     error_panel(left, study)
     _logarithmic(
@@ -106,7 +120,7 @@ def _columns(ax: Axes, study: Study, lines: dict[str, str], label: str) -> None:
             ls="-" if colour == TRUTH else (0, (5, 2)) if name.endswith("housekeeping_rate") else "-.",
         )
     ax.set(xlabel="time t", ylabel=label)
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncol=2, borderaxespad=0.2)
+    legend_above(ax)
 
 
 def balance_panel(ax: Axes, study: Study) -> None:
@@ -134,17 +148,20 @@ def thermodynamics(study: Study) -> Figure | None:
     panels = [panel for panel in panels if panel[0]]
     if not panels:
         panels = [({"entropy": "entropy"}, "entropy")]
-    fig = Figure(figsize=(11.0, 3.2))
-    axes = np.atleast_1d(fig.subplots(1, len(panels) + bool(study.work)))
+    count = len(panels) + bool(study.work)
+    rows = max(3 * bool(study.work), *(len(lines) for lines, _ in panels))  # of legends
+    wide = PAGE if count > 1 else COLUMN
+    fig, drawn = grid(1, count, 1.7, width=wide, top=0.08 + ROW * rows)
+    axes = drawn[0]
     for ax, (lines, label) in zip(axes, panels):
         _columns(ax, study, lines, label)
     if study.work:
         edges = np.linspace(study.work["lower"], study.work["upper"], study.work["density"].shape[1] + 1)
         for density, label, colour in zip(study.work["density"], ("W, forward", "−W, reversed"), PALETTE):
             axes[-1].stairs(density, edges, color=colour, label=label)
-        axes[-1].axvline(study.work["free_energy_change"], color=TRUTH, lw=1, label="free energy, exact")
+        axes[-1].axvline(study.work["free_energy_change"], color=TRUTH, lw=1, label="ΔF, exact")
         axes[-1].set(xlabel="work", ylabel="density")
-        axes[-1].legend(loc="lower left", bbox_to_anchor=(0, 1), ncol=2, borderaxespad=0.2)
+        legend_above(axes[-1])
     return fig
 
 
@@ -158,17 +175,48 @@ def _logarithmic(ax: Axes, t: Array, series: dict[str, Any], marker: str) -> Non
         ax.plot(t, shown, color=colour, ls=style, marker=marker, label=label)
     if seen:
         ax.set_yscale("log")
+        low, high = ax.get_ylim()
+        plain_ticks(ax, "y", high / low < 50)
     ax.set_xlabel("time t")
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncol=len(series), borderaxespad=0.2)
+    legend_above(ax, len(series))
 
 
-FIGURES = {
+Make = Callable[[Study], Optional[Figure]]
+
+FIGURES: dict[str, Make] = {
+    "divergences": divergences,
     "density": space_time,
     "snapshots": snapshots,
-    "divergences": divergences,
-    "costs": costs,
+    "differences": differences,
+    "currents": currents,
     "ranking": ranking,
+    "costs": costs,
+    "thermodynamics": thermodynamics,
     "training": training,
     "truth_error": truth_error,
-    "thermodynamics": thermodynamics,
+    "other_divergences": other_divergences,
 }
+ON_PLANES: dict[str, Callable[[Study, tuple[int, int]], Figure | None]] = {
+    "snapshots": images,
+    "differences": differences,
+    "currents": currents,
+}
+
+
+def figures(study: Study, wanted: str = "") -> dict[str, Make]:
+    """All figures by name. In three dimensions those on planes come once for each pair of axes, NAME_axes_1_2; `wanted`
+    chooses pairs, as in "x:y,x:z".
+    """
+    pairs = planes(study, wanted)
+    if study.bins is None or study.bins.dimension < 3:
+        return FIGURES
+    found: dict[str, Make] = {}
+    for name, make in FIGURES.items():
+        if name not in ON_PLANES:
+            found[name] = make
+            continue
+        for plane in pairs:
+            found[f"{name}_axes_{plane[0] + 1}_{plane[1] + 1}"] = functools.partial(
+                ON_PLANES[name], plane=plane
+            )
+    return found

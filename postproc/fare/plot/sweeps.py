@@ -16,7 +16,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fare.plot.drawing import PALETTE, TRUTH, close_grid, headline, legend, log_limits
+from fare.plot.drawing import (
+    COLUMN,
+    PAGE,
+    PALETTE,
+    TRUTH,
+    close_grid,
+    headline,
+    legend,
+    log_limits,
+    measure_axis,
+)
 from fare.results import Axis, Sweep
 
 Row = dict[str, Any]
@@ -25,10 +35,15 @@ NEAR = 0.01  # nats above the floor within which a sampler counts as following t
 
 CAPTIONS = {
     "measures": (
-        "Distance from the truth, averaged over times, against what was swept; dashed, in the colour of the"
-        " ensemble: its noise floor. A cross at the top: the ensemble ended early there."
+        "Distance from the truth, averaged over times, against what was swept. Bars: the 95% interval,"
+        " averaged likewise; a band: the range over trainings; dashed, in the colour of the ensemble: its"
+        " noise floor. A cross at the top: the ensemble ended early there."
     ),
     "costs": "The same against what it cost.",
+    "curves": (
+        "The same as maps, as curves over one of the swept axes, one for each value of the other. Bars: the"
+        " 95% interval, averaged over times; dashed: the noise floor."
+    ),
     "maps": (
         "Distance from the truth, averaged over times, over both of the swept axes. Starred: within twice the"
         " noise floor."
@@ -87,6 +102,10 @@ def _scale(ax: Axes, which: str, values: list[float], names: list[str] | None) -
         getattr(ax, f"set_{which}ticks")(range(len(names)), names)
     elif min(values) > 0 and max(values) >= 8 * min(values):
         getattr(ax, f"set_{which}scale")("log")
+        few = sorted(set(values))
+        if len(few) <= 8:  # else powers of ten
+            getattr(ax, f"set_{which}ticks")(few, [f"{v:g}" for v in few])
+            getattr(ax, f"{which}axis").set_minor_locator(matplotlib.ticker.NullLocator())
 
 
 def measures(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
@@ -96,10 +115,10 @@ def measures(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
         return None
     axis, shades = sweep.axes[0], _shades(rows)
     columns = min(2, len(names))
-    fig = Figure(figsize=(5.2 * columns + 0.4, 3.0 * -(-len(names) // columns) + 0.6))
+    fig = Figure(figsize=(PAGE if columns > 1 else COLUMN, 2.0 * -(-len(names) // columns) + 0.45))
     axes = fig.subplots(-(-len(names) // columns), columns, squeeze=False)
     for ax, name in zip(axes.flat, names):
-        failed = _logarithmic(ax, [row for lines in _samples(rows, name).values() for row in lines])
+        failed = _scaled(ax, [row for lines in _samples(rows, name).values() for row in lines])
         for ensemble, lines in _samples(rows, name).items():
             places, labels = _places(sweep, axis, _own_key(axis, ensemble))
             at = [(places[row["point"]], row) for row in lines]
@@ -111,14 +130,14 @@ def measures(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
                     [1 - _apart(failed) * failed.index(ensemble)] * len(x),
                     ls="",
                     marker="x",
-                    ms=7,
-                    mew=2,
+                    ms=5,
+                    mew=1.4,
                     color=shades[ensemble],
                     transform=ax.get_xaxis_transform(),
                     clip_on=False,
                 )
         _scale(ax, "x", list(places.values()), labels)
-        ax.set_title(name.replace("_", " "), loc="left")
+        ax.set_ylabel(name.replace("_", " "))
     close_grid(axes, len(names), axis.name)
     legend(fig, _keys(shades), 6)
     return fig
@@ -132,31 +151,80 @@ def _shades(rows: list[Row]) -> dict[str, str]:
 
 
 def _keys(shades: dict[str, str]) -> list[Line2D]:
-    keys = [Line2D([], [], color=shade, marker="o", ms=5, label=name) for name, shade in shades.items()]
+    keys = [Line2D([], [], color=shade, marker="o", ms=3.5, label=name) for name, shade in shades.items()]
     return [
         *keys,
         Line2D([], [], color="#555555", ls=(0, (4, 2)), lw=1, label="noise floor"),
-        Line2D([], [], color="#555555", ls="", marker="x", ms=7, mew=2, label="ended early"),
+        Line2D([], [], color="#555555", ls="", marker="x", ms=5, mew=1.4, label="ended early"),
     ]
 
 
 def _line(ax: Axes, at: list[tuple[float, Row]], shade: str) -> None:
     whole = sorted(((x, row) for x, row in at if not row["failure"]), key=lambda item: item[0])
-    ax.plot([x for x, _ in whole], [row["average"] for _, row in whole], color=shade, marker="o", ms=5)
-    ax.plot([x for x, _ in whole], [row["floor"] for _, row in whole], color=shade, ls=(0, (4, 2)), lw=1)
+    x = [place for place, _ in whole]
+    average, low, high, least, most, floor = (
+        np.array([row[of] for _, row in whole], float)
+        for of in ("average", "low", "high", "least", "most", "floor")
+    )
+    bars = np.nan_to_num(np.array([np.maximum(average - low, 0), np.maximum(high - average, 0)]))
+    ax.errorbar(x, average, bars, color=shade, marker="o", ms=3.5, capsize=2, elinewidth=0.8)
+    if np.isfinite(least).any():
+        ax.fill_between(x, least, most, color=shade, alpha=0.3, lw=0)
+    ax.plot(x, floor, color=shade, ls=(0, (4, 2)), lw=0.9)
 
 
-def _logarithmic(ax: Axes, rows: list[Row]) -> list[str]:
+def _scaled(ax: Axes, rows: list[Row]) -> list[str]:
     """The axis of a measure, where it is positive, with room at the top for a row of crosses of each ensemble
     that ended early, which are returned.
     """
     failed = list(dict.fromkeys(str(row["ensemble"]) for row in rows if row["failure"]))
     whole = [row for row in rows if not row["failure"]]
-    if any(row["average"] > 0 for row in whole):
-        low, high = log_limits([row[of] for row in whole for of in ("average", "floor")])
-        ax.set_yscale("log")
-        ax.set_ylim(low, low * (high / low) ** (1 / (1 - _apart(failed) * len(failed))))
+    if any(row["average"] != 0 for row in whole):
+        values = [row[of] for row in whole for of in ("average", "least", "most")]
+        sizes = [max(abs(row["floor"]), row["floor_high"] - row["floor"]) for row in whole]
+        low, high = measure_axis(ax, "y", values, sizes)
+        base = max(low, 1e-3 * high)
+        ax.set_ylim(low, base * (high / base) ** (1 / (1 - _apart(failed) * len(failed))))
     return failed
+
+
+def curves(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
+    """The headline measure over one of two axes, a curve for each value of the other; a panel for each ensemble."""
+    first = headline(next(iter(sweep.points.values())))
+    lines = _samples(rows, first) if first else {}
+    if len(sweep.axes) != 2 or not lines:
+        return None
+    across, other = sorted(sweep.axes, key=lambda axis: -_count(sweep, axis))
+    columns = min(2, len(lines))
+    fig = Figure(figsize=(PAGE if columns > 1 else COLUMN, 2.0 * -(-len(lines) // columns) + 0.45))
+    axes = fig.subplots(-(-len(lines) // columns), columns, squeeze=False, sharey=True)
+    everything = [row for line in lines.values() for row in line]
+    values = list(dict.fromkeys(study.swept[other.keys[0]] for study in sweep.points.values()))
+    shades = [
+        matplotlib.colors.to_hex(c)
+        for c in matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(values)))
+    ]
+    for ax, (ensemble, line) in zip(axes.flat, lines.items()):
+        places, labels = _places(sweep, across, _own_key(across, ensemble))
+        _scaled(ax, everything)
+        for value, shade in zip(values, shades):
+            chosen = [row for row in line if sweep.points[row["point"]].swept[other.keys[0]] == value]
+            _line(ax, [(places[row["point"]], row) for row in chosen], shade)
+        _scale(ax, "x", list(places.values()), labels)
+        ax.set_title(ensemble, loc="left")
+    for row in axes:
+        row[0].set_ylabel(first.replace("_", " "))
+    close_grid(axes, len(lines), across.name)
+    keys = [
+        Line2D([], [], color=shade, marker="o", ms=3.5, label=f"{other.name} {value}")
+        for value, shade in zip(values, shades)
+    ]
+    legend(fig, [*keys, *_keys({})[:1]], 6)
+    return fig
+
+
+def _count(sweep: Sweep, axis: Axis) -> int:
+    return len({study.swept[axis.keys[0]] for study in sweep.points.values()})
 
 
 def _apart(failed: list[str]) -> float:
@@ -171,18 +239,14 @@ def costs(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
         return None
     axis, shades = sweep.axes[0], _shades(rows)
     spent: dict[str, Callable[[Row], Any]] = {
-        "training and sampling (s, slowest rank)": lambda row: max(
-            row["train_seconds"] + row["sample_seconds"], 1e-4
-        ),
+        "training and sampling (s)": lambda row: max(row["train_seconds"] + row["sample_seconds"], 1e-4),
         "force evaluations": lambda row: row["force_evaluations"],
         "network evaluations": lambda row: row["network_evaluations"],
     }
     spent = {label: cost for label, cost in spent.items() if any(cost(row) > 0 for row in rows)}
-    fig = Figure(figsize=(5.0 * len(spent) + 0.4, 3.6))
+    fig = Figure(figsize=(PAGE if len(spent) > 1 else COLUMN, 2.5))
     for ax, (label, cost) in zip(np.atleast_1d(fig.subplots(1, len(spent))), spent.items()):
-        _logarithmic(
-            ax, [row for lines in _samples(rows, first).values() for row in lines if not row["failure"]]
-        )
+        _scaled(ax, [row for lines in _samples(rows, first).values() for row in lines if not row["failure"]])
         for ensemble, lines in _samples(rows, first).items():
             places, _ = _places(sweep, axis, _own_key(axis, ensemble))
             lines = [
@@ -195,7 +259,7 @@ def costs(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
                 [row["average"] for row in lines],
                 color=shades[ensemble],
                 marker="o",
-                ms=5,
+                ms=3.5,
             )
             ax.plot(
                 [cost(row) for row in lines],
@@ -205,6 +269,9 @@ def costs(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
                 lw=1,
             )
         ax.set_xscale("log")
+        ax.xaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 3), numticks=5))
+        ax.xaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
+        ax.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
         ax.set_xlabel(label)
         ax.set_ylabel(first.replace("_", " "))
     legend(fig, _keys(shades)[:-1], 6)
@@ -224,7 +291,7 @@ def maps(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
     scale = matplotlib.colors.LogNorm(
         max(low, min(values)), max(min(high, max(values)), 1.0001 * max(low, min(values))), clip=True
     )
-    fig = Figure(figsize=(4.4 * len(lines) + 1.0, 3.6))
+    fig = Figure(figsize=(PAGE if len(lines) > 1 else COLUMN, 2.6))
     axes = np.atleast_1d(fig.subplots(1, len(lines), sharey=True))
     for ax, (ensemble, line) in zip(axes, lines.items()):
         grids = [_places(sweep, axis, _own_key(axis, ensemble)) for axis in sweep.axes]
@@ -241,7 +308,7 @@ def maps(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
                 (x, y),
                 ha="center",
                 va="center",
-                fontsize=8,
+                fontsize=6.5,
                 color="black" if sum(colour[:3]) > 1.5 else "white",
             )
         for i, which in enumerate("xy"):
@@ -273,7 +340,7 @@ def _families(sweep: Sweep, states: list[Row]) -> tuple[str, str, dict[tuple[str
     for state in sorted(states, key=lambda s: float(s[str(period)])):
         families.setdefault(tuple(f"{key.split('.')[-1]} {state[key]}" for key in others), []).append(state)
     if all(math.isfinite(s["omega_over_rate"]) for s in states):
-        return "omega_over_rate", "drive's angular frequency / slowest relaxation rate", families
+        return "omega_over_rate", "angular frequency / slowest rate", families
     return period, "period", families
 
 
@@ -282,26 +349,26 @@ def regimes(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
     if not driven_period(sweep) or not any(math.isfinite(s["kl_at_snapshots"]) for s in states):
         return None
     key, label, families = _families(sweep, states)
-    fig = Figure(figsize=(11.0, 4.2))
+    fig = Figure(figsize=(PAGE, 2.8))
     left, right = fig.subplots(1, 2)
     handles = []
     for (family, line), shade in zip(families.items(), PALETTE * len(families)):
         x = [float(s[key]) for s in line]
-        left.plot(x, [s["kl_at_snapshots"] for s in line], color=shade, marker="o", ms=5)
+        left.plot(x, [s["kl_at_snapshots"] for s in line], color=shade, marker="o", ms=3.5)
         left.plot(x, [s["floor_of_a_million"] for s in line], color=TRUTH, ls=(0, (4, 2)), lw=1)
         left.plot(
             [float(s[key]) for s in line if is_right(s)],
             [s["kl_at_snapshots"] for s in line if is_right(s)],
             ls="",
             marker="o",
-            ms=11,
+            ms=7.5,
             mfc="none",
-            mew=1.4,
+            mew=1.0,
             color=TRUTH,
         )
-        right.plot(x, [s["dissipated_work"] for s in line], color=shade, marker="o", ms=5)
+        right.plot(x, [s["dissipated_work"] for s in line], color=shade, marker="o", ms=3.5)
         right.plot(x, [s["kT_kl_at_end"] for s in line], color=shade, ls=(0, (1, 1.4)))
-        handles.append(Line2D([], [], color=shade, marker="o", ms=5, label=", ".join(family) or "truth"))
+        handles.append(Line2D([], [], color=shade, marker="o", ms=3.5, label=", ".join(family) or "truth"))
     for ax, title in (
         (left, "KL from the instantaneous equilibrium, nats"),
         (right, "dissipated work by the end"),
@@ -312,7 +379,7 @@ def regimes(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
         ax.set_title(title, loc="left")
     handles += [
         Line2D([], [], color=TRUTH, ls=(0, (4, 2)), lw=1, label="floor of a million samples"),
-        Line2D([], [], color=TRUTH, ls="", marker="o", ms=9, mfc="none", label="equilibrium is right"),
+        Line2D([], [], color=TRUTH, ls="", marker="o", ms=7, mfc="none", label="equilibrium is right"),
         Line2D([], [], color="#555555", ls=(0, (1, 1.4)), label="lag bound, kT KL"),
     ]
     legend(fig, handles, 6)
@@ -329,12 +396,12 @@ def tracking(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
         state["point"]: list(families).index(family) for family, line in families.items() for state in line
     }
     across = {state["point"]: float(state[key]) for state in states}
-    fig = Figure(figsize=(4.6 * len(lines) + 0.6, 0.55 * len(families) + 1.6))
+    fig = Figure(figsize=(PAGE if len(lines) > 1 else COLUMN, 0.4 * len(families) + 0.9))
     shades = _shades(rows)
     for ax, (ensemble, line) in zip(np.atleast_1d(fig.subplots(1, len(lines), sharey=True)), lines.items()):
         right = [s["point"] for s in states if is_right(s)]
         ax.plot(
-            [across[p] for p in right], [height[p] for p in right], ls="", marker="s", ms=34, color="#e2e2e2"
+            [across[p] for p in right], [height[p] for p in right], ls="", marker="s", ms=22, color="#e2e2e2"
         )
         for row in line:
             near, at = row["excess"] <= NEAR and not row["failure"], (
@@ -345,18 +412,18 @@ def tracking(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
                 *at,
                 ls="",
                 marker="o",
-                ms=10,
-                mew=1.5,
+                ms=6.5,
+                mew=1.1,
                 color=shades[ensemble],
                 mfc=shades[ensemble] if near else "white",
             )
             ax.annotate(
                 f"{row['excess']:.1g}" if math.isfinite(row["excess"]) else "–",
                 at,
-                xytext=(0, 8),
+                xytext=(0, 5),
                 textcoords="offset points",
                 ha="center",
-                fontsize=7,
+                fontsize=6.5,
             )
         ax.set_xscale("log")
         ax.margins(0.1)
@@ -367,4 +434,11 @@ def tracking(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
     return fig
 
 
-FIGURES = {"regimes": regimes, "tracking": tracking, "measures": measures, "costs": costs, "maps": maps}
+FIGURES = {
+    "regimes": regimes,
+    "tracking": tracking,
+    "measures": measures,
+    "curves": curves,
+    "costs": costs,
+    "maps": maps,
+}

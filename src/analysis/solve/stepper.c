@@ -266,6 +266,7 @@ PetscErrorCode fare_timeline_create(const fare_system *system, double from, doub
   int            count = 0;
 
   PetscFunctionBegin;
+  PetscCall(fare_system_cover(system, start, end));
   PetscCall(find_marks(system, start, end, stops, stop, &marks, &count));
   PetscCall(PetscNew(&line));
   PetscCall(PetscCalloc1(count, &line->piece));

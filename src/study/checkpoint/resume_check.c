@@ -27,10 +27,11 @@ static PetscErrorCode compare_section(
 static PetscErrorCode compare_method(
   const fare_plan_ensemble *e, const fare_node *begun, const char *path, fare_difference *d)
 {
-  char key[256];
+  const fare_method_keys keys = fare_plan_method_keys(e->type, begun);
+  char                   key[256];
 
   PetscFunctionBegin;
-  PetscCall(fare_fields_compare(e->type->fields, fare_ensemble_fields, begun, e->options, path, d));
+  PetscCall(fare_fields_compare(e->type->fields, keys.node_more, keys.node, e->options, path, d));
   fare_key_join(path, "train", sizeof key, key);
   PetscCall(compare_section(
     fare_training_fields, fare_node_find(begun, "train"), e->type->train ? &e->training : NULL, key, d));
@@ -49,6 +50,7 @@ static PetscErrorCode compare_ensemble(
 {
   static const char *const ways[] = {"sampler", "plugin"};
   const char *const        now[]  = {e->sampler, e->plugin};
+  const fare_method_keys   keys   = fare_plan_method_keys(e->type, begun);
   fare_plan_ensemble       line   = *e;
   char                     path[128], key[256];
 
@@ -61,7 +63,7 @@ static PetscErrorCode compare_ensemble(
     fare_key_join(path, ways[i], sizeof key, key);
     fare_texts_compare(text_of(node, "none"), now[i] ? now[i] : "none", key, d);
   }
-  PetscCall(fare_fields_compare(fare_ensemble_fields, e->type->fields, begun, &line, path, d));
+  PetscCall(fare_fields_compare(keys.own, keys.own_more, begun, &line, path, d));
   if (d->kind == FARE_ALIKE) PetscCall(compare_method(e, begun, path, d));
   PetscFunctionReturn(0);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
-  What a plan will take, before anything runs: memory and disk counted, time of the forces measured on this
-  machine.
+  What a plan will take, before anything runs: memory, disk and evaluations, counted.
 */
 #include "study/run/study.h"
 
@@ -10,28 +9,10 @@
 #define MEBI        1048576.0
 #define CELLS_ALONE 65536
 
-/* Seconds of one particle's drift, from a few milliseconds of them. */
-static double seconds_per_force(const fare_system *system, double t)
+static void print_truth(const fare_plan *plan, FILE *to)
 {
-  enum { ENOUGH = 2000 };
-  static double           x[FARE_DIM_MAX][FARE_BLOCK], f[FARE_DIM_MAX][FARE_BLOCK];
-  const fare_system_type *type             = fare_system_type_of(system);
-  const double *const     px[FARE_DIM_MAX] = {x[0], x[1], x[2]};
-  double *const           pf[FARE_DIM_MAX] = {f[0], f[1], f[2]};
-  double                  began;
-
-  for (int axis = 0; axis < fare_system_dimension(system); axis++) {
-    for (int i = 0; i < FARE_BLOCK; i++)
-      x[axis][i] = type->lower[axis] + (type->upper[axis] - type->lower[axis]) * (i + 0.5) / FARE_BLOCK;
-  }
-  began = fare_seconds();
-  for (int i = 0; i < ENOUGH; i++) fare_system_drift(system, t, FARE_BLOCK, px, pf);
-  return (fare_seconds() - began) / ((double)ENOUGH * FARE_BLOCK);
-}
-
-static void print_truth(const fare_plan *plan, FILE *to, double *disk)
-{
-  double cells = 1;
+  const fare_box box   = fare_truth_box(plan->system, &plan->truth);
+  double         cells = 1;
 
   if (plan->truth.accuracy > 0) {
     fprintf(to, "truth       cells for an L1 error of %g, from pilot runs\n", plan->truth.accuracy);
@@ -41,9 +22,8 @@ static void print_truth(const fare_plan *plan, FILE *to, double *disk)
   fprintf(to, "truth       %.4g cells%s, about %.1f MiB in all\n", cells,
     plan->truth.estimate ? " and two companions for its error" : "",
     fare_truth_bytes(plan->system, &plan->truth) / MEBI);
-  if (fare_truth_scheme(plan->system, &plan->truth, plan->snapshots.start) == FARE_SCHEME_HIGH_ORDER)
+  if (fare_truth_scheme(plan->system, &box, &plan->truth, plan->snapshots.start) == FARE_SCHEME_HIGH_ORDER)
     fprintf(to, "scheme      high_order: explicit transport, as drift outruns diffusion over the cells\n");
-  *disk += 16 * cells;
 }
 
 /*
@@ -116,39 +96,45 @@ static const char *walls_for_people(const fare_plan *plan, const fare_plan_ensem
   return fare_walls_meanings[e->type->walls];
 }
 
+double fare_plan_disk(const fare_plan *plan)
+{
+  const double number = plan->record.precision == FARE_RECORD_SINGLE ? 4 : 8;
+  double       cells  = plan->has_truth && plan->truth.cells.count ? 1 : 0, bytes;
+
+  for (size_t i = 0; i < plan->truth.cells.count; i++) cells *= (double)plan->truth.cells.values[i];
+  bytes = 16 * cells;
+  for (size_t i = 0; i < plan->ensembles; i++)
+    bytes += (double)fare_record_kept(&plan->record, plan->ensemble[i].particles) *
+      (number * fare_system_dimension(plan->system) + 8);
+  return bytes * (double)plan->snapshots.count;
+}
+
 PetscErrorCode fare_plan_estimate(const fare_plan *plan, int ranks, FILE *to)
 {
-  const int                    dim   = fare_system_dimension(plan->system);
-  const double                 force = seconds_per_force(plan->system, plan->snapshots.start);
-  const fare_training_options *set   = NULL;
-  double                       disk = 0, forces = 0;
+  const int                    dim    = fare_system_dimension(plan->system);
+  const fare_training_options *set    = NULL;
+  double                       forces = 0;
 
   PetscFunctionBegin;
-  if (plan->has_truth) print_truth(plan, to, &disk);
+  if (plan->has_truth) print_truth(plan, to);
   for (size_t i = 0; i < plan->ensembles; i++) {
     const fare_plan_ensemble *e     = &plan->ensemble[i];
     const double              bytes = (double)e->particles * (double)fare_ensemble_bytes(dim);
     fare_cost                 cost;
 
     print_training(plan, e, ranks, &set, to, &forces);
-    disk += (double)fare_record_kept(&plan->record, e->particles) *
-      ((plan->record.precision == FARE_RECORD_SINGLE ? 4.0 : 8.0) * dim + 8);
     fprintf(
       to, "%-11s %.4g particles, %.1f MiB on each rank", e->name, (double)e->particles, bytes / ranks / MEBI);
     PetscCall(expect(plan, e, &cost));
     if (cost.force_evaluations) fprintf(to, ", %.3g force evaluations", (double)cost.force_evaluations);
-    if (cost.network_evaluations) fprintf(to, ", %.3g network evaluations", (double)cost.network_evaluations);
     forces += (double)cost.force_evaluations;
+    if (cost.network_evaluations) fprintf(to, ", %.3g network evaluations", (double)cost.network_evaluations);
     if (plan->has_truth) fprintf(to, "; %s", walls_for_people(plan, e));
     fprintf(to, "\n");
   }
-  fprintf(to, "disk        %.1f MiB in %lld snapshots\n", disk * (double)plan->snapshots.count / MEBI,
+  fprintf(to, "disk        %.1f MiB in %lld snapshots\n", fare_plan_disk(plan) / MEBI,
     (long long)plan->snapshots.count);
-  if (forces > 0)
-    fprintf(to,
-      "forces      %.3g evaluations, %.2g ns each here, so at least %.3g s for all of them on %d rank%s "
-      "(random numbers, networks and the truth come on top)\n",
-      forces, 1e9 * force, force * forces / ranks, ranks, ranks > 1 ? "s" : "");
+  if (forces > 0) fprintf(to, "forces      %.3g evaluations in all\n", forces);
   PetscFunctionReturn(0);
 }
 

@@ -37,6 +37,20 @@ static inline PetscErrorCode fare_plan_error(const fare_node *node, PetscErrorCo
   return code == FARE_ERR_INPUT ? fare_node_error(node, "%s", fare_error_message()) : code;
 }
 
+/* Bytes of all snapshots of a plan. */
+double fare_plan_disk(const fare_plan *plan);
+
+/* Where the keys of an ensemble stand: its own, and beside or below them those of its method. */
+typedef struct {
+  const fare_field *own, *own_more; /* the table of its own keys, and what else may stand beside them */
+  const fare_node  *node;           /* where the method's keys stand ... */
+  const fare_field *node_more;      /* ... and what else may stand there */
+} fare_method_keys;
+/* Those of a line of `ensembles`; `node` may be NULL. */
+fare_method_keys fare_plan_method_keys(const fare_sampler_type *type, const fare_node *node);
+/* Whether a method is `sampler: {python: ...}`, whose keys stand in that map. */
+PetscBool fare_plan_is_python(const fare_sampler_type *type);
+
 /* Whether `ensemble` learns from simulated particles; whether from the same as another that does. */
 PetscBool fare_training_is_simulated(const fare_plan_ensemble *ensemble);
 PetscBool fare_training_is_shared(const fare_training_options *a, const fare_training_options *b);

@@ -24,7 +24,7 @@ const fare_field fare_ensemble_fields[] = {
   {"name", FARE_STRING, offsetof(fare_plan_ensemble, name), NULL, 0, 0, NULL, "",
     "name of the ensemble: letters, digits, _ and -"},
   {"sampler", FARE_STRING, offsetof(fare_plan_ensemble, sampler), "", 0, 0, NULL, "",
-    "one of `fare list samplers`"},
+    "one of `fare list samplers`, or a map {python: \"module:function\"} with the keys of `python`"},
   {"plugin", FARE_STRING, offsetof(fare_plan_ensemble, plugin), "", 0, 0, NULL, "",
     "custom sampler instead: path of a shared object"},
   {"particles", FARE_INTEGER, offsetof(fare_plan_ensemble, particles), NULL, 1, 1e12, NULL, "",
@@ -101,34 +101,88 @@ static PetscErrorCode check_unlike(
   PetscFunctionReturn(0);
 }
 
+/* A sampler in Python is a map of its own keys; any other is a name. */
+static PetscErrorCode find_sampler(const fare_node *sampler, const fare_sampler_type **type)
+{
+  static const char example[] = "sampler: {python: \"module:function\"}";
+
+  PetscFunctionBegin;
+  if (fare_node_find(sampler, "python")) {
+    *type = fare_sampler_python_type(sampler);
+    PetscFunctionReturn(0);
+  }
+  if (fare_node_kind_of(sampler) != FARE_NODE_SCALAR)
+    FARE_REFUSE(sampler, "expected the name of a sampler, or %s", example);
+  *type = fare_sampler_type_find(fare_node_text(sampler));
+  if (*type && *type == fare_sampler_type_find("python"))
+    FARE_REFUSE(sampler, "a sampler in Python is written as a map: %s", example);
+  if (!*type) PetscCall(fare_node_unknown(sampler, "sampler", sampler_name_at));
+  PetscFunctionReturn(0);
+}
+
 /* What the keys `sampler` or `plugin` name. */
 static PetscErrorCode find_method(const fare_node *node, void **library, const fare_sampler_type **type)
 {
-  const fare_node *sampler = fare_node_find(node, "sampler"), *plugin = fare_node_find(node, "plugin"),
-                  *named = sampler ? sampler : plugin;
+  const fare_node *sampler = fare_node_find(node, "sampler"), *plugin = fare_node_find(node, "plugin");
 
   PetscFunctionBegin;
-  if (!named)
+  if (!sampler && !plugin)
     FARE_REFUSE(node, "missing key 'sampler' (one of `fare list samplers`), or 'plugin' in its place");
   if (sampler && plugin) FARE_REFUSE(plugin, "an ensemble has a sampler or a plugin, not both");
-  if (fare_node_kind_of(named) != FARE_NODE_SCALAR)
-    FARE_REFUSE(named, sampler ? "expected the name of a sampler" : "expected the path of a shared object");
-  if (plugin) PetscFunctionReturn(fare_sampler_type_load(plugin, fare_node_text(plugin), library, type));
-  *type = fare_sampler_type_find(fare_node_text(named));
-  if (!*type) PetscCall(fare_node_unknown(named, "sampler", sampler_name_at));
-  PetscFunctionReturn(0);
+  if (sampler) PetscFunctionReturn(find_sampler(sampler, type));
+  if (fare_node_kind_of(plugin) != FARE_NODE_SCALAR)
+    FARE_REFUSE(plugin, "expected the path of a shared object");
+  PetscFunctionReturn(fare_sampler_type_load(plugin, fare_node_text(plugin), library, type));
+}
+
+PetscBool fare_plan_is_python(const fare_sampler_type *type)
+{
+  return type->fields == fare_sampler_type_find("python")->fields ? PETSC_TRUE : PETSC_FALSE;
+}
+
+/* All but `sampler`, which holds the method's own keys where that is in Python. */
+static const fare_field *fields_without_sampler(void)
+{
+  static fare_field without[PETSC_STATIC_ARRAY_LENGTH(fare_ensemble_fields)];
+  size_t            kept = 0;
+
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(fare_ensemble_fields); i++) {
+    const fare_field *field = &fare_ensemble_fields[i];
+
+    if (!field->key || strcmp(field->key, "sampler")) without[kept++] = *field;
+  }
+  return without;
+}
+
+static const fare_field sampler_alone[] = {
+  {"sampler", FARE_NODE, 0, "", 0, 0, NULL, "", ""},
+  FARE_FIELDS_END,
+};
+
+fare_method_keys fare_plan_method_keys(const fare_sampler_type *type, const fare_node *node)
+{
+  const PetscBool python = fare_plan_is_python(type);
+
+  return (fare_method_keys){
+    .own       = python ? fields_without_sampler() : fare_ensemble_fields,
+    .own_more  = python ? sampler_alone : type->fields,
+    .node      = python ? fare_node_find(node, "sampler") : node,
+    .node_more = python ? NULL : fare_ensemble_fields,
+  };
 }
 
 /* The keys that belong to the study; the method's own are left alone. */
 static PetscErrorCode read_own_keys(const fare_node *node, fare_plan_ensemble *ensemble)
 {
-  char *full = NULL;
+  fare_method_keys keys;
+  char            *full = NULL;
 
   PetscFunctionBegin;
   if (fare_node_kind_of(node) != FARE_NODE_MAP)
     FARE_REFUSE(node, "expected a map {name: ..., sampler: ..., particles: ...}");
   PetscCall(find_method(node, &ensemble->library, &ensemble->type));
-  PetscCall(fare_fields_read(fare_ensemble_fields, ensemble->type->fields, node, ensemble));
+  keys = fare_plan_method_keys(ensemble->type, node);
+  PetscCall(fare_fields_read(keys.own, keys.own_more, node, ensemble));
   if (ensemble->plugin) PetscCall(fare_plugin_path(fare_node_find(node, "plugin"), ensemble->plugin, &full));
   if (full) {
     free(ensemble->plugin);
@@ -186,6 +240,8 @@ static PetscErrorCode name_seed(fare_plan_ensemble *ensemble, PetscInt64 seed)
 static PetscErrorCode read_ensemble(
   const fare_plan *plan, const fare_node *node, PetscInt64 seed, fare_plan_ensemble *ensemble)
 {
+  fare_method_keys keys;
+
   PetscFunctionBegin;
   PetscCall(read_own_keys(node, ensemble));
   PetscCall(name_seed(ensemble, seed));
@@ -198,7 +254,10 @@ static PetscErrorCode read_ensemble(
   }
   if (!strcmp(ensemble->name, "truth"))
     FARE_REFUSE(fare_node_find(node, "name"), "'truth' is the name of the density on the grid");
-  PetscCall(fare_sampler_options_read(ensemble->type, node, fare_ensemble_fields, &ensemble->options));
+  keys = fare_plan_method_keys(ensemble->type, node);
+  PetscCall(fare_sampler_options_read(ensemble->type, keys.node, keys.node_more, &ensemble->options));
+  if (fare_plan_is_python(ensemble->type))
+    PetscCall(fare_sampler_python_check(keys.node, fare_config_name(plan->config), ensemble->options));
   PetscCall(check_method(plan, node, ensemble));
   if (ensemble->type->train)
     PetscCall(fare_fields_read(fare_training_fields, NULL, ensemble->train, &ensemble->training));

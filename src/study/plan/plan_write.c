@@ -25,12 +25,14 @@ const void *fare_plan_options(const fare_plan *plan, const fare_plan_section *se
 
 static void write_ensemble(const fare_plan_ensemble *ensemble, fare_text *to)
 {
-  fare_plan_ensemble line = *ensemble;
+  const PetscBool    python = fare_plan_is_python(ensemble->type);
+  fare_plan_ensemble line   = *ensemble;
 
   line.name = ensemble->line;
   fare_text_add(to, "  -\n");
   fare_fields_write(fare_ensemble_fields, &line, 4, to);
-  fare_fields_write(ensemble->type->fields, ensemble->options, 4, to);
+  if (python) fare_text_add(to, "    sampler:\n");
+  fare_fields_write(ensemble->type->fields, ensemble->options, python ? 6 : 4, to);
   if (ensemble->type->train) {
     fare_text_add(to, "    train:\n");
     fare_fields_write(fare_training_fields, &ensemble->training, 6, to);

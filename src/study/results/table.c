@@ -364,6 +364,17 @@ static void print_convergence(const fare_results *r, FILE *to)
   }
 }
 
+static void print_thermo(const fare_results *r, FILE *to)
+{
+  if (!r->thermo) return;
+  fare_thermo_print(r->thermo, &r->work, to);
+  if (fare_results_doubt(r) >= 0)
+    fprintf(to,
+      "UNRESOLVED: these errors follow from the truth's, which is known to an order of magnitude at best "
+      "(see "
+      "Truth)\n");
+}
+
 void fare_results_print_tables(const fare_results *r, FILE *to)
 {
   if (r->plan->measures && r->comparisons) print_divergences(r, to);
@@ -383,7 +394,7 @@ PetscErrorCode fare_results_print(const fare_results *r, FILE *to)
   if (!ranking.lines) print_costs(r, to);
   PetscCall(fare_ranking_free(&ranking));
   print_truth(r, to);
-  if (r->thermo) fare_thermo_print(r->thermo, &r->work, to);
+  print_thermo(r, to);
   fare_analyses_print(r->analysis, to);
   print_convergence(r, to);
   for (size_t i = 0; i < r->plan->ensembles; i++) {

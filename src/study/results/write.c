@@ -108,6 +108,24 @@ static PetscErrorCode write_snapshots(const fare_results *r, fare_store *store)
   PetscFunctionReturn(0);
 }
 
+static PetscErrorCode write_thermo(const fare_results *r, fare_store *store)
+{
+  const PetscInt64 count = r->plan->snapshots.count;
+  const char      *group = "/thermodynamics";
+  double          *unresolved;
+
+  PetscFunctionBegin;
+  if (!r->thermo) PetscFunctionReturn(0);
+  PetscCall(fare_thermo_write(r->thermo, &r->work, store));
+  PetscCall(PetscMalloc1(count, &unresolved));
+  for (PetscInt64 k = 0; k < count; k++) unresolved[k] = r->truth[k].doubt ? 1 : 0;
+  PetscCall(write_column(r, store, group, "unresolved", (const char *)unresolved, sizeof *unresolved));
+  PetscCall(fare_store_put_string(store, "/thermodynamics/unresolved", "meaning",
+    "1: the truth is not resolved in space, and errors are good to an order of magnitude at best"));
+  PetscCall(PetscFree(unresolved));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode write_truth(const fare_results *r, fare_store *store)
 {
   const PetscInt64         count = r->plan->snapshots.count;
@@ -166,10 +184,9 @@ static PetscErrorCode label_bins(const fare_results *r, const char *const axes[]
 
 static PetscErrorCode write_bins(const fare_results *r, fare_store *store)
 {
-  static const char *const labels[FARE_DIM_MAX] = {"x", "y", "z"};
-  const char              *axes[FARE_DIM_MAX];
-  uint64_t                 extent[1 + FARE_DIM_MAX];
-  char                     path[PATH_SIZE];
+  const char *axes[FARE_DIM_MAX];
+  uint64_t    extent[1 + FARE_DIM_MAX];
+  char        path[PATH_SIZE];
 
   PetscFunctionBegin;
   PetscCall(fare_store_group(store, "/bins"));
@@ -177,7 +194,7 @@ static PetscErrorCode write_bins(const fare_results *r, fare_store *store)
   PetscCall(fare_store_put_uint64s(store, "/bins", "extent", (size_t)r->bin_axes, r->bin_extent));
   PetscCall(fare_store_put_reals(store, "/bins", "lower", (size_t)r->bin_axes, r->bin_lower));
   PetscCall(fare_store_put_reals(store, "/bins", "upper", (size_t)r->bin_axes, r->bin_upper));
-  for (int i = 0; i < r->bin_axes; i++) axes[i] = labels[r->bin_axes - 1 - i];
+  for (int i = 0; i < r->bin_axes; i++) axes[i] = fare_system_axis_name(r->plan->system, r->bin_axes - 1 - i);
   PetscCall(fare_store_put_strings(store, "/bins", "axisLabels", (size_t)r->bin_axes, axes));
   extent[0] = (uint64_t)r->plan->snapshots.count;
   for (int i = 0; i < r->bin_axes; i++) extent[1 + i] = r->bin_extent[i];
@@ -410,7 +427,7 @@ static void ends_csv(const fare_results *r, fare_text *to)
 
 static void thermo_csv(const fare_results *r, fare_text *to)
 {
-  fare_thermo_csv(r->thermo, to);
+  fare_thermo_csv(r->thermo, r->truth, to);
 }
 
 static PetscErrorCode write_ranking(const fare_results *r, fare_record *record, fare_store *store)
@@ -482,7 +499,7 @@ PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *r, fare_rec
   PetscCall(write_ranking(r, record, store));
   PetscCall(write_swept(&r->plan->swept, store));
   PetscCall(fare_analyses_save(r->analysis, store));
-  if (r->thermo) PetscCall(fare_thermo_write(r->thermo, &r->work, store));
+  PetscCall(write_thermo(r, store));
   PetscCall(fare_store_commit(&store));
   PetscFunctionReturn(0);
 }

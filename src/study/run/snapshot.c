@@ -53,7 +53,9 @@ static PetscErrorCode compare_target(
   Vec         masses;
 
   PetscFunctionBegin;
-  PetscCall(s->sampler[i]->type->model_density(s->sampler[i], t, fare_run_grid(s), &masses));
+  PetscCall(fare_run_end_ensemble(s, i, " in its density",
+    s->sampler[i]->type->model_density(s->sampler[i], t, fare_run_grid(s), &masses)));
+  if (s->results.failure[i]) PetscFunctionReturn(0);
   PetscCall(fare_binning_density(s->binning, masses, &target));
   PetscCall(VecDestroy(&masses));
   snprintf(name, sizeof name, "%s_density", s->plan->ensemble[i].name);
@@ -301,6 +303,7 @@ static PetscErrorCode write_snapshot(fare_run *s, PetscInt64 k)
   for (size_t i = 0; i < s->plan->ensembles; i++) {
     if (s->results.failure[i]) continue;
     PetscCall(fare_record_species(s->record, s->plan->ensemble[i].name, s->ensemble[i]));
+    PetscCall(fare_record_axes(s->record, s->plan->ensemble[i].name, s->plan->system));
     PetscCall(record_census(s, i, k));
     if (s->plan->record.densities) PetscCall(record_deposit(s, i));
   }

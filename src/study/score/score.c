@@ -153,7 +153,9 @@ PetscErrorCode fare_score(MPI_Comm comm, const fare_score_options *options, FILE
 {
   fare_finished  study;
   fare_samples   samples = {0};
-  fare_scores    scores  = {.study = &study, .samples = &samples, .replicates = options->replicates};
+  fare_scores    scores  = {.study = &study,
+        .samples                   = &samples,
+        .replicates                = options->replicates ? options->replicates : FARE_VALUES_ALONE};
   PetscErrorCode code;
 
   PetscFunctionBegin;

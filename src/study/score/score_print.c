@@ -187,7 +187,7 @@ void fare_scores_write_json(const fare_scores *s, fare_text *to)
   add_text(to, "system", s->study->system);
   fare_text_add(to,
     "  \"dimension\": %d,\n  \"times\": %zu,\n  \"replicates\": %d,\n  \"seed\": %lld,\n  \"level\": 0.95,\n",
-    s->study->dim, s->samples->times, s->replicates, (long long)s->study->seed);
+    s->study->dim, s->samples->times, PetscMax(0, s->replicates), (long long)s->study->seed);
   add_text(to, "split", split_of(s));
   fare_text_add(to, "  \"split_differs\": %zu,\n  ", split_differs(s));
   add_number(to, "outside", s->outside[find_outside(s, &times)]);
@@ -279,6 +279,7 @@ PetscErrorCode fare_scores_print(const fare_scores *s, FILE *to)
   double                   effective = s->effective[0], least_total = s->total[0], most_total = s->total[0];
   size_t                   outside;
   const size_t             worst = find_outside(s, &outside);
+  const PetscBool          alone = s->replicates == FARE_VALUES_ALONE ? PETSC_TRUE : PETSC_FALSE;
   fare_table              *table;
 
   PetscFunctionBegin;
@@ -314,11 +315,11 @@ PetscErrorCode fare_scores_print(const fare_scores *s, FILE *to)
     fare_table_cell(table, "%.3e", of.average);
     fare_table_cell(table, "%.3e", of.most);
     fare_table_cell(table, of.held_out_times ? "%.3e" : "-", of.held_out);
-    fare_table_cell(table, "%.3e", of.floor);
-    fare_table_cell(table, "%.3e", of.excess);
+    fare_table_cell(table, alone ? "-" : "%.3e", of.floor);
+    fare_table_cell(table, alone ? "-" : "%.3e", of.excess);
     fare_table_cell(table, "%.1e", of.truth_error);
-    fare_table_cell(table, "%.3f", of.least_p);
-    fare_table_cell(table, "%zu of %zu times", of.unlikely, s->samples->times);
+    fare_table_cell(table, alone ? "-" : "%.3f", of.least_p);
+    fare_table_cell(table, alone ? "-" : "%zu of %zu times", of.unlikely, s->samples->times);
   }
   fare_table_print(table, to);
   fare_table_destroy(&table);
@@ -326,6 +327,11 @@ PetscErrorCode fare_scores_print(const fare_scores *s, FILE *to)
     fprintf(to,
       "\nSums over cells have no noise and no floor. A value below the truth error is no distance at "
       "all.\n");
+    PetscFunctionReturn(0);
+  }
+  if (alone) {
+    fprintf(to, "\nValues alone: whether they are more than noise is not known without --replicates.\n");
+    print_split(s, to);
     PetscFunctionReturn(0);
   }
   fprintf(to,

@@ -201,6 +201,7 @@ static PetscErrorCode read_grid(fare_finished *f)
     f->grid.upper[axis]   = axis < f->dim ? upper[at] : 1;
     f->grid.spacing[axis] = (f->grid.upper[axis] - f->grid.lower[axis]) / (double)f->grid.cells[axis];
     f->grid.count[axis]   = f->grid.cells[axis];
+    snprintf(f->grid.axis[axis], sizeof f->grid.axis[axis], "%c", "xyz"[axis]); /* as exports have them */
   }
   PetscFunctionReturn(0);
 }

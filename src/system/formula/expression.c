@@ -9,16 +9,8 @@
 #define BASIS_MAX 8    /* terms of V that are worth being kept apart */
 #define PROBES    2048 /* points at which formulas are looked at before anything runs */
 
-/* What a descriptor points to. */
-struct fare_expression {
-  fare_system_type type;
-  fare_parameter   parameter[FARE_PARAMETERS_MAX];
-  fare_text        axis[FARE_DIM_MAX], name[FARE_PARAMETERS_MAX];
-};
-
 typedef struct {
-  const fare_node *axes, *formula[FARE_PARTS], *periodic;
-  fare_reals       lower, upper;
+  const fare_node *axes, *formula[FARE_PARTS], *mass, *friction, *bound[2], *periodic;
 } section;
 
 #define AT(member) offsetof(section, member)
@@ -34,9 +26,15 @@ static const fare_field fields[] = {
     "list of formulas, one per axis: the Ito drift, instead of a force"},
   {"diffusion", FARE_NODE, AT(formula[FARE_PART_DIFFUSION]), "", 0, 0, NULL, "",
     "list of formulas, one per axis: D of dX = f dt + sqrt(2 D) dW, with the drift"},
-  {"lower", FARE_REALS, AT(lower), NULL, -1e12, 1e12, NULL, "",
-    "lower bounds of the domain of the truth, one per axis"},
-  {"upper", FARE_REALS, AT(upper), NULL, -1e12, 1e12, NULL, "", "upper bounds"},
+  {"mass", FARE_NODE, AT(mass), "", 0, 0, NULL, "",
+    "formula of parameters: of a body with inertia in position and velocity; the potential, or the force, is "
+    "one "
+    "of the position alone"},
+  {"friction", FARE_NODE, AT(friction), "", 0, 0, NULL, "",
+    "formula of parameters, with the mass: damping rate of the velocity"},
+  {"lower", FARE_NODE, AT(bound[0]), "", 0, 0, NULL, "",
+    "lower bounds of the domain of the truth, one per axis: numbers, or formulas of parameters such as -pi"},
+  {"upper", FARE_NODE, AT(bound[1]), "", 0, 0, NULL, "", "upper bounds"},
   {"periodic", FARE_NODE, AT(periodic), "", 0, 0, NULL, "",
     "list of true or false, one per axis; false unless given"},
   FARE_FIELDS_END,
@@ -52,14 +50,14 @@ typedef struct {
   section          keys;
   /* common: parameters that are there unasked, kT and mobility or some of them */
   int              dim, common;
+  int              mass, friction; /* roots, with a mass */
   fare_symbols     symbols;
   fare_tree       *tree;
   fare_formulas    formulas;
   fare_expression *made;
 } builder;
 
-/* The formula around the place, and a caret under it: two lines below the message. */
-static PetscErrorCode refuse_formula(const fare_node *node, const fare_formula_fault *fault)
+PetscErrorCode fare_formula_refuse(const fare_node *node, const fare_formula_fault *fault)
 {
   enum { BEFORE = 60, SHOWN = 100 };
   const char *text = fare_node_text(node), *from = text + (fault->at > BEFORE ? fault->at - BEFORE : 0);
@@ -87,16 +85,28 @@ static PetscErrorCode parse_formula(builder *b, const fare_node *node, int *root
   if (fare_node_kind_of(node) != FARE_NODE_SCALAR)
     FARE_REFUSE(node, "expected a formula, for instance \"k*x^2/2\"");
   if (!fare_formula_parse(b->tree, &b->symbols, fare_node_text(node), root, &fault))
-    PetscCall(refuse_formula(node, &fault));
+    PetscCall(fare_formula_refuse(node, &fault));
   PetscFunctionReturn(0);
 }
 
-/* A list with an entry for each axis; in one dimension the entry alone will do. NULL: of the wrong length. */
+/* A list of so many; of one, the entry alone will do. NULL: of the wrong length. */
+static const fare_node *entry_of(const fare_node *list, int count, int i)
+{
+  if (fare_node_kind_of(list) == FARE_NODE_SCALAR) return count == 1 ? list : NULL;
+  if (fare_node_kind_of(list) != FARE_NODE_LIST || fare_node_size(list) != (size_t)count) return NULL;
+  return fare_node_item(list, (size_t)i);
+}
+
+/* Of a list with an entry for each axis. */
 static const fare_node *entry(const builder *b, const fare_node *list, int axis)
 {
-  if (fare_node_kind_of(list) == FARE_NODE_SCALAR) return b->dim == 1 ? list : NULL;
-  if (fare_node_kind_of(list) != FARE_NODE_LIST || fare_node_size(list) != (size_t)b->dim) return NULL;
-  return fare_node_item(list, (size_t)axis);
+  return entry_of(list, b->dim, axis);
+}
+
+/* How many formulas of force there are: the velocity of a body with inertia has none. */
+static int forces(const builder *b)
+{
+  return b->keys.mass ? 1 : b->dim;
 }
 
 /* The formula that gives a component of a part: NULL where the list has the wrong length. */
@@ -105,6 +115,9 @@ static const fare_node *formula_of(const builder *b, fare_formula_part part, int
   const fare_node *const *formula = b->keys.formula;
 
   if (part == FARE_PART_FORCE && formula[FARE_PART_POTENTIAL]) return formula[FARE_PART_POTENTIAL];
+  if (b->keys.mass) /* drift, diffusion and acceleration come from these */
+    return formula[FARE_PART_POTENTIAL] ? formula[FARE_PART_POTENTIAL]
+                                        : entry_of(formula[FARE_PART_FORCE], 1, 0);
   return part == FARE_PART_POTENTIAL ? formula[part] : entry(b, formula[part], component);
 }
 
@@ -113,13 +126,13 @@ static PetscErrorCode parse_part(builder *b, fare_formula_part part)
   fare_formulas *f = &b->formulas;
 
   PetscFunctionBegin;
-  f->count[part] = part == FARE_PART_POTENTIAL ? 1 : b->dim;
+  f->count[part] = part == FARE_PART_POTENTIAL ? 1 : forces(b);
   for (int k = 0; k < f->count[part]; k++) {
     const fare_node *node = formula_of(b, part, k);
 
     if (!node)
-      FARE_REFUSE(b->keys.formula[part], "expected a list of %d formula%s, one per axis", b->dim,
-        b->dim > 1 ? "s" : "");
+      FARE_REFUSE(b->keys.formula[part], "expected a list of %d formula%s, one per axis%s", f->count[part],
+        f->count[part] > 1 ? "s" : "", b->keys.mass ? " but the velocity's" : "");
     PetscCall(parse_formula(b, node, &f->root[part][k]));
   }
   PetscFunctionReturn(0);
@@ -131,7 +144,8 @@ static PetscErrorCode check_form(const builder *b)
   const fare_node *const *formula   = b->keys.formula;
   const fare_node        *potential = formula[FARE_PART_POTENTIAL], *force = formula[FARE_PART_FORCE],
                   *extra = formula[FARE_PART_NONCONSERVATIVE], *drift = formula[FARE_PART_DRIFT],
-                  *diffusion = formula[FARE_PART_DIFFUSION];
+                  *diffusion = formula[FARE_PART_DIFFUSION], *mass = b->keys.mass,
+                  *friction = b->keys.friction;
   const struct {
     int              wrong;
     const fare_node *at;
@@ -144,6 +158,11 @@ static PetscErrorCode check_form(const builder *b)
     {force && drift, force, "a drift replaces the force: give one of them"},
     {extra && !potential, extra, "only with a 'potential'; without one the total force goes under 'force'"},
     {extra && drift, extra, "a drift replaces the force: put it all under 'drift'"},
+    {mass && !friction, mass, "needs a 'friction' as well, which may be 0"},
+    {friction && !mass, friction,
+      "only with a 'mass'; without inertia the friction is one over the mobility"},
+    {mass && (drift || diffusion), mass, "gives drift and diffusion: leave them out"},
+    {mass && extra, extra, "with a 'mass', give the total force under 'force' instead of a potential"},
     {drift && !diffusion, drift, "needs a 'diffusion' as well"},
     {diffusion && !drift, diffusion,
       "only with a 'drift'; with a potential or a force the diffusion is mobility times kT"},
@@ -176,53 +195,119 @@ static PetscErrorCode check_name(const builder *b, const fare_node *map, size_t 
 /* The dimension and the names of the axes. */
 static PetscErrorCode read_axes(builder *b, PetscInt64 dimension)
 {
-  static const char *const usual[FARE_DIM_MAX] = {"x", "y", "z"};
-  const fare_node         *axes                = b->keys.axes;
+  static const char *const usual[2][FARE_DIM_MAX] = {{"x", "y", "z"}, {"x", "v"}};
+  const fare_node         *axes = b->keys.axes, *lower = b->keys.bound[0];
+  const size_t             bounds = fare_node_kind_of(lower) == FARE_NODE_SCALAR ? 1
+                : fare_node_kind_of(lower) == FARE_NODE_LIST                     ? fare_node_size(lower)
+                                                                                 : 0;
 
   PetscFunctionBegin;
   if (axes &&
     (fare_node_kind_of(axes) != FARE_NODE_LIST || fare_node_size(axes) < 1 ||
       fare_node_size(axes) > FARE_DIM_MAX))
     FARE_REFUSE(axes, "expected a list of 1 to %d names", FARE_DIM_MAX);
-  b->dim = axes ? (int)fare_node_size(axes)
-    : dimension ? (int)dimension
-                : (int)PetscMin(b->keys.lower.count, 100);
+  b->dim = axes ? (int)fare_node_size(axes) : dimension ? (int)dimension : (int)PetscMin(bounds, 100);
   if (dimension && dimension != b->dim)
     FARE_REFUSE(axes, "dimension is %d, so expected as many names", (int)dimension);
   if (b->dim < 1 || b->dim > FARE_DIM_MAX)
-    FARE_REFUSE(fare_node_find(b->node, "lower"), "expected 1 to %d numbers, one per axis, got %zu",
-      FARE_DIM_MAX, b->keys.lower.count);
+    FARE_REFUSE(lower, "expected 1 to %d numbers, one per axis, got %zu", FARE_DIM_MAX, bounds);
+  if (b->keys.mass && b->dim != 2)
+    FARE_REFUSE(
+      axes ? axes : lower, "a body with inertia has two axes, position and velocity, got %d", b->dim);
   for (int axis = 0; axis < b->dim; axis++) {
     const fare_node *node = axes ? fare_node_item(axes, (size_t)axis) : NULL;
 
     if (node && fare_node_kind_of(node) != FARE_NODE_SCALAR)
       FARE_REFUSE(node, "expected the name of an axis");
     if (node) PetscCall(check_name(b, NULL, (size_t)axis, fare_node_text(node)));
-    fare_text_add(&b->made->axis[axis], "%s", node ? fare_node_text(node) : usual[axis]);
+    if (node && !strcmp(fare_node_text(node), "time"))
+      FARE_REFUSE(node, "'time' is an axis of every file: choose another name");
+    fare_text_add(
+      &b->made->axis[axis], "%s", node ? fare_node_text(node) : usual[b->keys.mass ? 1 : 0][axis]);
     b->symbols.axis[b->symbols.axes++] = b->made->axis[axis].text;
+  }
+  PetscFunctionReturn(0);
+}
+
+/* Values of the parameters as given. */
+static PetscErrorCode given_values(const builder *b, double theta[])
+{
+  PetscFunctionBegin;
+  for (int i = 0; i < b->symbols.parameters; i++) {
+    const fare_node *given = fare_node_find(b->parameters, b->symbols.parameter[i]);
+
+    theta[i] = b->made->parameter[i].value;
+    if (given) PetscCall(fare_node_real(given, &theta[i]));
+  }
+  PetscFunctionReturn(0);
+}
+
+/*
+  The value of a formula of parameters. It does not move with them: whoever drives one that is marked in
+  `still` is refused.
+*/
+static PetscErrorCode read_number(builder *b, const fare_node *node, PetscBool still[], double *value)
+{
+  fare_symbols       symbols = b->symbols;
+  fare_formula_fault fault;
+  fare_tree         *tree; /* of its own, so that compiled formulas do not depend on bounds */
+  double             theta[FARE_PARAMETERS_MAX] = {0};
+  int                root;
+  PetscErrorCode     code;
+
+  PetscFunctionBegin;
+  if (fare_node_kind_of(node) != FARE_NODE_SCALAR)
+    FARE_REFUSE(node, "expected a number, or a formula of parameters such as 2*pi");
+  symbols.axes    = 0;
+  symbols.lacking = "a bound is a number, or a formula of parameters";
+  memset(symbols.used, 0, sizeof symbols.used);
+  PetscCall(given_values(b, theta));
+  PetscCall(fare_tree_create(&tree));
+  if (fare_formula_parse(tree, &symbols, fare_node_text(node), &root, &fault))
+    code = fare_tree_value(tree, root, theta, value);
+  else
+    code = fare_formula_refuse(node, &fault);
+  fare_tree_destroy(&tree);
+  PetscCall(code);
+  if (!(fabs(*value) <= 1e12)) FARE_REFUSE(node, "expected a number from -1e12 to 1e12, got %g", *value);
+  for (int i = 0; i < symbols.parameters; i++) {
+    b->symbols.used[i] |= symbols.used[i];
+    still[i] |= symbols.used[i];
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode read_bounds(builder *b)
+{
+  double *const to[] = {b->made->type.lower, b->made->type.upper};
+
+  PetscFunctionBegin;
+  for (int side = 0; side < 2; side++) {
+    const fare_node *list = b->keys.bound[side];
+
+    for (int axis = 0; axis < b->dim; axis++) {
+      const fare_node *node = entry(b, list, axis);
+
+      if (!node)
+        FARE_REFUSE(list, "expected %d number%s, one per axis, got %zu", b->dim, b->dim > 1 ? "s" : "",
+          fare_node_kind_of(list) == FARE_NODE_LIST ? fare_node_size(list) : 1);
+      PetscCall(read_number(b, node, b->made->still, &to[side][axis]));
+    }
   }
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode read_domain(builder *b)
 {
-  const fare_reals *const  bounds[] = {&b->keys.lower, &b->keys.upper};
-  static const char *const names[]  = {"lower", "upper"};
-  fare_system_type        *type     = &b->made->type;
+  fare_system_type *type = &b->made->type;
 
   PetscFunctionBegin;
-  for (int side = 0; side < 2; side++) {
-    if (bounds[side]->count != (size_t)b->dim)
-      FARE_REFUSE(fare_node_find(b->node, names[side]), "expected %d number%s, one per axis, got %zu", b->dim,
-        b->dim > 1 ? "s" : "", bounds[side]->count);
-  }
+  PetscCall(read_bounds(b));
   for (int axis = 0; axis < b->dim; axis++) {
     const fare_node *periodic = b->keys.periodic ? entry(b, b->keys.periodic, axis) : NULL;
     const char      *word =
       periodic && fare_node_kind_of(periodic) == FARE_NODE_SCALAR ? fare_node_text(periodic) : NULL;
 
-    type->lower[axis] = b->keys.lower.values[axis];
-    type->upper[axis] = b->keys.upper.values[axis];
     if (!(type->lower[axis] < type->upper[axis]))
       FARE_REFUSE(fare_node_find(b->node, "upper"), "must lie above lower, [%g, %g] along '%s'",
         type->lower[axis], type->upper[axis], b->symbols.axis[axis]);
@@ -251,7 +336,10 @@ static PetscErrorCode read_parameters(builder *b)
   const fare_node            *map      = b->parameters;
 
   PetscFunctionBegin;
-  b->common = !b->keys.formula[FARE_PART_DRIFT] ? 2 : b->keys.formula[FARE_PART_POTENTIAL] ? 1 : 0;
+  b->common = b->keys.mass                 ? 1
+    : !b->keys.formula[FARE_PART_DRIFT]    ? 2
+    : b->keys.formula[FARE_PART_POTENTIAL] ? 1
+                                           : 0;
   for (int i = 0; i < b->common; i++) {
     for (int axis = 0; axis < b->dim; axis++) {
       if (!strcmp(b->symbols.axis[axis], common[i].name))
@@ -292,6 +380,88 @@ static PetscErrorCode check_use(const builder *b)
   PetscFunctionReturn(0);
 }
 
+/* A formula of parameters and time alone. */
+static PetscErrorCode parse_constant(builder *b, const fare_node *node, const char *lacking, int *root)
+{
+  const int      axes = b->symbols.axes;
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  b->symbols.axes    = 0;
+  b->symbols.lacking = lacking;
+  code               = parse_formula(b, node, root);
+  b->symbols.axes    = axes;
+  b->symbols.lacking = NULL;
+  PetscFunctionReturn(code);
+}
+
+/* Mass and friction, and the force of the position. */
+static PetscErrorCode parse_inertia(builder *b)
+{
+  const fare_formula_part given =
+    b->keys.formula[FARE_PART_POTENTIAL] ? FARE_PART_POTENTIAL : FARE_PART_FORCE;
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  PetscCall(parse_constant(b, b->keys.mass, "a mass is a number, or a formula of parameters", &b->mass));
+  PetscCall(
+    parse_constant(b, b->keys.friction, "a friction is a number, or a formula of parameters", &b->friction));
+  b->symbols.axes    = 1;
+  b->symbols.lacking = "with a mass, neither the position nor given a value under system.parameters";
+  code               = parse_part(b, given);
+  b->symbols.axes    = b->dim;
+  b->symbols.lacking = NULL;
+  PetscFunctionReturn(code);
+}
+
+#define MAKE(kind, a, b) fare_tree_make(tree, FARE_X_##kind, a, b)
+
+/*
+  dx = v dt, dv = (F(x)/m - friction v) dt + sqrt(2 friction kT/m) dW. With a potential, exp(-E/kT) with
+  E = m v^2/2 + V(x) is the equilibrium, and E is the potential of the system.
+*/
+static void add_inertia(builder *b)
+{
+  fare_formulas *f    = &b->formulas;
+  fare_tree     *tree = b->tree;
+  const int      v = fare_tree_axis(tree, 1), half = MAKE(MULTIPLY, fare_tree_number(tree, 0.5), b->mass),
+            heating = MAKE(DIVIDE, MAKE(MULTIPLY, b->friction, fare_tree_parameter(tree, FARE_KT)), b->mass);
+  int *V = f->root[FARE_PART_POTENTIAL], force = f->root[FARE_PART_FORCE][0];
+
+  if (f->count[FARE_PART_POTENTIAL]) {
+    force = MAKE(MINUS, fare_tree_derivative(tree, V[0], 0), 0);
+    V[0]  = MAKE(ADD, MAKE(MULTIPLY, half, MAKE(MULTIPLY, v, v)), V[0]);
+  }
+  f->count[FARE_PART_FORCE]          = 0;
+  f->count[FARE_PART_ACCELERATION]   = 1;
+  f->root[FARE_PART_ACCELERATION][0] = MAKE(DIVIDE, force, b->mass);
+  f->count[FARE_PART_BATH]           = 2;
+  f->root[FARE_PART_BATH][0]         = b->friction;
+  f->root[FARE_PART_BATH][1]         = heating;
+  f->count[FARE_PART_DRIFT]          = 2;
+  f->root[FARE_PART_DRIFT][0]        = v;
+  f->root[FARE_PART_DRIFT][1] =
+    MAKE(SUBTRACT, f->root[FARE_PART_ACCELERATION][0], MAKE(MULTIPLY, b->friction, v));
+  f->count[FARE_PART_DIFFUSION]   = 2;
+  f->root[FARE_PART_DIFFUSION][0] = fare_tree_number(tree, 0);
+  f->root[FARE_PART_DIFFUSION][1] = heating;
+}
+
+/* With the values given, which a drive may change later. */
+static PetscErrorCode check_inertia(const builder *b)
+{
+  double theta[FARE_PARAMETERS_MAX] = {0}, mass, friction;
+
+  PetscFunctionBegin;
+  if (!b->keys.mass || b->symbols.uses_time) PetscFunctionReturn(0);
+  PetscCall(given_values(b, theta));
+  PetscCall(fare_tree_value(b->tree, b->mass, theta, &mass));
+  PetscCall(fare_tree_value(b->tree, b->friction, theta, &friction));
+  if (!(mass > 0)) FARE_REFUSE(b->keys.mass, "expected a mass above 0, got %g", mass);
+  if (!(friction >= 0)) FARE_REFUSE(b->keys.friction, "expected a friction of 0 or more, got %g", friction);
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode read_formulas(builder *b)
 {
   fare_formulas *f         = &b->formulas;
@@ -305,10 +475,12 @@ static PetscErrorCode read_formulas(builder *b)
     f->lower[axis]    = b->made->type.lower[axis];
     f->upper[axis]    = b->made->type.upper[axis];
   }
-  for (int part = 0; part < FARE_PARTS; part++) {
+  for (int part = 0; part < FARE_PARTS && !b->keys.mass; part++) {
     if (b->keys.formula[part]) PetscCall(parse_part(b, part));
   }
+  if (b->keys.mass) PetscCall(parse_inertia(b));
   PetscCall(check_use(b));
+  if (b->keys.mass) add_inertia(b);
   if (!f->count[FARE_PART_POTENTIAL]) PetscFunctionReturn(0);
   f->count[FARE_PART_FORCE] = b->dim;
   for (int axis = 0; axis < b->dim; axis++) {
@@ -348,12 +520,14 @@ static PetscErrorCode compile_formulas(builder *b, fare_origin *origin)
   type->coefficients    = kernels->coefficients;
   type->drift           = kernels->drift;
   type->diffusion       = kernels->diffusion;
+  type->acceleration    = kernels->acceleration;
+  type->bath            = kernels->bath;
   PetscFunctionReturn(0);
 }
 
 /* In messages, and in the order of fare_formula_part; NULL: not looked at. */
-static const char *const function_names[FARE_PARTS] = {
-  "the potential", "the force", "the nonconservative force", NULL, NULL, "the drift", "the diffusion"};
+static const char *const function_names[FARE_PARTS] = {"the potential", "the force",
+  "the nonconservative force", NULL, NULL, "the drift", "the diffusion", NULL, NULL};
 
 /* How many values per point: 1, one per axis, or 0 where the system has no such function. */
 static int evaluate(
@@ -361,7 +535,7 @@ static int evaluate(
 {
   const fare_system_type   *type     = &b->made->type;
   fare_vector_kernel *const vector[] = {
-    NULL, type->force, type->nonconservative, NULL, NULL, type->drift, type->diffusion};
+    NULL, type->force, type->nonconservative, NULL, NULL, type->drift, type->diffusion, NULL, NULL};
 
   if (part == FARE_PART_POTENTIAL && type->potential) type->potential(b->dim, theta, PROBES, x, v[0]);
   if (vector[part]) vector[part](b->dim, theta, PROBES, x, v);
@@ -415,19 +589,14 @@ static PetscErrorCode probe(const builder *b)
   /* powers of 1/g, g^4 = g + 1, spread evenly in 3 dimensions */
   static const double     step[FARE_DIM_MAX] = {0.8191725133961645, 0.6710436067037893, 0.5497004779019703};
   static double           place[FARE_DIM_MAX][PROBES], end[PROBES], value[2][FARE_DIM_MAX][PROBES];
-  const double           *x[FARE_DIM_MAX]    = {place[0], place[1], place[2]};
-  double *const           low[FARE_DIM_MAX]  = {value[0][0], value[0][1], value[0][2]},
-                *const    high[FARE_DIM_MAX] = {value[1][0], value[1][1], value[1][2]};
-  const fare_system_type *type               = &b->made->type;
-  double                  theta[FARE_PARAMETERS_MAX];
+  const double           *x[FARE_DIM_MAX]            = {place[0], place[1], place[2]};
+  double *const           low[FARE_DIM_MAX]          = {value[0][0], value[0][1], value[0][2]},
+                *const    high[FARE_DIM_MAX]         = {value[1][0], value[1][1], value[1][2]};
+  const fare_system_type *type                       = &b->made->type;
+  double                  theta[FARE_PARAMETERS_MAX] = {0};
 
   PetscFunctionBegin;
-  for (int i = 0; i < b->symbols.parameters; i++) {
-    const fare_node *given = fare_node_find(b->parameters, b->symbols.parameter[i]);
-
-    theta[i] = type->parameters[i].value;
-    if (given) PetscCall(fare_node_real(given, &theta[i]));
-  }
+  PetscCall(given_values(b, theta));
   for (int axis = 0; axis < b->dim; axis++) {
     for (int i = 0; i < PROBES; i++)
       place[axis][i] =
@@ -445,7 +614,7 @@ static PetscErrorCode probe(const builder *b)
       int count;
 
       /* where the potential is continuous its slope may jump, there as anywhere */
-      if (part == FARE_PART_FORCE && type->potential) continue;
+      if ((part == FARE_PART_FORCE || (part == FARE_PART_DRIFT && b->keys.mass)) && type->potential) continue;
       for (int i = 0; i < PROBES; i++) end[i] = type->lower[axis];
       evaluate(b, part, theta, x, low);
       for (int i = 0; i < PROBES; i++) end[i] = fare_ring_end(type->lower[axis], type->upper[axis]);
@@ -465,6 +634,18 @@ static void write_formula(const fare_node *node, fare_text *to)
   fare_text_add(to, "'");
 }
 
+/* As numbers, which do not depend on how they were written. */
+static void write_bounds(const builder *b, fare_text *to)
+{
+  for (int side = 0; side < 2; side++) {
+    const double *bound = side ? b->made->type.upper : b->made->type.lower;
+
+    fare_text_add(to, side ? "    upper: [" : "    lower: [");
+    for (int axis = 0; axis < b->dim; axis++) fare_text_add(to, "%s%.17g", axis ? ", " : "", bound[axis]);
+    fare_text_add(to, "]\n");
+  }
+}
+
 static void write_plan(const builder *b, fare_text *to)
 {
   fare_text_add(to, "  expression:\n    axes: [");
@@ -476,17 +657,31 @@ static void write_plan(const builder *b, fare_text *to)
 
     if (!b->keys.formula[part]) continue;
     fare_text_add(to, "    %s: %s", fare_formula_part_names[part], is_list ? "[" : "");
-    for (int k = 0; k < b->formulas.count[part]; k++) {
+    for (int k = 0; k < (is_list ? forces(b) : 1); k++) {
       if (k) fare_text_add(to, ", ");
       write_formula(formula_of(b, part, k), to);
     }
     fare_text_add(to, is_list ? "]\n" : "\n");
   }
-  fare_fields_write(fields, &b->keys, 4, to);
+  if (b->keys.mass) {
+    fare_text_add(to, "    mass: ");
+    write_formula(b->keys.mass, to);
+    fare_text_add(to, "\n    friction: ");
+    write_formula(b->keys.friction, to);
+    fare_text_add(to, "\n");
+  }
+  write_bounds(b, to);
   fare_text_add(to, "    periodic: [");
   for (int axis = 0; axis < b->dim; axis++)
     fare_text_add(to, "%s%s", axis ? ", " : "", b->made->type.periodic[axis] ? "true" : "false");
   fare_text_add(to, "]\n");
+}
+
+static void keep_formulas(builder *b)
+{
+  b->made->tree     = b->tree;
+  b->made->formulas = b->formulas;
+  b->tree           = NULL;
 }
 
 static PetscErrorCode build(builder *b, PetscInt64 dimension, fare_origin *origin)
@@ -495,11 +690,16 @@ static PetscErrorCode build(builder *b, PetscInt64 dimension, fare_origin *origi
 
   PetscFunctionBegin;
   PetscCall(fare_fields_read(fields, NULL, b->node, &b->keys));
+  for (int side = 0; side < 2; side++) {
+    if (!b->keys.bound[side]) FARE_REFUSE(b->node, "missing key '%s'", side ? "upper" : "lower");
+  }
   PetscCall(check_form(b));
   PetscCall(read_axes(b, dimension));
-  PetscCall(read_domain(b));
   PetscCall(read_parameters(b));
+  PetscCall(read_domain(b));
+  b->symbols.has_time = PETSC_TRUE;
   PetscCall(read_formulas(b));
+  PetscCall(check_inertia(b));
   type->name          = "expression";
   type->summary       = "system defined by formulas of the study";
   type->reference     = "";
@@ -508,7 +708,10 @@ static PetscErrorCode build(builder *b, PetscInt64 dimension, fare_origin *origi
   for (int axis = 0; axis < b->dim; axis++) type->axes[axis] = b->symbols.axis[axis];
   PetscCall(compile_formulas(b, origin));
   PetscCall(fare_system_type_check(b->node, type));
-  PetscCall(probe(b));
+  if (b->symbols.uses_time)
+    keep_formulas(b); /* what they are, at which times, is looked at when the times are known */
+  else
+    PetscCall(probe(b));
   write_plan(b, &origin->plan);
   PetscFunctionReturn(0);
 }
@@ -535,5 +738,6 @@ void fare_expression_destroy(fare_expression *expression)
   if (!expression) return;
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) fare_text_free(&expression->axis[axis]);
   for (int i = 0; i < FARE_PARAMETERS_MAX; i++) fare_text_free(&expression->name[i]);
+  fare_tree_destroy(&expression->tree);
   free(expression);
 }

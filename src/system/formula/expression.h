@@ -62,7 +62,7 @@ typedef struct {
   fare_tree_kind kind;
   int            a, b;  /* children; of an axis or parameter: its index in a */
   double         value; /* of a number */
-  unsigned       of;    /* what it depends on: 1 << axis, and FARE_OF_PARAMETERS */
+  unsigned       of;    /* what it depends on: 1 << axis, and FARE_OF_PARAMETERS, of which the time is one */
 } fare_tree_node;
 
 #define FARE_OF_AXES       ((1u << FARE_DIM_MAX) - 1)
@@ -83,6 +83,10 @@ int            fare_tree_parameter(fare_tree *tree, int parameter);
 /* Simplified; `b` is ignored where the kind has one child. */
 int       fare_tree_make(fare_tree *tree, fare_tree_kind kind, int a, int b);
 PetscBool fare_tree_is(const fare_tree *tree, int node, double value);
+/* What an operator or a function makes of its children's values; NaN of a leaf. */
+double fare_tree_compute(fare_tree_kind kind, double a, double b);
+/* The value of a node without axes. */
+PetscErrorCode fare_tree_value(const fare_tree *tree, int node, const double theta[], double *value);
 /*
   Marks what `count` roots are made of, one place for each node; the caller frees it. NULL where the tree is
   full, or memory ends, which counts as that.
@@ -103,6 +107,8 @@ typedef struct {
   int         axes, parameters;
   const char *axis[FARE_DIM_MAX], *parameter[FARE_PARAMETERS_MAX];
   PetscBool   used[FARE_PARAMETERS_MAX]; /* set by parsing */
+  PetscBool   has_time, uses_time;       /* whether t is the time; set by parsing where it is */
+  const char *lacking;                   /* what an unknown symbol lacks; NULL: a value in the study */
 } fare_symbols;
 
 /* Where a formula is wrong, and how. */
@@ -114,7 +120,9 @@ typedef struct {
 /* PETSC_FALSE: refused, see `fault`. */
 PetscBool fare_formula_parse(
   fare_tree *tree, fare_symbols *symbols, const char *text, int *root, fare_formula_fault *fault);
-/* Whether the word means something in formulas already: a function, pi or e. */
+/* The message of a fault at a node, with two more lines: the formula, and a caret under the place. */
+PetscErrorCode fare_formula_refuse(const fare_node *node, const fare_formula_fault *fault);
+/* Whether the word means something in formulas already: a function, pi, e or t. */
 PetscBool fare_formula_reserves(const char *word);
 PetscBool fare_formula_is_name(const char *word); /* letters, digits and _, beginning with a letter */
 
@@ -127,9 +135,11 @@ typedef enum {
   FARE_PART_COEFFICIENTS,
   FARE_PART_DRIFT,
   FARE_PART_DIFFUSION,
+  FARE_PART_ACCELERATION,
+  FARE_PART_BATH,
   FARE_PARTS
 } fare_formula_part;
-/* "potential": its name in C, and its key in a study but for basis and coefficients. */
+/* "potential": its name in C, and its key in a study where it is one. */
 extern const char *const fare_formula_part_names[FARE_PARTS];
 
 /* The formulas of one system as roots in a tree. */
@@ -140,6 +150,16 @@ typedef struct {
   double    lower[FARE_DIM_MAX], upper[FARE_DIM_MAX];
 } fare_formulas;
 
+/* What a descriptor points to, and what is known of it besides. */
+struct fare_expression {
+  fare_system_type type;
+  fare_parameter   parameter[FARE_PARAMETERS_MAX];
+  fare_text        axis[FARE_DIM_MAX], name[FARE_PARAMETERS_MAX];
+  PetscBool     still[FARE_PARAMETERS_MAX]; /* parameters that bounds are made of, which nothing may drive */
+  fare_tree    *tree;                       /* of formulas with t; NULL: none has it */
+  fare_formulas formulas;                   /* their roots in it */
+};
+
 /* What the compiled object exports; the emitter writes this struct a second time, in plain C. */
 typedef struct {
   fare_scalar_kernel       *potential;
@@ -147,7 +167,9 @@ typedef struct {
   fare_basis_kernel        *basis;
   fare_coefficients_kernel *coefficients;
   fare_vector_kernel       *drift, *diffusion;
-  int                       basis_count;
+  fare_acceleration_kernel *acceleration;
+  void (*bath)(const double *theta, double *friction, double *heating);
+  int basis_count;
 } fare_formula_kernels;
 
 /* Appends the C source of a plugin of kind FARE_PLUGIN_IS_FORMULAS. */

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const fare_formula_part_names[FARE_PARTS] = {
-  "potential", "force", "nonconservative", "basis", "coefficients", "drift", "diffusion"};
+const char *const fare_formula_part_names[FARE_PARTS] = {"potential", "force", "nonconservative", "basis",
+  "coefficients", "drift", "diffusion", "acceleration", "bath"};
 
 /* A node as an operand: a literal that C takes for a double, or the name of what was computed before. */
 static void emit_operand(const fare_tree *tree, int node, fare_text *to)
@@ -123,7 +123,7 @@ static void emit_nodes(
 
 static PetscBool takes_points(fare_formula_part part)
 {
-  return part != FARE_PART_COEFFICIENTS ? PETSC_TRUE : PETSC_FALSE;
+  return part != FARE_PART_COEFFICIENTS && part != FARE_PART_BATH ? PETSC_TRUE : PETSC_FALSE;
 }
 
 static PetscBool takes_parameters(fare_formula_part part)
@@ -131,14 +131,29 @@ static PetscBool takes_parameters(fare_formula_part part)
   return part != FARE_PART_BASIS ? PETSC_TRUE : PETSC_FALSE;
 }
 
+static PetscBool takes_dimension(fare_formula_part part)
+{
+  return part != FARE_PART_ACCELERATION && part != FARE_PART_BATH ? PETSC_TRUE : PETSC_FALSE;
+}
+
 /* Whether results go to the one array out[], not to out[0..count-1][i]. */
 static PetscBool is_one_array(fare_formula_part part)
 {
-  return part == FARE_PART_POTENTIAL || part == FARE_PART_COEFFICIENTS ? PETSC_TRUE : PETSC_FALSE;
+  return part == FARE_PART_POTENTIAL || part == FARE_PART_COEFFICIENTS || part == FARE_PART_ACCELERATION
+    ? PETSC_TRUE
+    : PETSC_FALSE;
 }
 
 static void emit_arguments(fare_formula_part part, fare_text *to)
 {
+  if (part == FARE_PART_ACCELERATION) {
+    fare_text_add(to, "(const double *theta, size_t n, const double x[], double out[])");
+    return;
+  }
+  if (part == FARE_PART_BATH) {
+    fare_text_add(to, "(const double *theta, double *friction, double *heating)");
+    return;
+  }
   fare_text_add(to, "(int dim%s%s, double %s)", takes_parameters(part) ? ", const double *theta" : "",
     takes_points(part) ? ", size_t n, const double *const x[]" : "",
     is_one_array(part) ? "out[]" : "*const out[]");
@@ -158,19 +173,26 @@ static void emit_function(fare_tree *tree, const fare_formulas *f, fare_formula_
   fare_text_add(to, "\n{\n");
   for (int i = 0; i < tree->count && points; i++) {
     if (reached[i] && tree->node[i].kind == FARE_X_AXIS)
-      fare_text_add(to, "  const double *restrict q%d = x[%d];\n", tree->node[i].a, tree->node[i].a);
+      fare_text_add(to,
+        part == FARE_PART_ACCELERATION ? "  const double *restrict q%d = x;\n"
+                                       : "  const double *restrict q%d = x[%d];\n",
+        tree->node[i].a, tree->node[i].a);
   }
   for (int k = 0; k < count && points; k++)
     fare_text_add(to,
       is_one_array(part) ? "  double *restrict r%d = out;\n" : "  double *restrict r%d = out[%d];\n", k, k);
   emit_nodes(tree, f, reached, PETSC_FALSE, to);
-  fare_text_add(to, "  (void)dim%s;\n", takes_parameters(part) ? ", (void)theta" : "");
+  fare_text_add(to, "  %s%s;\n", takes_dimension(part) ? "(void)dim" : "(void)0",
+    takes_parameters(part) ? ", (void)theta" : "");
   if (points) {
     fare_text_add(to, "#pragma omp simd\n  for (size_t i = 0; i < n; i++) {\n");
     emit_nodes(tree, f, reached, PETSC_TRUE, to);
   }
   for (int k = 0; k < count; k++) {
-    fare_text_add(to, points ? "    r%d[i] = " : "  out[%d] = ", k);
+    if (part == FARE_PART_BATH)
+      fare_text_add(to, k ? "  *heating = " : "  *friction = ");
+    else
+      fare_text_add(to, points ? "    r%d[i] = " : "  out[%d] = ", k);
     emit_operand(tree, root[k], to);
     fare_text_add(to, ";\n");
   }

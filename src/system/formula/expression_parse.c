@@ -24,6 +24,7 @@ static const struct {
   double      value;
 } constants[] = {{"pi", 3.14159265358979323846}, {"e", 2.7182818284590452354}};
 #define CONSTANTS ((int)PETSC_STATIC_ARRAY_LENGTH(constants))
+static const char time_name[] = "t";
 
 typedef struct {
   const char         *text;
@@ -49,6 +50,7 @@ PetscBool fare_formula_reserves(const char *word)
   for (int i = 0; i < CONSTANTS; i++) {
     if (!strcmp(constants[i].name, word)) return PETSC_TRUE;
   }
+  if (!strcmp(word, time_name)) return PETSC_TRUE;
   return find_function(word) < FARE_X_KINDS ? PETSC_TRUE : PETSC_FALSE;
 }
 
@@ -178,7 +180,7 @@ static int parse_arguments(parser *p, fare_tree_kind kind, size_t at)
 static int refuse_name(parser *p, size_t at, const char *name, PetscBool called)
 {
   const fare_symbols *s = p->symbols;
-  const char         *names[FARE_DIM_MAX + FARE_PARAMETERS_MAX + FARE_X_KINDS + CONSTANTS];
+  const char         *names[FARE_DIM_MAX + FARE_PARAMETERS_MAX + FARE_X_KINDS + CONSTANTS + 1];
   size_t              count = 0;
   fare_text           list = {0}, hint = {0};
 
@@ -186,12 +188,16 @@ static int refuse_name(parser *p, size_t at, const char *name, PetscBool called)
     names[count++] = fare_tree_notations[i].name;
   for (int i = 0; i < s->axes && !called; i++) names[count++] = s->axis[i];
   for (int i = 0; i < s->parameters && !called; i++) names[count++] = s->parameter[i];
+  if (s->has_time && !called) names[count++] = time_name;
   for (int i = 0; i < CONSTANTS && !called; i++) names[count++] = constants[i].name;
   for (size_t i = 0; i < count && list.length < 200; i++)
     fare_text_add(&list, "%s%s", i ? ", " : "", names[i]);
   fare_text_add_nearest(&hint, name, names, count);
-  refuse(p, at, "unknown %s '%s'%s%s; there are: %s", called ? "function" : "symbol", name,
-    hint.text ? hint.text : "", called ? "" : ": neither an axis nor given a value under system.parameters",
+  refuse(p, at, "unknown %s '%s'%s%s%s; there are: %s", called ? "function" : "symbol", name,
+    hint.text ? hint.text : "", called ? "" : ": ",
+    called         ? ""
+      : s->lacking ? s->lacking
+                   : "neither an axis nor given a value under system.parameters",
     list.text);
   fare_text_free(&list);
   fare_text_free(&hint);
@@ -210,6 +216,10 @@ static int find_symbol(parser *p, const char *name, PetscBool called)
     if (strcmp(s->parameter[i], name)) continue;
     s->used[i] = PETSC_TRUE;
     return fare_tree_parameter(p->tree, i);
+  }
+  if (s->has_time && !strcmp(time_name, name)) {
+    s->uses_time = PETSC_TRUE;
+    return fare_tree_parameter(p->tree, FARE_TIME);
   }
   for (int i = 0; i < CONSTANTS && !called; i++) {
     if (!strcmp(constants[i].name, name)) return fare_tree_number(p->tree, constants[i].value);

@@ -83,6 +83,25 @@ int fare_tree_parameter(fare_tree *tree, int parameter)
     tree, (fare_tree_node){.kind = FARE_X_PARAMETER, .a = parameter, .of = FARE_OF_PARAMETERS});
 }
 
+PetscErrorCode fare_tree_value(const fare_tree *tree, int node, const double theta[], double *value)
+{
+  double *at = calloc((size_t)node + 1, sizeof *at);
+
+  PetscFunctionBegin;
+  if (!at) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  for (int i = 0; i <= node; i++) {
+    const fare_tree_node *n = &tree->node[i];
+
+    at[i] = n->kind == FARE_X_NUMBER ? n->value
+      : n->kind == FARE_X_PARAMETER  ? theta[n->a]
+      : n->kind == FARE_X_AXIS       ? NAN
+                                     : fare_tree_compute(n->kind, at[n->a], at[n->b]);
+  }
+  *value = at[node];
+  free(at);
+  PetscFunctionReturn(0);
+}
+
 static PetscBool is_number(const fare_tree *tree, int node)
 {
   return tree->node[node].kind == FARE_X_NUMBER ? PETSC_TRUE : PETSC_FALSE;
@@ -116,7 +135,7 @@ const fare_tree_notation fare_tree_notations[FARE_X_KINDS] = {
   [FARE_X_MAX]      = {"max", NULL, NULL},
 };
 
-static double compute(fare_tree_kind kind, double a, double b)
+double fare_tree_compute(fare_tree_kind kind, double a, double b)
 {
   if (fare_tree_notations[kind].value) return fare_tree_notations[kind].value(a);
   switch (kind) {
@@ -262,7 +281,7 @@ int fare_tree_make(fare_tree *tree, fare_tree_kind kind, int a, int b)
   if (tree->full) return 0;
   if (!two) b = 0;
   if (is_number(tree, a) && (!two || is_number(tree, b)))
-    return fare_tree_number(tree, compute(kind, tree->node[a].value, tree->node[b].value));
+    return fare_tree_number(tree, fare_tree_compute(kind, tree->node[a].value, tree->node[b].value));
   simple = simplify(tree, kind, a, b);
   if (simple >= 0) return simple;
   /* either order is the same node */

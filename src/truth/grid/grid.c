@@ -5,6 +5,7 @@
 #include <petscdmda.h>
 
 #include <math.h>
+#include <stdio.h>
 
 /* How an axis is cut into ranks: NULL and PETSC_DECIDE leave it to DMDA. */
 typedef struct {
@@ -56,6 +57,7 @@ static PetscErrorCode create(MPI_Comm comm, int dim, const PetscInt cells[], con
     g->upper[axis]    = axis < dim ? upper[axis] : 1;
     g->boundary[axis] = axis < dim && end ? end[axis] : FARE_BOUNDARY_REFLECTING;
     g->spacing[axis]  = (g->upper[axis] - g->lower[axis]) / (double)g->cells[axis];
+    snprintf(g->axis[axis], sizeof g->axis[axis], "%c", "xyz"[axis]);
   }
   PetscCall(create_dm(g, as));
   PetscFunctionReturn(0);
@@ -91,6 +93,12 @@ PetscErrorCode fare_grid_refine(const fare_grid *coarse, fare_grid **fine)
     create(coarse->comm, coarse->dim, cells, coarse->lower, coarse->upper, coarse->boundary, &same, fine));
   for (int axis = 0; axis < coarse->dim; axis++) PetscCall(PetscFree(twice[axis]));
   PetscFunctionReturn(0);
+}
+
+void fare_grid_name_axes(fare_grid *grid, const fare_system *system)
+{
+  for (int axis = 0; axis < grid->dim; axis++)
+    snprintf(grid->axis[axis], sizeof grid->axis[axis], "%s", fare_system_axis_name(system, axis));
 }
 
 PetscErrorCode fare_grid_destroy(fare_grid **grid)

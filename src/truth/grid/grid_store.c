@@ -7,8 +7,6 @@ typedef struct {
   uint64_t global[FARE_DIM_MAX], start[FARE_DIM_MAX], count[FARE_DIM_MAX];
 } box;
 
-static const char *const axis_names[FARE_DIM_MAX] = {"x", "y", "z"};
-
 static box box_of(const fare_grid *grid)
 {
   box b = {{0}, {0}, {0}};
@@ -57,7 +55,7 @@ PetscErrorCode fare_grid_label(const fare_grid *grid, int before, fare_store *st
     PetscCall(PetscMalloc1(cells, &centre));
     for (uint64_t i = 0; i < cells; i++)
       centre[i] = grid->lower[axis] + ((double)i + 0.5) * grid->spacing[axis];
-    PetscCall(fare_store_label(store, path, before + grid->dim - 1 - axis, axis_names[axis], cells, centre));
+    PetscCall(fare_store_label(store, path, before + grid->dim - 1 - axis, grid->axis[axis], cells, centre));
     PetscCall(PetscFree(centre));
   }
   PetscFunctionReturn(0);
@@ -73,7 +71,7 @@ PetscErrorCode fare_grid_write_mesh(
   for (int i = 0; i < grid->dim; i++) {
     const int axis = grid->dim - 1 - i;
 
-    labels[i]  = axis_names[axis];
+    labels[i]  = grid->axis[axis];
     spacing[i] = grid->spacing[axis];
     offset[i]  = grid->lower[axis];
   }

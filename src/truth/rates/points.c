@@ -115,7 +115,7 @@ int fare_moving_terms(const fare_system *system, int moving[])
 
   fare_system_parameters(system, 0, theta);
   type->coefficients(dim, theta, a);
-  for (int p = 0; type->parameters[p].name; p++) {
+  for (int p = 0; p < FARE_PARAMETERS_MAX; p++) {
     const double value = theta[p];
 
     if (!fare_system_drives(system, p)) continue;

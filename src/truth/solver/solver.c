@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
-  Solves with A = shift - L. One axis: a direct solve on each rank's part, which GMRES joins in about two
-  iterations per boundary between ranks. More axes: A is never assembled, and flexible GMRES is preconditioned
-  by cycles of multigrid.
+  Solves with A = shift - L. One axis: a direct solve; with several ranks, of each rank's part, which GMRES
+  joins in about two iterations per boundary between ranks. More axes: flexible GMRES, preconditioned by
+  cycles of multigrid. Only where ranks share an axis, or where an option chooses a preconditioner of PETSc's,
+  is A assembled.
 */
+#include "line.h"
 #include "multigrid.h"
 #include "truth/rates/operator.h"
 
@@ -56,13 +58,32 @@ static PetscErrorCode precondition(PC pc, Vec from, Vec to)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_truth_solver_create_matrix(fare_evolution *e, double start)
+static PetscErrorCode solve_line(PC pc, Vec from, Vec to)
 {
-  PetscBool chosen;
+  fare_evolution    *e;
+  const PetscScalar *b;
+  PetscScalar       *x;
 
   PetscFunctionBegin;
+  PetscCall(PCShellGetContext(pc, &e));
+  PetscCall(VecGetArrayRead(from, &b));
+  PetscCall(VecGetArrayWrite(to, &x));
+  fare_line_solve(e->op->owned, e->grid->boundary[0] == FARE_BOUNDARY_PERIODIC,
+    e->op->up[0] + e->op->patch->first, e->op->down[0] + e->op->patch->first, e->shift, b, x, e->line);
+  PetscCall(VecRestoreArrayWrite(to, &x));
+  PetscCall(VecRestoreArrayRead(from, &b));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_truth_solver_create_matrix(fare_evolution *e, double start)
+{
+  PetscMPIInt ranks;
+  PetscBool   chosen;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_size(e->grid->comm, &ranks));
   PetscCall(PetscOptionsHasName(NULL, "truth_", "-pc_type", &chosen));
-  if (e->grid->dim == 1 || chosen) {
+  if (chosen || (e->grid->dim == 1 && ranks > 1)) {
     PetscCall(fare_operator_matrix(e->op, &e->A));
     PetscFunctionReturn(0);
   }
@@ -70,18 +91,19 @@ PetscErrorCode fare_truth_solver_create_matrix(fare_evolution *e, double start)
     MatCreateShell(e->grid->comm, e->op->owned, e->op->owned, PETSC_DETERMINE, PETSC_DETERMINE, e, &e->A));
   PetscCall(MatShellSetOperation(e->A, MATOP_MULT, (void (*)(void))multiply));
   PetscCall(fare_operator_rates(e->op, start));
-  PetscCall(fare_multigrid_create(e->op, &e->multigrid));
+  if (e->grid->dim == 1)
+    PetscCall(PetscMalloc1(2 * e->op->owned, &e->line));
+  else
+    PetscCall(fare_multigrid_create(e->op, &e->multigrid));
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_truth_solver_configure(fare_evolution *e, KSP ksp)
 {
-  PetscMPIInt ranks;
-  PC          pc;
+  PC pc;
 
   PetscFunctionBegin;
   e->ksp = ksp;
-  PetscCallMPI(MPI_Comm_size(e->grid->comm, &ranks));
   PetscCall(KSPGetPC(ksp, &pc));
   if (e->multigrid) {
     PetscCall(KSPSetType(ksp, KSPFGMRES));
@@ -90,9 +112,12 @@ PetscErrorCode fare_truth_solver_configure(fare_evolution *e, KSP ksp)
     PetscCall(PCShellSetName(pc, "multigrid with smoothing by lines"));
     PetscCall(PCShellSetContext(pc, e));
     PetscCall(PCShellSetApply(pc, precondition));
-  } else if (e->grid->dim == 1 && ranks == 1) {
+  } else if (e->line) {
     PetscCall(KSPSetType(ksp, KSPPREONLY));
-    PetscCall(PCSetType(pc, PCLU));
+    PetscCall(PCSetType(pc, PCSHELL));
+    PetscCall(PCShellSetName(pc, "elimination from both ends"));
+    PetscCall(PCShellSetContext(pc, e));
+    PetscCall(PCShellSetApply(pc, solve_line));
   } else if (e->grid->dim == 1) {
     PetscCall(KSPSetType(ksp, KSPGMRES));
     PetscCall(KSPSetPCSide(ksp, PC_RIGHT));
@@ -120,7 +145,7 @@ PetscErrorCode fare_truth_solver_prepare(fare_evolution *e, double t, double shi
   e->shift    = shift;
   if (e->multigrid)
     fare_multigrid_factor(e->multigrid, shift);
-  else
+  else if (!e->line)
     PetscCall(fare_operator_assemble(e->op, t, shift, e->A));
   for (int axis = 0; axis < e->grid->dim; axis++) cells *= (double)e->grid->cells[axis];
   PetscCall(KSPSetTolerances(e->ksp, 1e-14, share * e->tolerance / sqrt(cells), PETSC_DEFAULT, 500));
@@ -131,6 +156,7 @@ PetscErrorCode fare_truth_solver_destroy(fare_evolution *e)
 {
   PetscFunctionBegin;
   PetscCall(MatDestroy(&e->A));
+  PetscCall(PetscFree(e->line));
   PetscCall(fare_multigrid_destroy(&e->multigrid));
   PetscFunctionReturn(0);
 }

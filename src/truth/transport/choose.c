@@ -39,8 +39,8 @@ static void look_along(const fare_system *system, double t, const double h[], co
   }
 }
 
-PetscBool fare_transport_serves(
-  const fare_system *system, const fare_box *box, const PetscInt64 cells[], double t)
+fare_scheme fare_truth_scheme(
+  const fare_system *system, const fare_box *box, const fare_truth_options *options, double t)
 {
   const int           dim = fare_system_dimension(system);
   double              at[FARE_DIM_MAX][SAMPLES], h[FARE_DIM_MAX], rates[2] = {0};
@@ -48,9 +48,10 @@ PetscBool fare_transport_serves(
   PetscBool           drifts_alone = PETSC_FALSE;
   int                 rows = 1, steep[FARE_DIM_MAX] = {0};
 
-  if (fare_system_is_gradient(system)) return PETSC_FALSE;
+  if (options->scheme != FARE_SCHEME_AUTO) return (fare_scheme)options->scheme;
+  if (fare_system_is_gradient(system) || !options->cells.count) return FARE_SCHEME_FITTED;
   for (int axis = 0; axis < dim; axis++) {
-    h[axis] = (box->upper[axis] - box->lower[axis]) / (double)cells[axis];
+    h[axis] = (box->upper[axis] - box->lower[axis]) / (double)options->cells.values[axis];
     rows *= axis ? SAMPLES : 1;
   }
   for (int row = 0; row < rows; row++) {
@@ -63,9 +64,9 @@ PetscBool fare_transport_serves(
     }
     look_along(system, t, h, x, steep, rates, &drifts_alone);
   }
-  if (drifts_alone) return PETSC_TRUE;
+  if (drifts_alone) return FARE_SCHEME_HIGH_ORDER;
   for (int axis = 0; axis < dim; axis++) {
-    if (2 * steep[axis] > rows * SAMPLES && rates[1] < STIFF * rates[0]) return PETSC_TRUE;
+    if (2 * steep[axis] > rows * SAMPLES && rates[1] < STIFF * rates[0]) return FARE_SCHEME_HIGH_ORDER;
   }
-  return PETSC_FALSE;
+  return FARE_SCHEME_FITTED;
 }

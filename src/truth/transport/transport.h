@@ -39,9 +39,6 @@ typedef struct {
   int    passes;                    /* of the limiter */
 } fare_transport_step_result;
 
-/* Whether it serves a system better on such cells than fitted rates do; see choose.c. */
-PetscBool fare_transport_serves(
-  const fare_system *system, const fare_box *box, const PetscInt64 cells[], double t);
 /* Borrows all but masses, which are copied. Collective. */
 PetscErrorCode fare_transport_create(
   const fare_grid *grid, const fare_system *system, const fare_patch *patch, Vec masses, fare_transport **t);

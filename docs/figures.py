@@ -1,0 +1,353 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Makes the figures, the printed output and the costs in docs/tutorial and docs/gallery.md anew:
+
+    docs/figures.py [--runs DIRECTORY] [NAME ...]
+
+A name is that of a file in docs/tutorial or input, without .yaml. None means all, about half an hour of one core, but
+generator_spectrum: its figure is that of docs/generators.md. Each study runs on one rank in DIRECTORY (default:
+build/book). One that has run there before is only drawn again.
+"""
+from __future__ import annotations
+
+import argparse
+import functools
+import io
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+from typing import Any, Callable
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "postproc"))
+
+import h5py
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+
+import fare
+
+FARE = os.environ.get("FARE_COMMAND", str(ROOT / "build/bin/fare"))
+LARGEST = 60_000  # bytes of a figure
+COST = "Cost: {seconds} on one core, {memory:.0f} MiB of memory."
+
+
+SHORTER = {
+    "prinz_driven_large": [
+        "ensembles.langevin.particles=1e6",
+        "ensembles.langevin.dt=1.0e-3",
+        "ensembles.boltzmann.particles=2e4",
+        "ensembles.diffusion.particles=5000",
+        "ensembles.diffusion.steps=500",
+    ],
+    "spectrum_2d": [
+        (
+            "ensembles=[{name: langevin, sampler: langevin, particles: 100000, dt: 5.0e-3, integrator: heun},"
+            " {name: boltzmann, sampler: boltzmann, particles: 100000, sweeps: 160}]"
+        ),
+        "record.particles=100000",
+    ],
+}  # what gallery.md says of a study that would take more than five minutes
+
+
+def panels(count: int, width: float = 7.6, height: float = 2.5) -> tuple[Figure, list[Axes]]:
+    fig = Figure(figsize=(width, height))
+    return fig, list(np.atleast_1d(fig.subplots(1, count)))
+
+
+def measure_panel(ax: Axes, study: fare.Study) -> None:
+    """The first measure of each ensemble's samples over time, above the noise floor in grey."""
+    measures, shades = study.measures, fare.plot.colours(study.results)
+    name = fare.plot.headline(study.results)
+    for ensemble in study.ensembles:
+        one = measures.sel(measure=name, comparison=ensemble)
+        ax.plot(one.time, one.value.where(one.value > 0), color=shades[ensemble], label=ensemble)
+        ax.plot(one.time, one.floor_mean, color="#888888", ls=":", lw=1)
+    ax.plot([], [], color="#888888", ls=":", lw=1, label="noise floor")
+    ax.set(xlabel="time t", yscale="log", ylabel=name)
+    ax.legend(
+        loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=2, fontsize=8, columnspacing=1, handlelength=1.3
+    )
+
+
+def over_time(study: fare.Study) -> Figure:
+    """One axis: the truth over time, and how far the ensembles are from it."""
+    fig, axes = panels(2)
+    fare.plot.density(study, ax=axes[0])
+    measure_panel(axes[1], study)
+    return fig
+
+
+def truth_and_model(study: fare.Study) -> Figure:
+    """One axis: the truth and equilibrium sampling over time, and how far the ensembles are from the truth."""
+    fig, axes = panels(3, 9.6, 2.6)
+    fare.plot.density(study, ax=axes[0], colorbar=False)
+    fare.plot.density(study, "boltzmann", ax=axes[1], colorbar=False)
+    limits = np.array([ax.get_ylim() for ax in axes[:2]])
+    for ax in axes[:2]:
+        ax.set(ylim=(limits.min(), limits.max()), facecolor=matplotlib.colormaps["viridis"](0.0))
+    measure_panel(axes[2], study)
+    return fig
+
+
+def planes(study: fare.Study, times: tuple[float, ...] = ()) -> Figure:
+    """Two axes, or the first two of three: the truth at three times, and how far the ensembles are from it."""
+    fig, axes = panels(4, 9.6, 2.4)
+    density = study.snapshots.density
+    names = [str(name) for name in density.dims[1:]]
+    for name in names[2:]:
+        density = density.sum(name) * float(density[name][1] - density[name][0])
+    if not times:
+        last = float(density.time[-1])
+        times = (0.0, 0.5 * last, last)
+    for ax, time in zip(axes, times):
+        at = density.sel(time=time, method="nearest")
+        values = np.asarray(at)
+        seen = [np.flatnonzero(values.max(1 - axis) > 1e-4 * values.max()) for axis in (0, 1)]
+        x, y = (np.asarray(density[name]) for name in names[:2])
+        ax.pcolormesh(x, y, values.T, cmap="viridis", rasterized=True, shading="nearest")
+        ax.set(
+            xlabel=names[0],
+            ylabel=names[1] if ax is axes[0] else "",
+            title=f"t = {float(at.time):.3g}",
+        )
+        ax.grid(False)
+        ax.seen = x[seen[0][[0, -1]]], y[seen[1][[0, -1]]]
+    for axis, limits in enumerate(zip(*(ax.seen for ax in axes[:3]))):
+        for ax in axes[:3]:
+            (ax.set_xlim, ax.set_ylim)[axis](min(low for low, _ in limits), max(high for _, high in limits))
+    measure_panel(axes[3], study)
+    return fig
+
+
+def cloud(study: fare.Study) -> Figure:
+    """Particles of the only ensemble, without a truth."""
+    fig, axes = panels(4, 9.6, 2.4)
+    places = study.particles("langevin").position
+    for ax, time in zip(axes, (0.0, 0.4, 1.0, 4.0)):
+        at = places.sel(time=time, method="nearest")[:4000]
+        ax.plot(at.sel(axis="x"), at.sel(axis="z"), ",", color="#4477aa", rasterized=True)
+        ax.set(xlim=(-25, 25), ylim=(-2, 55), xlabel="x", title=f"t = {float(at.time):.3g}")
+    axes[0].set_ylabel("z")
+    return fig
+
+
+def curve(ax: Axes, study: fare.Study, path: str, **style: Any) -> None:
+    """A quantity of an analysis along the first axis."""
+    with h5py.File(study.results.path) as file:
+        mesh = file[f"analysis/{path}"]
+        x = mesh.attrs["gridGlobalOffset"][0] + mesh.attrs["gridSpacing"][0] * (np.arange(len(mesh)) + 0.5)
+        ax.plot(x, mesh[...], **style)
+    ax.set_xlabel("x")
+
+
+def analyses(study: fare.Study) -> Figure:
+    fig, axes = panels(3, 9.6, 2.5)
+    curve(axes[0], study, "reaction/meshes/committor")
+    axes[0].set(title="committor", xlim=(-1.2, 1.2))
+    curve(axes[1], study, "over/meshes/passage_time")
+    axes[1].set(title="mean first-passage time", xlim=(-1.2, 1.2))
+    curve(axes[2], study, "cycle/meshes/density")
+    axes[2].set(title="periodic state, start of a period", xlim=(-1.2, 1.2))
+    return fig
+
+
+def committors(study: fare.Study) -> Figure:
+    fig, axes = panels(3, 9.6, 2.5)
+    for k, shade in enumerate(matplotlib.colormaps["turbo"](np.linspace(0.05, 0.95, 8))):
+        curve(axes[0], study, f"driven/meshes/committor_{k}", color=shade, lw=1, label=f"t = {k / 8:.3g}")
+    curve(axes[0], study, "frozen/meshes/committor", color="k", ls="--", lw=1, label="frozen")
+    axes[0].set(title="committor, by start time", xlim=(-0.7, 0.7))
+    axes[0].legend(fontsize=6, handlelength=1)
+    with h5py.File(study.results.path) as file:
+        over = file["analysis/over"]
+        axes[1].plot(over["starts"][...], over["mean"][...], "o-")
+        axes[1].set(title="mean first-passage time", xlabel="start time")
+        axes[2].plot(over["survival_times"][...], over["passage_density"][...])
+        axes[2].set(title="density of passage times", xlabel="t")
+    return fig
+
+
+def work(study: fare.Study) -> Figure:
+    fig, axes = panels(2, 9.0, 2.6)
+    fare.plot.density(study, ax=axes[0])
+    fare.plot.thermodynamics(study, ax=axes[1])
+    axes[1].legend(fontsize=7)
+    return fig
+
+
+def swept(name: str) -> Callable[[fare.Sweep], Figure]:
+    return lambda sweep: fare.plot.sweep_figure(sweep, name)
+
+
+def error(study: fare.Study) -> Figure:
+    fig, axes = panels(1, 5.6, 2.8)
+    fare.plot.truth_error(study, ax=axes[0])
+    axes[0].set(ylim=(1e-7, 1e-3), ylabel="estimated L1 error")
+    return fig
+
+
+def truth_alone(study: fare.Study) -> Figure:
+    fig, axes = panels(2)
+    fare.plot.density(study, ax=axes[0])
+    for time, shade in ((0.0, "#222222"), (2.0, "#4477aa"), (8.0, "#cc6677")):
+        values = study.snapshots.density.sel(time=time)
+        axes[1].plot(values.x, values, color=shade, label=f"t = {time:g}")
+    axes[1].set(xlabel="x", ylabel="density", xlim=(-1.8, 1.8))
+    axes[1].legend(fontsize=8)
+    return fig
+
+
+TUTORIAL = {
+    "step1": truth_alone,
+    "step2": truth_alone,
+    "step3": error,
+    "step4": over_time,
+    "step5": over_time,
+    "step6": swept("measures"),
+}
+GALLERY = {
+    "double_well": truth_and_model,
+    "triple_well_1d": truth_and_model,
+    "flashing_ratchet": truth_and_model,
+    "tilted_washboard": truth_and_model,
+    "ornstein_uhlenbeck": truth_and_model,
+    "geometric_brownian": over_time,
+    "prinz_driven": truth_and_model,
+    "prinz_driven_large": truth_and_model,
+    "expression": planes,
+    "five_well": planes,
+    "maier_stein": planes,
+    "mueller_brown": planes,
+    "quadruple_well": functools.partial(planes, times=(0.0, 3.0, 9.0)),
+    "rotational_ou": planes,
+    "toggle_switch": functools.partial(planes, times=(0.0, 6.0, 12.0)),
+    "triple_well_2d": functools.partial(planes, times=(0.0, 1.5, 3.5)),
+    "spectrum_2d": functools.partial(planes, times=(0.0, 1.0, 1.8)),
+    "wells_3d": planes,
+    "lorenz63_noise": cloud,
+    "pendulum": planes,
+    "kramers_double_well": planes,
+    "kramers_prinz": planes,
+    "swing_equation": functools.partial(planes, times=(0.0, 7.0, 16.0)),
+    "prinz_analysis": analyses,
+    "driven_committor": committors,
+    "thermodynamics": work,
+    "regimes": swept("regimes"),
+    "regimes_samplers": swept("tracking"),
+    "timestep": swept("costs"),
+    "my_system": over_time,
+    "my_sampler": truth_and_model,
+}
+
+
+AFTERWARDS = {
+    "step6": "grep samples,truth out/tutorial_6/sweep.csv | cut -d, -f2,4,10,13",
+}  # a command that reads the results; shown with what it prints
+
+
+def build_plugins(where: pathlib.Path) -> None:
+    """The plugins of input/plugin in `where`/build, against FARE installed from its build directory."""
+    installed = where / "installed"
+    for words in (
+        ["--install", pathlib.Path(FARE).parents[1], "--prefix", installed],
+        ["-S", ROOT / "input/plugin", "-B", where / "build", f"-DCMAKE_PREFIX_PATH={installed}"],
+        ["--build", where / "build"],
+    ):
+        subprocess.run(["cmake", *map(str, words)], stdout=subprocess.DEVNULL, check=True)
+
+
+def run(file: pathlib.Path, where: pathlib.Path) -> None:
+    """Runs a study in `where`, and keeps what it printed and what it cost."""
+    name = file.stem
+    if file.parent.name == "plugin":
+        build_plugins(where)
+    settings = [word for setting in SHORTER.get(name, []) for word in ("--set", setting)]
+    command = [FARE, "run", str(file), "--overwrite", *settings]
+    with open(where / f"{name}.txt", "w+") as said:
+        process = subprocess.Popen(command, cwd=where, stdout=said, stderr=subprocess.STDOUT)
+        _, status, used = os.wait4(process.pid, 0)
+        if status:
+            said.seek(0)
+            sys.exit(f"{name}: {said.read()}")
+    if name in AFTERWARDS:
+        printed = subprocess.run(
+            AFTERWARDS[name], shell=True, cwd=where, capture_output=True, text=True, check=True
+        )
+        with open(where / f"{name}.txt", "a") as said:
+            said.write(f"\n$ {AFTERWARDS[name]}\n{printed.stdout}")
+    cost = {"seconds": used.ru_utime + used.ru_stime, "memory": used.ru_maxrss / 1024}
+    (where / f"{name}.json").write_text(json.dumps(cost))
+
+
+def save(fig: Figure, path: pathlib.Path) -> None:
+    """A PNG of 128 colours, so that the repository stays small."""
+    path.parent.mkdir(exist_ok=True)
+    with io.BytesIO() as buffer:
+        fig.savefig(buffer, dpi=100)
+        Image.open(buffer).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+    if path.stat().st_size > LARGEST:
+        sys.exit(f"{path}: {path.stat().st_size} bytes are too many")
+
+
+def rounded(seconds: float) -> str:
+    if seconds >= 90:
+        return f"{seconds / 60:.1f} minutes" if seconds < 600 else f"{seconds / 60:.0f} minutes"
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1g} s"
+
+
+def write_cost(name: str, where: pathlib.Path) -> None:
+    """The line below the picture of a study in gallery.md."""
+    page = ROOT / "docs/gallery.md"
+    cost = json.loads((where / f"{name}.json").read_text())
+    said = COST.format(seconds=rounded(cost["seconds"]), memory=cost["memory"])
+    said += " This is the cost of the shorter run." * (name in SHORTER)
+    pattern = re.compile(rf"(\(images/gallery/{name}\.png\)\n\n(?:.*\n)*?)Cost: .*")
+    text, changed = pattern.subn(lambda found: found[1] + said, page.read_text())
+    if changed != 1:
+        sys.exit(f"{page}: the picture of {name} is followed by {changed} costs")
+    page.write_text(text)
+
+
+def make(name: str, where: pathlib.Path) -> None:
+    tutorial = name in TUTORIAL
+    folders = ("docs/tutorial",) if tutorial else ("input", "input/plugin")
+    file = next(
+        ROOT / folder / f"{name}.yaml" for folder in folders if (ROOT / folder / f"{name}.yaml").exists()
+    )
+    if not (where / f"{name}.json").exists():
+        run(file, where)
+    results = where / "out" / re.match(r"(?:#.*\n)*study: (\w+)", file.read_text())[1]
+    opened = fare.sweep(results) if (results / "sweep.csv").exists() else fare.open(results)
+    with matplotlib.rc_context(fare.plot.style()):
+        fig = (TUTORIAL if tutorial else GALLERY)[name](opened)
+    save(fig, ROOT / (f"docs/tutorial/{name}.png" if tutorial else f"docs/images/gallery/{name}.png"))
+    if tutorial:
+        (ROOT / f"docs/tutorial/{name}.txt").write_text((where / f"{name}.txt").read_text())
+    else:
+        write_cost(name, where)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--runs", type=pathlib.Path, default=ROOT / "build/book")
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    options = parser.parse_args()
+    where = options.runs.resolve()
+    where.mkdir(parents=True, exist_ok=True)
+    for name in options.names or [*TUTORIAL, *GALLERY]:
+        print(name, flush=True)
+        make(name, where)
+
+
+if __name__ == "__main__":
+    main()
