@@ -219,12 +219,14 @@ static void gaussians_move_as_they_must(void **state)
     double        error[3], estimate = 0;
 
     for (int k = 0; k < 3; k++) {
-      fare_truth              *truth = create_truth(l, system, l->cells << k, NULL, k == 2);
+      fare_truth              *truth = create_truth(l, system, l->cells << k, NULL, k > 0);
       const fare_truth_status *s     = fare_truth_get_status(truth);
 
       assert_ok(fare_truth_advance(truth, l->end));
       error[k] = distance(l, fare_truth_grid(truth), fare_truth_masses(truth), &end);
       estimate = s->error;
+      /* where a quarter of the cells is far too few, it may be too large */
+      if (k == 1) assert_between(estimate / error[k], 1. / 3, 15);
       assert_between(s->mass_drift, 0, 1e-12);
       assert_between(s->minimum, 0, 1);
       assert_ok(fare_truth_destroy(&truth));
