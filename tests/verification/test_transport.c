@@ -225,8 +225,9 @@ static void gaussians_move_as_they_must(void **state)
       assert_ok(fare_truth_advance(truth, l->end));
       error[k] = distance(l, fare_truth_grid(truth), fare_truth_masses(truth), &end);
       estimate = s->error;
-      /* where a quarter of the cells is far too few, it may be too large */
-      if (k == 1) assert_between(estimate / error[k], 1. / 3, 15);
+      /* it may be too large where a quarter of the cells is far too few, the more where there is no such grid
+       */
+      if (k == 1) assert_between(estimate / error[k], 1. / 3, s->observed > 0 ? 15 : 60);
       assert_between(s->mass_drift, 0, 1e-12);
       assert_between(s->minimum, 0, 1);
       assert_ok(fare_truth_destroy(&truth));
