@@ -7,6 +7,7 @@
   steps as the first where snapshots are so dense that they, not the tolerance, set the step.)
 */
 #include "truth.h"
+#include "truth/transport/transport.h"
 
 #include <petscdmda.h>
 
@@ -192,7 +193,7 @@ void fare_truth_options_free(fare_truth_options *options)
   Whether there can be a grid of a quarter as many cells, on as many ranks along each axis as the grid of
   half.
 */
-static PetscErrorCode has_quarter(const fare_grid *half, PetscBool *has)
+static PetscErrorCode has_quarter(const fare_grid *half, PetscBool high_order, PetscBool *has)
 {
   PetscInt ranks[FARE_DIM_MAX];
 
@@ -201,7 +202,8 @@ static PetscErrorCode has_quarter(const fare_grid *half, PetscBool *has)
     half->dm, NULL, NULL, NULL, NULL, &ranks[0], &ranks[1], &ranks[2], NULL, NULL, NULL, NULL, NULL, NULL));
   *has = PETSC_TRUE;
   for (int axis = 0; axis < half->dim; axis++) {
-    if (half->cells[axis] % 2 || half->cells[axis] / 2 < QUARTER_LEAST || half->cells[axis] / 2 < ranks[axis])
+    if (half->cells[axis] % 2 || half->cells[axis] / 2 < QUARTER_LEAST ||
+      half->cells[axis] / 2 < ranks[axis] * (high_order ? FARE_REACH : 1))
       *has = PETSC_FALSE;
   }
   PetscFunctionReturn(0);
@@ -227,7 +229,7 @@ static PetscErrorCode create_grids(
     PetscFunctionReturn(0);
   }
   PetscCall(fare_grid_create(comm, dim, cells, box.lower, box.upper, end, &truth->half_grid));
-  PetscCall(has_quarter(truth->half_grid, &quarter));
+  PetscCall(has_quarter(truth->half_grid, truth->high_order, &quarter));
   if (quarter) {
     PetscCall(fare_grid_destroy(&truth->half_grid));
     for (int axis = 0; axis < dim; axis++) cells[axis] /= 2;

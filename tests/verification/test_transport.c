@@ -328,9 +328,48 @@ static void nothing_becomes_negative(void **state)
   }
 }
 
+/* Gradients and resolved drift are left to fitted rates; inertia and strong drift are not; a plan decides. */
+static void the_scheme_follows_from_the_system(void **state)
+{
+  static const struct {
+    const char *name, *parameter;
+    double      value;
+    PetscInt64  cells;
+    fare_scheme expected;
+  } cases[] = {{"quadruple_well", "kT", 1e-3, 32, FARE_SCHEME_FITTED},
+    {"kramers_double_well", NULL, 0, 256, FARE_SCHEME_HIGH_ORDER},
+    {"swing_equation", NULL, 0, 256, FARE_SCHEME_HIGH_ORDER},
+    {"swing_equation", "diffusion", 0, 256, FARE_SCHEME_HIGH_ORDER},
+    {"rotational_ou", "rotation", 1, 128, FARE_SCHEME_FITTED},
+    {"rotational_ou", "rotation", 100, 128, FARE_SCHEME_HIGH_ORDER},
+    {"rotational_ou", "rotation", 100, 8192, FARE_SCHEME_FITTED},
+    {"lorenz63_noise", NULL, 0, 96, FARE_SCHEME_HIGH_ORDER}};
+
+  (void)state;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    PetscInt64         n[]     = {cases[i].cells, cases[i].cells, cases[i].cells};
+    fare_truth_options options = {.cells = {0, n}};
+    fare_system       *system;
+    fare_box           box;
+
+    assert_ok(fare_system_create(fare_system_type_find(cases[i].name), 0, &system));
+    if (cases[i].parameter) assert_ok(fare_system_set(system, cases[i].parameter, cases[i].value));
+    options.cells.count = (size_t)fare_system_dimension(system);
+    box                 = fare_truth_box(system, &options);
+    if (fare_truth_scheme(system, &box, &options, 0) != cases[i].expected)
+      fail_msg("%s with %lld cells takes the other scheme", cases[i].name, (long long)n[0]);
+    options.scheme = FARE_SCHEME_FITTED;
+    assert_int_equal(fare_truth_scheme(system, &box, &options, 0), FARE_SCHEME_FITTED);
+    options.scheme = FARE_SCHEME_HIGH_ORDER;
+    assert_int_equal(fare_truth_scheme(system, &box, &options, 0), FARE_SCHEME_HIGH_ORDER);
+    assert_ok(fare_system_destroy(&system));
+  }
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(gaussians_move_as_they_must),
   cmocka_unit_test(ends_absorb),
   cmocka_unit_test(nothing_becomes_negative),
+  cmocka_unit_test(the_scheme_follows_from_the_system),
 };
 FARE_TEST_MAIN(tests)

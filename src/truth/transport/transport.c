@@ -603,6 +603,26 @@ PetscErrorCode fare_transport_prepare(fare_transport *t, double time)
   PetscFunctionReturn(0);
 }
 
+/* A rank sends its neighbours as many layers as flows reach, of its own. */
+static PetscErrorCode check_reach(const fare_transport *t)
+{
+  PetscErrorCode code = 0;
+
+  PetscFunctionBegin;
+  for (int axis = 0; axis < t->grid->dim && !code; axis++) {
+    const int *neighbour = t->patch->neighbour[axis];
+
+    if (t->grid->count[axis] < FARE_REACH && (neighbour[0] != MPI_PROC_NULL || neighbour[1] != MPI_PROC_NULL))
+      code = fare_error(FARE_ERR_INPUT,
+        "truth.cells: the scheme high_order needs %d cells along %s on each rank, and a rank has %lld of "
+        "%lld: "
+        "take fewer ranks, or more cells (the error estimate compares with half as many)",
+        FARE_REACH, fare_system_axis_name(t->system, axis), (long long)t->grid->count[axis],
+        (long long)t->grid->cells[axis]);
+  }
+  PetscFunctionReturn(fare_error_agree(t->grid->comm, code));
+}
+
 /* Owned cells with a neighbour on another rank, or on this one round a circle. */
 static void list_borders(fare_transport *t)
 {
@@ -641,6 +661,7 @@ PetscErrorCode fare_transport_create(const fare_grid *grid, const fare_system *s
     t->box *= t->size[axis];
   }
   t->owned = fare_grid_owned(grid);
+  PetscCall(check_reach(t));
   PetscCall(create_halo(t));
   PetscCall(PetscMalloc2(t->owned, &t->bad, t->owned, &t->border));
   list_borders(t);
