@@ -97,7 +97,7 @@ static void what_is_no_study_is_refused(void **state)
     {"'': 1\n", "f.yaml:1:1: a key must have 1 to 100 characters"},
     {"\"a\\0b\": 1\n", "f.yaml:1:1: a key must have 1 to 100 characters"},
     {"a: \"b\\0c\"\n", "f.yaml:1:4: a value contains a zero byte"},
-    {"a:\n  {b: 1, c: 2\nd: 3\n",
+    {"a:\n  {b: 1, c: 2\n5: 3\n",
       "f.yaml:3:2: not YAML: did not find expected ',' or '}' while parsing a flow mapping that begins on "
       "line 2"},
     {"a: 1\n\tb: 2\n",
