@@ -83,6 +83,10 @@ FAULTS = [
     ),
     ("none", "pass", r"returned None, expected numbers of shape \(40, 1\)$"),
     ("complex", "return np.zeros(count) * 1j", r"of complex128, expected real numbers$"),
+    ("integers", "return np.ones((count, 1), int)", r"returned int64, expected floating-point numbers"),
+    ("masked", "return np.ma.masked_less(np.arange(count) * 0.1, 1.0)", r"f_masked returned masked values"),
+    ("strange", "raise Strange", r"broken.py:\d+: Strange$"),
+    ("nul", 'raise ValueError("one\\0two")', r"broken.py:\d+: ValueError: one two$"),
     ("words", 'return ["a"] * count', r"expected real numbers$"),
     ("leaves", "raise SystemExit(0)", r"broken.py:\d+: SystemExit: 0$"),
     ("exits", "os._exit(3)", r"the Python process of broken:f_exits ended with exit code 3$"),
@@ -102,6 +106,8 @@ REFUSED = [
     ('"bad:f"', {"bad.py": "import os; os._exit(4)\n"}, "ended with exit code 4"),
     ("bad", {}, "expected \"module:function\", got 'bad'"),
     ('"bad:f", interpreter: /no/python', {}, "cannot start the Python interpreter '/no/python'"),
+    ('"bad:f", interpreter: "true"', {}, "the Python process of bad:f ended with exit code 0"),
+    ('"bad:f", interpreter: ./bare', {}, "has no NumPy"),
     ('"bad:f", path: no/where', {}, "there is no directory"),
     ('"bad:f", trainer: "bad:g"', {}, "did you mean 'train'?"),
 ]
@@ -175,7 +181,7 @@ def check_ranks_and_restart(where: pathlib.Path) -> None:
 
 
 def check_faults(where: pathlib.Path) -> None:
-    body = "import os\nimport numpy as np\n"
+    body = "import os\nimport numpy as np\nclass Strange(Exception):\n    def __str__(self): raise KeyError\n"
     for name, code, _ in FAULTS:
         body += (
             f"def f_{name}(time, count, seed):\n    if time < 0.05: return np.zeros((count, 1))\n    {code}\n"
@@ -207,6 +213,9 @@ def check_faults(where: pathlib.Path) -> None:
 
 
 def check_refusals(where: pathlib.Path) -> None:
+    bare = where / "bare"
+    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    bare.chmod(0o755)
     for number, (keys, files, message) in enumerate(REFUSED):
         here = where / f"refused{number}"
         here.mkdir()
