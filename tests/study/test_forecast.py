@@ -28,6 +28,10 @@ LEARNED = (
     " 4000}}\n"
 )
 FAILING = '  - {name: failing, sampler: {python: "broken:f"}, particles: 10}\n'
+PYTHON = (
+    '  - {name: python, sampler: {python: "broken:f", train: "broken:f"}, particles: 10, train: {particles:'
+    " 90000}}\n"
+)
 ORACLE = "  - {name: oracle, sampler: diffusion, particles: 2000, oracle: true}\n"
 ANALYSIS = "analysis: [{name: slow, kind: relaxation}]\n"
 PARTS = ("truth", "training", "sampling", "measures", "disk")
@@ -76,6 +80,9 @@ def main() -> int:
         expect(parts["training"] == parts["sampling"] == parts["measures"] == 0, "no more than that", parts)
         parts, more = forecast(where, STUDY + "ensembles:\n" + WALK)
         expect(parts["truth"] == parts["measures"] == 0 < parts["sampling"], "particles alone", parts)
+        parts, more = forecast(where, STUDY + TRUTH + "ensembles:\n" + PYTHON)
+        expect("learning in Python" in more, "says that what Python learns is left out", more)
+        expect(parts["training"] > 0 == parts["sampling"], "its training set is not", parts)
         for extra in (ORACLE, FAILING):
             parts, more = forecast(where, STUDY + TRUTH + "ensembles:\n" + WALK + extra)
             expect("come on top" in more, "says that something is left out", (extra, more))

@@ -65,6 +65,31 @@ ensembles:
   - {name: learned, sampler: {python: "my_model:draw", train: "my_model:learn"}, particles: 1200, train: {particles: 2000}}
 """
 
+TURNS = """\
+study: turns
+seed: 2
+system:
+  expression: {axes: [x], potential: "0*x", lower: [-1], upper: [1], periodic: [true]}
+  parameters: {kT: 1.0}
+snapshots: {start: 0.0, end: 1.0, count: 3}
+truth: {cells: [64]}
+measures: [kl]
+ensembles:
+  - {name: walk, sampler: langevin, particles: 500, dt: 0.01}
+  - {name: a, sampler: {python: "turned:draw", train: "turned:learn"}, particles: 50, train: {particles: 1000}}
+"""
+TURNED = """\
+import pathlib
+def learn(data, seed):
+    x = data.samples
+    text = f"{data.lower[0]} {data.upper[0]} {x.min()} {x.max()}"
+    (pathlib.Path(__file__).parent / "range.txt").write_text(text)
+    return x[0]
+
+def draw(time, count, seed, model):
+    return model[:count]
+"""
+
 # (name, body of f(time, count, seed), what the reason of the ensemble's end says)
 FAULTS = [
     ("raises", 'raise KeyError("no key")', r"broken.py:\d+: KeyError: 'no key'$"),
@@ -83,6 +108,10 @@ FAULTS = [
     ),
     ("none", "pass", r"returned None, expected numbers of shape \(40, 1\)$"),
     ("complex", "return np.zeros(count) * 1j", r"of complex128, expected real numbers$"),
+    ("integers", "return np.ones((count, 1), int)", r"returned int64, expected floating-point numbers"),
+    ("masked", "return np.ma.masked_less(np.arange(count) * 0.1, 1.0)", r"f_masked returned masked values"),
+    ("strange", "raise Strange", r"broken.py:\d+: Strange$"),
+    ("nul", 'raise ValueError("one\\0two")', r"broken.py:\d+: ValueError: one two$"),
     ("words", 'return ["a"] * count', r"expected real numbers$"),
     ("leaves", "raise SystemExit(0)", r"broken.py:\d+: SystemExit: 0$"),
     ("exits", "os._exit(3)", r"the Python process of broken:f_exits ended with exit code 3$"),
@@ -102,6 +131,8 @@ REFUSED = [
     ('"bad:f"', {"bad.py": "import os; os._exit(4)\n"}, "ended with exit code 4"),
     ("bad", {}, "expected \"module:function\", got 'bad'"),
     ('"bad:f", interpreter: /no/python', {}, "cannot start the Python interpreter '/no/python'"),
+    ('"bad:f", interpreter: "true"', {}, "the Python process of bad:f ended with exit code 0"),
+    ('"bad:f", interpreter: ./bare', {}, "has no NumPy"),
     ('"bad:f", path: no/where', {}, "there is no directory"),
     ('"bad:f", trainer: "bad:g"', {}, "did you mean 'train'?"),
 ]
@@ -154,6 +185,21 @@ def check_density(where: pathlib.Path) -> None:
         )
 
 
+def check_turns(where: pathlib.Path) -> None:
+    """A particle that is driven round and round is learned in its box."""
+    here = where / "turns"
+    here.mkdir()
+    (here / "turned.py").write_text(TURNED)
+    (here / "study.yaml").write_text(TURNS)
+    done = fare(where, "run", "turns/study.yaml", "--no-report", "--set", f"output.directory={here}/out")
+    expect(done.returncode == 0, "runs", done.stderr[-500:])
+    lower, upper, least, most = map(float, (here / "range.txt").read_text().split())
+    expect(lower <= least < lower + 0.5 and upper - 0.5 < most <= upper, "fills its box", (least, most))
+    with h5py.File(here / "out/snapshots/snapshot_000002.h5") as file:
+        walked = np.asarray(file["data/2/particles/walk/position/x"])
+    expect(walked.max() > upper + 1, "the simulation leaves it", walked.max())
+
+
 def check_ranks_and_restart(where: pathlib.Path) -> None:
     trained = len((where / "trainings.txt").read_text().split())
     done = fare(where, "run", "study/study.yaml", "--no-report", "--set", "output.directory=three", ranks=3)
@@ -175,7 +221,7 @@ def check_ranks_and_restart(where: pathlib.Path) -> None:
 
 
 def check_faults(where: pathlib.Path) -> None:
-    body = "import os\nimport numpy as np\n"
+    body = "import os\nimport numpy as np\nclass Strange(Exception):\n    def __str__(self): raise KeyError\n"
     for name, code, _ in FAULTS:
         body += (
             f"def f_{name}(time, count, seed):\n    if time < 0.05: return np.zeros((count, 1))\n    {code}\n"
@@ -207,6 +253,9 @@ def check_faults(where: pathlib.Path) -> None:
 
 
 def check_refusals(where: pathlib.Path) -> None:
+    bare = where / "bare"
+    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    bare.chmod(0o755)
     for number, (keys, files, message) in enumerate(REFUSED):
         here = where / f"refused{number}"
         here.mkdir()
@@ -233,6 +282,7 @@ def main() -> int:
         write(where / "study", SOUND, my_model=MODULE)
         check_samples(where)
         check_density(where)
+        check_turns(where)
         check_ranks_and_restart(where)
         check_faults(where)
         check_refusals(where)

@@ -86,10 +86,15 @@ def numbers(name: str, got: Any) -> Any:
     """Anything like an array as one of real numbers."""
     if hasattr(got, "detach"):
         got = got.detach().cpu()
+        got = got.float() if "bfloat16" in str(got.dtype) else got
+    if numpy.ma.is_masked(got):
+        raise Refused(f"{name} returned masked values, expected real numbers")
     array = numpy.asarray(got)
     if array.dtype.kind == "O" and array.size:
         array = array.astype(float)
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind in "iub":
+        raise Refused(f"{name} returned {array.dtype}, expected floating-point numbers (not labels or bins)")
+    if array.dtype.kind != "f":
         raise Refused(f"{name} returned {type(got).__name__} of {array.dtype}, expected real numbers")
     return numpy.ascontiguousarray(array, dtype=numpy.float64)
 
@@ -154,7 +159,10 @@ def describe(error: BaseException, directory: str) -> str:
         return str(error)
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith("<")]
     own = [f for f in frames if os.path.abspath(f.filename).startswith(os.path.join(directory, ""))]
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())
+    except Exception:  # noqa: BLE001 - it cannot say what it is
+        text = ""
     where = f"{(own or frames)[-1].filename}:{(own or frames)[-1].lineno}: " if frames else ""
     if isinstance(error, SyntaxError) and error.filename:
         text, where = str(error.msg), f"{error.filename}:{error.lineno}: "
@@ -199,7 +207,7 @@ end_with_parent()
 try:
     import numpy
 except ImportError as missing:
-    receive(REQUEST.size)
+    receive(REQUEST.unpack(receive(REQUEST.size))[-1])
     send(1, f"{sys.executable} has no NumPy ({missing})".encode())
 else:
     main()

@@ -128,6 +128,17 @@ static PetscErrorCode await(fare_python *process, short event)
   }
 }
 
+/* The channel is closed or broken, so the process ends or has ended. */
+static PetscErrorCode await_end(fare_python *process)
+{
+  int status;
+
+  PetscFunctionBegin;
+  usleep(NAP);
+  if (waitpid(process->pid, &status, WNOHANG) == process->pid) PetscFunctionReturn(gone(process, status));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode send_all(fare_python *process, const void *data, int64_t bytes)
 {
   const char *at = data;
@@ -142,7 +153,7 @@ static PetscErrorCode send_all(fare_python *process, const void *data, int64_t b
       at += sent;
       bytes -= sent;
     } else if (sent < 0 && errno != EAGAIN && errno != EINTR) {
-      usleep(NAP); /* a broken pipe: the end is found by the next look */
+      PetscCall(await_end(process));
     }
   }
   PetscFunctionReturn(0);
@@ -161,11 +172,8 @@ static PetscErrorCode receive_all(fare_python *process, void *data, int64_t byte
     if (got > 0) {
       at += got;
       bytes -= got;
-    } else if (got == 0) {
-      int status = 0;
-
-      usleep(NAP); /* closed, so it ends or has ended */
-      if (waitpid(process->pid, &status, WNOHANG) == process->pid) PetscFunctionReturn(gone(process, status));
+    } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+      PetscCall(await_end(process));
     }
   }
   PetscFunctionReturn(0);

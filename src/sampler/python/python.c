@@ -6,6 +6,7 @@
 #include "python.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,6 +93,18 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   PetscFunctionReturn(0);
 }
 
+/* The box that functions are told: that of the truth, or of the system where there is none. */
+static fare_box told_box(const fare_sampler *sampler)
+{
+  fare_box box = fare_system_box(sampler->system);
+
+  for (int axis = 0; axis < sampler->walls.dim; axis++) {
+    box.lower[axis] = sampler->walls.lower[axis];
+    box.upper[axis] = sampler->walls.upper[axis];
+  }
+  return box;
+}
+
 /* What a method may be told beside particles, as JSON. */
 static void write_reals(const char *key, int count, const double values[], fare_text *to)
 {
@@ -104,15 +117,13 @@ static void write_protocol(const fare_sampler *sampler, const fare_training_set 
 {
   const fare_system    *system = sampler->system;
   const fare_parameter *table  = fare_system_type_of(system)->parameters;
-  const fare_box        box    = fare_system_box(system);
-  const double         *lower  = sampler->walls.dim ? sampler->walls.lower : box.lower;
-  const double         *upper  = sampler->walls.dim ? sampler->walls.upper : box.upper;
+  const fare_box        box    = told_box(sampler);
   const int             dim    = fare_system_dimension(system);
 
   fare_text_add(to, "{");
   write_reals("times", data->count, data->times, to);
-  write_reals("lower", dim, lower, to);
-  write_reals("upper", dim, upper, to);
+  write_reals("lower", dim, box.lower, to);
+  write_reals("upper", dim, box.upper, to);
   fare_text_add(to, "\"axes\": [");
   for (int i = 0; i < dim; i++)
     fare_text_add(to, "%s\"%s\"", i ? ", " : "", fare_system_axis_name(system, i));
@@ -132,9 +143,17 @@ static void write_protocol(const fare_sampler *sampler, const fare_training_set 
   fare_text_add(to, "}}");
 }
 
+/* A simulation counts whole turns along a periodic axis; nothing is to be learned from them. */
+static void wrap(const fare_box *box, int axis, int64_t count, double x[])
+{
+  const double lower = box->lower[axis], length = box->upper[axis] - lower;
+
+  for (int64_t i = 0; i < count && box->periodic[axis]; i++) x[i] -= length * floor((x[i] - lower) / length);
+}
+
 /*
   The training set in one piece, on rank 0: the length of the protocol, that, and positions [time, particle,
-  axis].
+  axis] in the box of periodic axes.
 */
 static PetscErrorCode pack(
   const fare_sampler *sampler, const fare_training_set *data, char **packed, int64_t *bytes)
@@ -142,6 +161,7 @@ static PetscErrorCode pack(
   const PetscBool first = fare_is_rank_0(sampler->comm);
   const int64_t   count = data->at[0]->count;
   const int       dim   = data->at[0]->dim;
+  const fare_box  box   = told_box(sampler);
   fare_text       text  = {0};
   int64_t         head;
   double         *all, *to;
@@ -159,6 +179,7 @@ static PetscErrorCode pack(
   for (int k = 0; k < data->count; k++) {
     for (int axis = 0; axis < dim; axis++) {
       PetscCall(fare_ensemble_gather(data->at[k], data->at[k]->local, data->at[k]->x[axis], all));
+      wrap(&box, axis, first ? count : 0, all);
       for (int64_t i = 0; i < count && first; i++) to[(k * count + i) * dim + axis] = all[i];
     }
   }

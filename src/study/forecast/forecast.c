@@ -156,6 +156,12 @@ static PetscErrorCode end_pilot(pilot *p)
   PetscFunctionReturn(0);
 }
 
+/* What a user's function learns takes as long as it takes. */
+static PetscBool learns_in_python(const fare_plan_ensemble *e)
+{
+  return fare_plan_is_python(e->type) && e->type->train ? PETSC_TRUE : PETSC_FALSE;
+}
+
 /* The training set, shared where it is the one before; and a few steps of training. */
 static PetscErrorCode try_training(pilot *p, PetscBool shared, fare_forecast *f)
 {
@@ -165,7 +171,7 @@ static PetscErrorCode try_training(pilot *p, PetscBool shared, fare_forecast *f)
   fare_training_set            set    = {0};
   double                       whole = (double)asked->particles, before = now();
   int64_t                      forces;
-  PetscErrorCode               code;
+  PetscErrorCode               code = 0;
 
   PetscFunctionBegin;
   p->e.training.particles =
@@ -174,7 +180,7 @@ static PetscErrorCode try_training(pilot *p, PetscBool shared, fare_forecast *f)
     fare_training_simulate(PETSC_COMM_SELF, p->plan, &p->plan->initial, &p->walls, &p->e, &set, &forces));
   if (!shared) f->training += (now() - before) * whole / (double)p->e.training.particles;
   before = now();
-  code   = fare_sampler_train(p->sampler, &set);
+  if (!learns_in_python(&p->e)) code = fare_sampler_train(p->sampler, &set);
   f->training += (now() - before) * p->steps;
   PetscCall(fare_training_free(&set));
   PetscFunctionReturn(code);
@@ -225,11 +231,14 @@ static PetscErrorCode try_ensemble(pilot *p, PetscBool shared, fare_forecast *f)
 {
   PetscFunctionBegin;
   if (p->e.type->train) PetscCall(try_training(p, shared, f));
-  PetscCall(try_sampling(p, f));
+  if (learns_in_python(&p->e))
+    f->partial = PETSC_TRUE;
+  else
+    PetscCall(try_sampling(p, f));
   PetscFunctionReturn(0);
 }
 
-/* Oracles and empirical optima need more than a piece; what Python learns takes as long as it takes. */
+/* Oracles and empirical optima need more than a piece. */
 static PetscErrorCode forecast_ensemble(
   const fare_plan *plan, const fare_plan_ensemble *e, const fare_training_options **set, fare_forecast *f)
 {
@@ -238,7 +247,7 @@ static PetscErrorCode forecast_ensemble(
   PetscErrorCode  code;
 
   PetscFunctionBegin;
-  if (fare_plan_ensemble_mode(e) != FARE_LEARNED || (fare_plan_is_python(e->type) && e->type->train)) {
+  if (fare_plan_ensemble_mode(e) != FARE_LEARNED) {
     f->partial = PETSC_TRUE;
     PetscFunctionReturn(0);
   }
