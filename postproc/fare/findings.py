@@ -88,6 +88,15 @@ def is_noise(measured: Measured, at: Array) -> bool:
     return misses <= min(int(np.argmax(chance >= 0.99)), (times - 1) // 2) and small
 
 
+def _is_seen(measured: Measured, at: Array) -> bool:
+    """Whether a measure shows what is no noise: beyond it at half of the times, and beyond the truth's own error."""
+    known = ~np.isnan(measured.value[at])
+    misses = int((~measured.within_noise[at] & known).sum())
+    return 2 * misses > max(1, int(known.sum())) and mean(measured.excess[at]) > mean(
+        measured.truth_error[at]
+    )
+
+
 def _verdict(study: Study, comparison: Comparison, baseline: Comparison | None, name: str) -> str:
     measured, everywhere = comparison.measures[name], np.ones(len(study.times), bool)
     numbers = (
@@ -104,6 +113,10 @@ def _verdict(study: Study, comparison: Comparison, baseline: Comparison | None, 
         verdict = "tracks the truth closely, but not to within the noise"
     else:
         verdict = "departs from the truth"
+    if is_noise(measured, everywhere):
+        finer = [of for of, one in comparison.measures.items() if of != name and _is_seen(one, everywhere)]
+        if finer:
+            verdict += f" by {html.escape(name)}, but {html.escape(', '.join(finer))} can tell"
     trainings = len(study.members.get(comparison.ensemble, []))
     over = f"means over {trainings} trainings: " if trainings else ""
     return f"<b>{html.escape(comparison.ensemble)}</b> {verdict} ({over}{numbers})."

@@ -13,6 +13,7 @@ import xarray
 from conftest import ONE
 
 import fare
+from fare.findings import findings
 from fare.study import Study
 
 
@@ -148,3 +149,24 @@ def test_sweep(tmp_path: pathlib.Path) -> None:
     assert np.array_equal(sweep.measures.value.sel(point=1, comparison="langevin", measure="kl"), second)
     shutil.rmtree(tmp_path / "s/point_0000")
     assert fare.sweep(tmp_path / "s").points.state[0] == "missing"
+
+
+def test_a_finding_tells_what_its_measure_does_not_see(tmp_path: pathlib.Path) -> None:
+    """Long steps shift the mean: too little for `kl`, enough for the energy distance."""
+    walk = {"sampler": "langevin", "integrator": "euler_maruyama", "particles": 10000}
+    study = fare.run(
+        {
+            "study": "shift",
+            "system": {"expression": {"potential": "x^2/2", "lower": [-7], "upper": [7]}},
+            "initial": {"density": "gaussian", "mean": [1.5], "sd": [0.3]},
+            "snapshots": {"start": 0.0, "end": 2.0, "count": 11},
+            "truth": {"cells": [256]},
+            "ensembles": [{"name": "long", "dt": 0.07, **walk}, {"name": "short", "dt": 2e-3, **walk}],
+            "measures": ["kl", "energy_distance"],
+            "output": {"directory": str(tmp_path / "shift")},
+        }
+    )
+    assert isinstance(study, fare.Study)
+    long, short = (s for s in findings(study.results) if "</b> tracks" in s)
+    assert "cannot be told from exact draws by kl, but energy_distance can tell (" in long, long
+    assert "cannot be told from exact draws (" in short, short
