@@ -1006,8 +1006,13 @@ def tables(closed, scalars, certificates, ranks):
                 span(r["error"]),
                 span(r["estimate"]),
                 span(ratios(r["estimate"], r["error"]), "{:.2f}"),
-                span(ratios(r["loose_estimate"], r["loose_error"]), "{:.2f}"),
-                f"{r['bound'] / r['loose_error'][-1]:.0f}",
+                (
+                    # explicit steps do not know a tolerance
+                    span(ratios(r["loose_estimate"], r["loose_error"]), "{:.2f}")
+                    if r["loose_error"][-1]
+                    else ""
+                ),
+                f"{r['bound'] / r['loose_error'][-1]:.0f}" if r["loose_error"][-1] else "",
             ]
             for r in certificates
         ],

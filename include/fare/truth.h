@@ -153,7 +153,10 @@ typedef struct {
   double ratio;
   /** and by how much the scheme's own order lets it fall; zero without estimate */
   double nominal;
-  /** proven bound on the L1 error of the time method: the integrated residual; zero without estimate */
+  /**
+    proven bound on the L1 error of the time method: the integrated residual; zero without estimate, and for
+    the scheme of high order, which has none
+  */
   double time_bound;
   double mass_drift; /**< |sum - 1|, largest so far */
   double minimum;    /**< smallest density so far */

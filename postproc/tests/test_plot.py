@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from conftest import ONE
 from matplotlib import pyplot
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import fare
 from fare import results
@@ -193,3 +194,58 @@ def test_curves_of_a_sweep(tmp_path: pathlib.Path) -> None:
         lows = [min(kl.low.mean(), kl.value.mean()) for kl in kls if kl.low is not None]
         highs = [max(kl.high.mean(), kl.value.mean()) for kl in kls if kl.high is not None]
         assert np.allclose(ends, np.transpose([lows, highs]))
+
+
+def test_nothing_of_the_density_figure_is_cut_off(tmp_path: pathlib.Path) -> None:
+    """Small differences have long numbers at the colour bar, and long times those of neighbours meet."""
+    chains = [
+        {"name": n, "sampler": "boltzmann", "particles": 20000, "sweeps": 4, "adaptation": 0}
+        for n in ("many", "more")
+    ]
+    study = fare.run(
+        {"study": "fit", "system": {"name": "ornstein_uhlenbeck"}, "truth": {"cells": [64]}},
+        snapshots={"end": 10.0, "count": 81},
+        ensembles=chains,
+        measures=["kl"],
+        output__directory=str(tmp_path / "fit"),
+    )
+    assert isinstance(study, Study)
+    with matplotlib.rc_context(fare.plot.style()):
+        figure = fare.plot.figure(study, "density")
+        assert figure is not None
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        box = figure.get_tightbbox()
+        assert 0 <= box.x0 and box.x1 <= figure.get_figwidth(), box
+        assert 0 <= box.y0 and box.y1 <= figure.get_figheight(), box
+        rows: dict[float, list[Any]] = {}
+        for ax in figure.axes:
+            low, high = ax.get_xlim()
+            for at, label in zip(ax.get_xticks(), ax.get_xticklabels()):
+                if ax.get_visible() and low <= at <= high and label.get_visible() and label.get_text():
+                    extent = label.get_window_extent(canvas.get_renderer())
+                    rows.setdefault(round(extent.y0), []).append((extent.x0, extent.x1))
+        for row in rows.values():
+            ordered = sorted(row)
+            assert all(left[1] + 2 < right[0] for left, right in zip(ordered, ordered[1:])), ordered
+        assert max(map(len, rows.values())) > 5
+
+
+def test_a_sweep_names_units_and_only_what_happened(tmp_path: pathlib.Path) -> None:
+    sweep = fare.run(
+        {"study": "warm", "system": {"name": "double_well"}, "truth": {"cells": [32]}},
+        snapshots={"end": 0.1, "count": 2},
+        ensembles=[{"name": "walk", "sampler": "langevin", "particles": 100, "dt": 1e-2}],
+        measures=["wasserstein_1", "total_variation"],
+        sweep=[{"system.parameters.kT": [1, 2]}],
+        output__directory=str(tmp_path / "warm"),
+    )
+    assert isinstance(sweep, fare.Sweep)
+    figure = fare.plot.sweep_figure(sweep, "measures")
+    assert figure is not None
+    assert [ax.get_ylabel() for ax in figure.axes] == ["wasserstein 1 (length)", "total variation"]
+    said = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    assert said == ["walk", "noise floor"], said
+    means = sweep.measures.value.sel(measure="wasserstein_1", comparison="walk").mean("snapshot")
+    line = figure.axes[0].containers[0].lines[0]
+    assert line.get_xdata().tolist() == [1, 2] and np.allclose(line.get_ydata(), means)

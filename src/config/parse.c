@@ -54,6 +54,19 @@ static yaml_mark_t mark_at(const reader *r, size_t offset)
   return mark;
 }
 
+/* What libyaml says; of a brace or bracket that nothing closes also where it is, as the error comes later. */
+static PetscErrorCode not_yaml(const reader *r)
+{
+  const yaml_parser_t *p          = &r->parser;
+  const char          *where      = p->context ? p->context : "";
+  char                 opened[48] = "";
+
+  if (strstr(where, "a flow ") && p->context_mark.line < p->problem_mark.line)
+    snprintf(opened, sizeof opened, " that begins on line %d", line_of(r, &p->context_mark));
+  return fare_config_error(r->source, line_of(r, &p->problem_mark), (int)p->problem_mark.column + 1, "",
+    "not YAML: %s%s%s%s", p->problem ? p->problem : "?", *where ? " " : "", where, opened);
+}
+
 static PetscErrorCode next(reader *r)
 {
   PetscFunctionBegin;
@@ -72,9 +85,7 @@ static PetscErrorCode next(reader *r)
     if (p->problem && strstr(p->problem, "cannot start any token"))
       PetscCall(complain(r, &p->problem_mark,
         "not YAML: a character that cannot start a value here (a tab? indent with spaces)"));
-    PetscFunctionReturn(fare_config_error(r->source, line_of(r, &p->problem_mark),
-      (int)p->problem_mark.column + 1, "", "not YAML: %s%s%s", p->problem ? p->problem : "?",
-      p->context ? " " : "", p->context ? p->context : ""));
+    PetscFunctionReturn(not_yaml(r));
   }
   r->has_event = PETSC_TRUE;
   PetscFunctionReturn(0);

@@ -88,7 +88,7 @@ static PetscErrorCode check(const fare_node *node, const fare_system *system, fa
     if (node)
       FARE_REFUSE(node, "system '%s' has no potential, so no initial Boltzmann density: give another", name);
     FARE_FAIL(FARE_ERR_INPUT,
-      "initial: system '%s' has no potential, so no initial Boltzmann density: give another, say "
+      "system '%s' has no potential, so no initial Boltzmann density: give another, say initial: "
       "{density: gaussian, mean: [...], sd: [...]}",
       name);
   case FARE_INITIAL_UNIFORM:

@@ -225,9 +225,10 @@ static PetscErrorCode check_rings(const fare_system *system, double t)
     for (int i = 0; i < PLACES; i++) {
       if (fabs(V[1][i] - V[0][i]) <= tolerance * (1 + fabs(V[0][i]))) continue;
       FARE_FAIL(FARE_ERR_INPUT,
-        "at time %g the potential is not periodic along '%s': %.9g at its lower end, %.9g at its upper; a "
-        "force with circulation is a nonconservative force beside the potential",
-        t, fare_system_axis_name(system, axis), V[0][i], V[1][i]);
+        "at time %g the potential is not periodic along '%s': %.9g at its lower end, %.9g at its upper; %s",
+        t, fare_system_axis_name(system, axis), V[0][i], V[1][i],
+        type->bath ? "give a torque and all other forces together under 'force' in place of the potential"
+                   : "a force with circulation is a nonconservative force beside the potential");
     }
   }
   PetscFunctionReturn(0);

@@ -44,6 +44,13 @@ system: {expression: {axes: [x, y], potential: cos(2*pi*x/3)*cos(pi*y), lower: [
 snapshots: {end: 0.02, count: 2}
 truth: {cells: [16, 16]}
 """
+PENDULUM = """\
+study: ring
+system: {expression: {lower: [-pi, -1], upper: [pi, 1], periodic: [true, false], mass: 1, friction: 1, potential: cos(x)}, parameters: {tilt: 0}}
+drive: [{parameter: tilt, waveform: ramp, amplitude: 1, end: 0.02}]
+snapshots: {end: 0.02, count: 2}
+truth: {cells: [16, 16]}
+"""
 LEARNS = "  - {name: learned, sampler: diffusion, particles: 100, steps: 10"
 
 # (what is replaced in the sound study, by what, the path in the message, what the message says); @ marks the
@@ -583,6 +590,16 @@ FILES = [
         "an axis of formulas that ends",
         RING.replace("[16, 16]", "[16, 16], ends: [periodic, periodic]").encode(),
         "study.yaml:4:43: truth.ends[1]: system 'expression' is not periodic along y",
+    ),
+    (
+        "no potential to start from",
+        PENDULUM.replace("potential: cos(x)", "force: tilt - sin(x)").encode(),
+        "study.yaml:2:9: system: system 'expression' has no potential, so no initial Boltzmann density: give",
+    ),
+    (
+        "a torque in the potential of a body",
+        PENDULUM.replace("cos(x)", "cos(x) - tilt*x").encode(),
+        "at its upper; give a torque and all other forces together under 'force'",
     ),
     (
         "neither, though a list is there",

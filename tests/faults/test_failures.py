@@ -9,6 +9,7 @@ fare-test: labels=faults timeout=900
 """
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -491,6 +492,25 @@ def check_corner(where):
         )
 
 
+def check_dense_drive(where):
+    """A drive that turns far more often than steps would end does not hold up a request to stop."""
+    chirp = "waveform: chirp, amplitude: 1.0, frequency: 1, final_frequency: 1.0e+9, end: 1.0"
+    (where / "endless.yaml").write_text(re.sub("waveform:.*(?=}])", chirp, ENDLESS))
+    process = subprocess.Popen(
+        [FARE, "run", "endless.yaml", "--no-report", "--grace-seconds", "0", "--max-seconds", "1"],
+        cwd=where,
+        env={**ENVIRONMENT, **ALONE},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        expect(process.wait(HANGS) == 75, "a dense drive is left in its middle", process.returncode)
+    finally:
+        process.kill()
+        process.communicate()
+    shutil.rmtree(where / "out" / "endless")
+
+
 def check_impatience(where):
     """The second SIGTERM ends what has no safe point near; the first, even if it comes twice at once, does
     not.
@@ -538,6 +558,7 @@ def main():
             check_solvers,
             check_rescue,
             check_corner,
+            check_dense_drive,
             check_impatience,
         ):
             check(where)

@@ -314,6 +314,10 @@ def main():
                 (status["error_ratio"] > 0) == (plan["cells"] % 4 == 0),
                 f"{label}: ratio {status['error_ratio']}",
             )
+            expect(
+                said.count("proven bound in time") == (plan.get("scheme") != "high_order"),
+                f"{label}: a bound that nothing has computed is printed, or one is missing\n{said}",
+            )
             info = fare(where, "info", f"s{i}")
             expect(("UNRESOLVED" in info.stdout) == bool(doubt), f"{label}: info\n{info.stdout}{info.stderr}")
         thermodynamics_carry_the_mark(where)

@@ -97,6 +97,9 @@ static void what_is_no_study_is_refused(void **state)
     {"'': 1\n", "f.yaml:1:1: a key must have 1 to 100 characters"},
     {"\"a\\0b\": 1\n", "f.yaml:1:1: a key must have 1 to 100 characters"},
     {"a: \"b\\0c\"\n", "f.yaml:1:4: a value contains a zero byte"},
+    {"a:\n  {b: 1, c: 2\n5: 3\n",
+      "f.yaml:3:2: not YAML: did not find expected ',' or '}' while parsing a flow mapping that begins on "
+      "line 2"},
     {"a: 1\n\tb: 2\n",
       "f.yaml:2:1: not YAML: found a tab character that violates indentation while scanning a plain scalar"},
     {"a:\n\tb: 2\n",

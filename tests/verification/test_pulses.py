@@ -6,6 +6,7 @@ integral of exp(-(t - s)) tilt(s), for every waveform, in one and two dimensions
 time methods; and the work of a pulse.
 fare-test: labels=verification timeout=300
 """
+import math
 import pathlib
 import subprocess
 import sys
@@ -182,6 +183,39 @@ def work(place):
     expect(abs(found - exact) < 2e-3 * abs(exact), f"the work of a pulse: {found:.6f}, exactly {exact:.6f}")
 
 
+def below(x):
+    """The standard normal distribution function."""
+    return np.array([0.5 * math.erfc(-y / math.sqrt(2)) for y in x])
+
+
+def strong(place):
+    """A pulse that pushes with up to 125 kT over a cell: what it moves too little, the estimate knows."""
+    for height, width in ((1000, 3e-4), (300, 6e-4)):
+        pulse = (
+            f"{{parameter: tilt, waveform: tabulated, times: [0, 9.5, {9.5 + width}, {9.5 + 2 * width}],"
+            f" values: [0, 0, {height}, 0]}}"
+        )
+        s = np.linspace(9.5, 9.5 + 2 * width, 20001)
+        push = np.interp(s, [9.5, 9.5 + width, 9.5 + 2 * width], [0, height, 0])
+        mean = float(np.sum(np.exp(s - 10) * push) * (s[1] - s[0]))
+        for cells in (128, 256, 512, 1024, 2048):
+            name = f"strong_{height}_{cells}"
+            output = run(place, name, TRAP, pulse, [cells])
+            with h5py.File(output / "snapshots" / "snapshot_000002.h5") as data:
+                mesh = data["data/2/meshes/density"]
+                edges = mesh.attrs["gridGlobalOffset"][0] + mesh.attrs["gridSpacing"][0] * np.arange(
+                    cells + 1
+                )
+                found = mesh[...] * mesh.attrs["gridSpacing"][0]
+            with h5py.File(output / "study.h5") as data:
+                estimate = float(data["truth/error"][2])
+            true = float(np.abs(found - np.diff(below(edges - mean))).sum())
+            expect(
+                true < 1.5 * estimate,
+                f"a push of {height * 16 / cells:.0f} kT a cell: error {true:.1e}, estimated {estimate:.1e}",
+            )
+
+
 def generator(tilt, lower, upper, cells):
     """Of dX = (tilt - X) dt + sqrt(2) dW by fluxes of Scharfetter and Gummel, with a wall below and an end
     that absorbs above.
@@ -282,6 +316,7 @@ def main():
         follows(place, "chirp", TRAP, CHIRP, chirp, [512], 2e-4)
         narrowest(place)
         work(place)
+        strong(place)
         survival(place)
     return 1 if failures else 0
 

@@ -26,6 +26,7 @@ from fare.plot.drawing import (
     legend,
     log_limits,
     measure_axis,
+    quantity,
 )
 from fare.results import Axis, Sweep
 
@@ -117,6 +118,12 @@ def measures(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
     columns = min(2, len(names))
     fig = Figure(figsize=(PAGE if columns > 1 else COLUMN, 2.0 * -(-len(names) // columns) + 0.45))
     axes = fig.subplots(-(-len(names) // columns), columns, squeeze=False)
+    measured = {
+        name: one
+        for study in sweep.points.values()
+        for comparison in study.comparisons.values()
+        for name, one in comparison.measures.items()
+    }
     for ax, name in zip(axes.flat, names):
         failed = _scaled(ax, [row for lines in _samples(rows, name).values() for row in lines])
         for ensemble, lines in _samples(rows, name).items():
@@ -137,9 +144,9 @@ def measures(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
                     clip_on=False,
                 )
         _scale(ax, "x", list(places.values()), labels)
-        ax.set_ylabel(name.replace("_", " "))
+        ax.set_ylabel(quantity(name, measured[name]))
     close_grid(axes, len(names), axis.name)
-    legend(fig, _keys(shades), 6)
+    legend(fig, _keys(shades)[: None if any(row["failure"] for row in rows) else -1], 6)
     return fig
 
 

@@ -171,7 +171,8 @@ static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sect
   PetscCall(read_snapshots(plan, s->snapshots));
   code = fare_system_check(plan->system, plan->snapshots.start, plan->snapshots.end);
   PetscCall(fare_plan_error(s->drive ? s->drive : s->system, code));
-  PetscCall(fare_initial_from_config(s->initial, plan->system, &plan->initial));
+  code = fare_initial_from_config(s->initial, plan->system, &plan->initial);
+  PetscCall(s->initial ? code : fare_plan_error(s->system, code));
   plan->has_truth = s->truth ? PETSC_TRUE : PETSC_FALSE;
   if (plan->has_truth) {
     PetscCall(fare_truth_options_from_config(s->truth, plan->system, &plan->truth));

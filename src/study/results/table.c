@@ -316,7 +316,8 @@ static void print_at_rest(const fare_results *r, FILE *to)
 
 static void print_truth(const fare_results *r, FILE *to)
 {
-  const size_t             size = sizeof *r->truth;
+  const size_t             size      = sizeof *r->truth;
+  char                     bound[48] = "no proven bound in time";
   const fare_truth_status *last;
 
   if (!r->truth) return;
@@ -329,12 +330,15 @@ static void print_truth(const fare_results *r, FILE *to)
     print_at_rest(r, to);
     return;
   }
+  /* transport of high order has none */
+  if (last->time_bound > 0 || !last->steps)
+    snprintf(bound, sizeof bound, "proven bound in time %.1e", PetscMin(2, last->time_bound));
   fprintf(to,
-    "\nTruth: largest estimated L1 error %.1e (space %.1e, time %.1e; proven bound in time %.1e); "
+    "\nTruth: largest estimated L1 error %.1e (space %.1e, time %.1e; %s); "
     "mass conserved to %.0e; smallest density %.1e; largest mass in the outermost cells %.0e; %lld steps, "
     "%.1f s\n",
     largest(r, &r->truth->error, size), largest(r, &r->truth->error_space, size),
-    largest(r, &r->truth->error_time, size), PetscMin(2, last->time_bound), last->mass_drift, last->minimum,
+    largest(r, &r->truth->error_time, size), bound, last->mass_drift, last->minimum,
     largest(r, &r->truth->boundary_mass, size), (long long)last->steps, last->seconds);
   print_doubt(r, to);
   print_at_rest(r, to);

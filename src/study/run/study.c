@@ -16,6 +16,7 @@ static PetscErrorCode create_truth(fare_run *s)
   fare_truth_options options = plan->truth;
   PetscBool          oracles = PETSC_FALSE;
   PetscErrorCode     code;
+  fare_box           box;
 
   PetscFunctionBegin;
   for (size_t i = 0; i < plan->ensembles; i++) oracles |= plan->ensemble[i].oracle;
@@ -24,6 +25,9 @@ static PetscErrorCode create_truth(fare_run *s)
     fare_plan_truth_comm(s->comm, plan, &options), plan->system, &plan->initial, &plan->snapshots, &options));
   PetscCall(fare_truth_fit(
     fare_plan_truth_comm(s->comm, plan, &options), plan->system, &plan->initial, &plan->snapshots, &options));
+  box = fare_truth_box(plan->system, &options);
+  if (fare_truth_scheme(plan->system, &box, &options, plan->snapshots.start) == FARE_SCHEME_HIGH_ORDER)
+    fare_log("truth: explicit transport of high order (truth.scheme)");
   code = fare_truth_create(fare_plan_truth_comm(s->comm, plan, &options), plan->system, &plan->initial,
     plan->snapshots.start, &options, &s->truth);
   if (!code && oracles)

@@ -309,8 +309,9 @@ static PetscErrorCode read_domain(builder *b)
       periodic && fare_node_kind_of(periodic) == FARE_NODE_SCALAR ? fare_node_text(periodic) : NULL;
 
     if (!(type->lower[axis] < type->upper[axis]))
-      FARE_REFUSE(fare_node_find(b->node, "upper"), "must lie above lower, [%g, %g] along '%s'",
-        type->lower[axis], type->upper[axis], b->symbols.axis[axis]);
+      FARE_REFUSE(fare_node_find(b->node, "upper"),
+        "must lie above lower, got lower %g and upper %g along '%s'", type->lower[axis], type->upper[axis],
+        b->symbols.axis[axis]);
     if (!b->keys.periodic) continue;
     if (!word || (strcmp(word, "true") && strcmp(word, "false")))
       FARE_REFUSE(periodic ? periodic : b->keys.periodic,
@@ -366,7 +367,25 @@ static PetscErrorCode read_parameters(builder *b)
   PetscFunctionReturn(0);
 }
 
-/* A parameter that no formula has is a slip of the pen. */
+/* "no formula uses 'KT' (did you mean 'kT'?)": of the other parameters. */
+static PetscErrorCode refuse_unused(const builder *b, size_t key, const char *name)
+{
+  const char    *others[FARE_PARAMETERS_MAX];
+  size_t         count = 0;
+  fare_text      hint  = {0};
+  PetscErrorCode code;
+
+  for (int i = 0; i < b->symbols.parameters; i++) {
+    if (strcmp(name, b->symbols.parameter[i])) others[count++] = b->symbols.parameter[i];
+  }
+  fare_text_add_nearest(&hint, name, others, count);
+  code = fare_node_error_at_key(b->parameters, key,
+    "no formula uses '%s'%s; use it in a formula, or leave it out", name, hint.text ? hint.text : "");
+  fare_text_free(&hint);
+  return code;
+}
+
+/* A parameter that no formula uses is a slip of the pen. */
 static PetscErrorCode check_use(const builder *b)
 {
   PetscFunctionBegin;
@@ -374,7 +393,7 @@ static PetscErrorCode check_use(const builder *b)
     if (b->symbols.used[i]) continue;
     for (size_t k = 0; k < fare_node_size(b->parameters); k++) {
       if (!strcmp(fare_node_key(b->parameters, k), b->symbols.parameter[i]))
-        FARE_REFUSE_KEY(b->parameters, k, "no formula has a '%s'", b->symbols.parameter[i]);
+        PetscFunctionReturn(refuse_unused(b, k, b->symbols.parameter[i]));
     }
   }
   PetscFunctionReturn(0);
@@ -568,14 +587,17 @@ static PetscErrorCode check_period(
   const builder *b, fare_formula_part part, int component, int axis, const double low[], const double high[])
 {
   const double tolerance = 1e-6;
+  const char  *remedy    = part != FARE_PART_POTENTIAL ? ""
+        : b->keys.mass ? "give a torque and all other forces together under 'force' in place of the potential; "
+                       : "a force with circulation goes under 'nonconservative'; ";
 
   PetscFunctionBegin;
   for (int i = 0; i < PROBES; i++) {
     if (fabs(high[i] - low[i]) <= tolerance * (1 + fabs(low[i]))) continue;
     FARE_REFUSE(formula_of(b, part, component),
-      "%s is not periodic along '%s': %.9g at its lower end, %.9g at its upper; a force with circulation "
-      "goes under 'nonconservative', and bounds need all their digits",
-      function_names[part], b->symbols.axis[axis], low[i], high[i]);
+      "%s is not periodic along '%s': %.9g at its lower end, %.9g at its upper; %sbounds need all their "
+      "digits",
+      function_names[part], b->symbols.axis[axis], low[i], high[i], remedy);
   }
   PetscFunctionReturn(0);
 }

@@ -68,9 +68,10 @@ static PetscErrorCode multiply_cells(fare_truth_options *options, double factor)
 PetscErrorCode fare_truth_fit(MPI_Comm comm, const fare_system *system, const fare_initial *initial,
   const fare_schedule *schedule, fare_truth_options *options)
 {
-  const int dim    = fare_system_dimension(system);
-  double    before = 0;
-  errors    now;
+  const int      dim    = fare_system_dimension(system);
+  const fare_box box    = fare_truth_box(system, options);
+  double         before = 0;
+  errors         now;
 
   PetscFunctionBegin;
   if (!(options->accuracy > 0)) PetscFunctionReturn(0);
@@ -78,6 +79,8 @@ PetscErrorCode fare_truth_fit(MPI_Comm comm, const fare_system *system, const fa
   if (!options->cells.values) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   options->cells.count = (size_t)dim;
   for (int axis = 0; axis < dim; axis++) options->cells.values[axis] = first_cells[dim - 1];
+  /* of all pilots */
+  options->scheme    = (int)fare_truth_scheme(system, &box, options, schedule->start);
   options->tolerance = PetscMax(1e-13, 0.01 * options->accuracy);
   for (int i = 0; i < PILOTS_MAX; i++) {
     const double left = SAFETY * options->accuracy;

@@ -63,10 +63,16 @@ int fare_all_rates(size_t n, const double *x)
 /*
   r(i->j) = D/(h^2 <e^{U/T}>_edge <e^{-U/T}>_cell), and one thing more. Where U rises by many T over one cell,
   what mass a cell has lies at its lower end, and averages from centre to centre would hold it there as by a
-  barrier. So the faster of both ways is never slower than half of Scharfetter and Gummel's rate down; the
-  other grows by the same factor, which keeps detailed balance. Nothing changes up to a rise of about 4 T per
-  cell. (Which way is faster turns where both are equal, so that no rate jumps when a drive turns it.)
+  barrier. So the faster of both ways is never slower than a share of Scharfetter and Gummel's rate down: half
+  of it up to 4 T, all of it from 7 T on, where a drive then moves mass at its true velocity. The other grows
+  by the same factor, which keeps detailed balance. Nothing changes up to a rise of about 4 T per cell. (Which
+  way is faster turns where both are equal, so that no rate jumps when a drive turns it.)
 */
+static inline double least_share(double fall)
+{
+  return fmin(1, 0.5 + fmax(0, fall - 4) / 6);
+}
+
 #define RUN 128
 
 void fare_face_rates(size_t n, double D, double T, const double *restrict U_below,
@@ -101,13 +107,14 @@ void fare_face_rates(size_t n, double D, double T, const double *restrict U_belo
       up[at]   = upward;
       down[at] = downward;
       /* f/(1 - e^-f) <= 1 + f */
-      worst = fmax(worst, 0.5 * D * (1 + fabs(rise[i])) - fmax(upward, downward));
+      worst = fmax(worst, least_share(fabs(rise[i])) * D * (1 + fabs(rise[i])) - fmax(upward, downward));
     }
     if (!(worst > 0)) continue;
 #pragma omp simd
     for (size_t i = 0; i < width; i++) {
-      const double fall   = fabs(rise[i]),
-                   least  = 0.5 * D * (fall > 1e-6 ? fall / (1 - fmin(growth[i], 1 / growth[i])) : 1);
+      const double fall = fabs(rise[i]),
+                   least =
+                     least_share(fall) * D * (fall > 1e-6 ? fall / (1 - fmin(growth[i], 1 / growth[i])) : 1);
       const double factor = fmax(1, least / fmax(up[first + i], down[first + i]));
 
       up[first + i] *= factor;

@@ -101,7 +101,7 @@ static PetscErrorCode advance_smoothly(fare_evolution *e, double t)
 
 /*
   Stretch after stretch: at a corner of the drive a step ends, so that what the drive does between two of them
-  is not stepped over.
+  is not stepped over. Where stretches are shorter than steps, no method pauses within them.
 */
 static PetscErrorCode advance_over_corners(fare_evolution *e, double t)
 {
@@ -113,6 +113,7 @@ static PetscErrorCode advance_over_corners(fare_evolution *e, double t)
 
     PetscCall(
       advance_smoothly(e, under_way ? e->goal : fare_system_smooth_until(e->system, &box, e->before, t)));
+    if (e->before < t) PetscCall(fare_evolution_pause(e, e->before));
   }
   PetscFunctionReturn(0);
 }
@@ -133,6 +134,7 @@ PetscErrorCode fare_evolution_advance(fare_evolution *e, double t)
     e->before = jump;
     if (e->residual) PetscCall(fare_residual_restart(e->residual, jump, e->masses));
     if (e->absorbs && !e->transport) PetscCall(fare_exits_restart(&e->exits, e->op, jump, e->masses));
+    if (jump < t) PetscCall(fare_evolution_pause(e, jump));
   }
   PetscCall(advance_over_corners(e, t));
   PetscFunctionReturn(0);

@@ -80,14 +80,15 @@ PetscErrorCode fare_transport_advance(fare_evolution *e, double end, double long
   PetscFunctionBegin;
   while (e->before < end) {
     fare_transport_step_result result;
-    double                     length = 0, t;
+    double                     length = 0, t, sum = 1;
 
     PetscCall(prepare_step(e, end, longest, &length));
     t = e->before + length >= end - 1e-14 * fabs(end) ? end : e->before + length;
     if (!(t > e->before))
       FARE_FAIL(FARE_ERR_FAILED,
         "truth: the time stepping gave up at time %g with step %g: the drift is too fast", e->before, length);
-    PetscCall(fare_transport_step(e->transport, length, &result));
+    for (int i = 0; i < 2 * FARE_DIM_MAX; i++) sum -= e->exits.absorbed[i / 2][i % 2];
+    PetscCall(fare_transport_step(e->transport, length, sum, &result));
     watch(e, t, &result);
     if (t < end) PetscCall(fare_evolution_pause(e, t));
   }

@@ -15,7 +15,8 @@
   last stage has all that flows over each face during the step.
 
   Where that leaves a negative p_i the limiter takes back some of what flowed out of this cell, over each face
-  in proportion, and of those that this makes negative, until there is none. The first times it counts on what
+  in proportion, and of those that this makes negative, until there is none (but what is negative by next to
+  nothing, which becomes zero). The first times it counts on what
   flowed in; after that it does not, and then each cell that it has treated once is done for good.
 
   Masses of cells are p_i and its even differences (those of the integral over a cell), and the other way
@@ -191,11 +192,11 @@ static PetscErrorCode stage(fare_transport *t, double c, double *points, double 
   PetscFunctionReturn(0);
 }
 
-/* The least of `next` on this rank, its sum over all and what is negative; such cells are listed. */
-static PetscErrorCode look(fare_transport *t, fare_transport_step_result *result)
+/* The least of `next` on this rank, its sum over all, what is negative, and whether any must be listed. */
+static PetscErrorCode look(fare_transport *t, fare_transport_step_result *result, PetscBool *listed)
 {
   const PetscInt n      = t->grid->count[0];
-  double         all[2] = {0}, least = HUGE_VAL;
+  double         all[3] = {0}, least = HUGE_VAL;
   PetscScalar   *next;
 
   PetscFunctionBegin;
@@ -213,10 +214,12 @@ static PetscErrorCode look(fare_transport *t, fare_transport_step_result *result
     }
   }
   PetscCall(VecRestoreArray(t->next, &next));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, all, 2, MPI_DOUBLE, MPI_SUM, t->grid->comm));
+  all[2] = (double)t->bads;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, all, 3, MPI_DOUBLE, MPI_SUM, t->grid->comm));
   result->least    = least;
   result->sum      = all[0];
   result->negative = all[1];
+  *listed          = all[2] > 0 ? PETSC_TRUE : PETSC_FALSE;
   PetscFunctionReturn(0);
 }
 
@@ -224,11 +227,10 @@ static PetscErrorCode look(fare_transport *t, fare_transport_step_result *result
 typedef struct {
   fare_transport *t;
   const double   *points;
-  double         *next, *share, length;
+  double         *next, *share, length, mark; /* mark: of the present pass, above 1 */
 } limiter;
 
-#define LISTED 2.0 /* in the place of a share */
-
+/* Where an owned cell is in the arrays with layers. */
 static PetscInt place_of(const fare_transport *t, PetscInt n, PetscInt index[FARE_DIM_MAX])
 {
   const PetscInt *count = t->grid->count;
@@ -257,18 +259,21 @@ static double share_of(const limiter *l, PetscInt n, PetscInt at, PetscBool stri
   return out > 0 ? PetscMin(1, nearly * (l->points[n] / l->length + in) / out) : 1;
 }
 
-/* Flows have changed: brings `next` of a cell up to date and lists it, once, where it is negative. */
+/*
+  Flows have changed: brings `next` of a cell up to date, once in a pass, and lists it where it is negative.
+  No share is above 1: a pass leaves its mark there.
+*/
 static void look_again(limiter *l, PetscInt n, PetscInt at)
 {
   fare_transport *t     = l->t;
   double          value = l->points[n];
 
+  if (l->share[at] == l->mark) return;
+  l->share[at] = l->mark;
   for (int axis = 0; axis < t->grid->dim; axis++)
     value -= l->length * (t->flow[axis][at] - t->flow[axis][at - t->stride[axis]]);
-  l->next[n] = fabs(value) < FARE_TRANSPORT_NOTHING ? 0 : value;
-  if (!(l->next[n] < 0) || l->share[at] == LISTED) return;
-  l->share[at]      = LISTED;
-  t->bad[t->bads++] = n;
+  l->next[n] = value < FARE_TRANSPORT_NOTHING && value > -FARE_TRANSPORT_LITTLE ? 0 : value;
+  if (l->next[n] < 0) t->bad[t->bads++] = n;
 }
 
 /* At a cell and its neighbours on this rank. */
@@ -308,39 +313,41 @@ static PetscBool scale_from_beyond(const limiter *l, PetscInt n)
   return scaled;
 }
 
+/* Scales what flows out of an owned cell. */
+static void scale_from(const limiter *l, PetscInt at)
+{
+  const fare_transport *t = l->t;
+
+  for (int axis = 0; axis < t->grid->dim; axis++) {
+    double *up = &t->flow[axis][at], *down = &t->flow[axis][at - t->stride[axis]];
+
+    *up *= *up > 0 ? l->share[at] : 1;
+    *down *= *down < 0 ? l->share[at] : 1;
+  }
+}
+
 /* One pass: scales what flows out of the listed cells, and lists those that are negative then. */
 static PetscErrorCode hold_back(limiter *l, PetscBool strict)
 {
-  fare_transport *t    = l->t;
-  const PetscInt  bads = t->bads;
-  PetscInt       *list, index[FARE_DIM_MAX];
+  fare_transport *t = l->t;
+  PetscInt       *list, *at, index[FARE_DIM_MAX], count = t->bads;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(bads, &list));
-  PetscCall(PetscArraycpy(list, t->bad, bads));
-  for (PetscInt b = 0; b < bads; b++) {
-    const PetscInt at = place_of(t, list[b], index);
-
-    l->share[at] = share_of(l, list[b], at, strict);
+  PetscCall(PetscMalloc2(count + t->borders, &list, count, &at));
+  PetscCall(PetscArraycpy(list, t->bad, count));
+  for (PetscInt b = 0; b < t->bads; b++) {
+    at[b]           = place_of(t, list[b], index);
+    l->share[at[b]] = share_of(l, list[b], at[b], strict);
   }
   PetscCall(exchange(t, l->share));
-  for (PetscInt b = 0; b < bads; b++) {
-    const PetscInt at = place_of(t, list[b], index);
-
-    for (int axis = 0; axis < t->grid->dim; axis++) {
-      double *up = &t->flow[axis][at], *down = &t->flow[axis][at - t->stride[axis]];
-
-      *up *= *up > 0 ? l->share[at] : 1;
-      *down *= *down < 0 ? l->share[at] : 1;
-    }
-  }
-  for (PetscInt b = 0; b < bads; b++) l->share[place_of(t, list[b], index)] = 1;
-  t->bads = 0;
-  for (PetscInt b = 0; b < bads; b++) look_around(l, list[b]);
+  for (PetscInt b = 0; b < t->bads; b++) scale_from(l, at[b]);
   for (PetscInt b = 0; b < t->borders; b++) {
-    if (scale_from_beyond(l, t->border[b])) look_around(l, t->border[b]);
+    if (scale_from_beyond(l, t->border[b])) list[count++] = t->border[b];
   }
-  PetscCall(PetscFree(list));
+  t->bads = 0;
+  l->mark++;
+  for (PetscInt b = 0; b < count; b++) look_around(l, list[b]);
+  PetscCall(PetscFree2(list, at));
   PetscFunctionReturn(0);
 }
 
@@ -348,9 +355,9 @@ static PetscErrorCode hold_back(limiter *l, PetscBool strict)
 static PetscErrorCode settle(fare_transport *t, double length, fare_transport_step_result *result)
 {
   const PetscInt     n        = t->grid->count[0];
-  limiter            l        = {.t = t, .share = t->stage[1], .length = length};
+  limiter            l        = {.t = t, .share = t->stage[1], .length = length, .mark = 2};
   double             negative = 0;
-  PetscMPIInt        left;
+  PetscBool          left;
   const PetscScalar *points;
   PetscScalar       *next;
   Vec                last;
@@ -364,26 +371,41 @@ static PetscErrorCode settle(fare_transport *t, double length, fare_transport_st
       fare_transport_advance_row(n, length, t->flow[axis] + at, t->flow[axis] + at - t->stride[axis],
         axis ? next + row : points + row, next + row);
   }
-  PetscCall(look(t, result));
+  PetscCall(look(t, result, &left));
   negative = result->negative;
   l.points = points;
   l.next   = next;
-  if (negative > 0) {
+  if (left) {
     for (PetscInt cell = 0; cell < t->box; cell++) l.share[cell] = 1;
   }
-  left = negative > 0;
   for (result->passes = 0; left; result->passes++) {
     PetscCall(hold_back(&l, result->passes < TRUSTING ? PETSC_FALSE : PETSC_TRUE));
-    left = t->bads > 0;
-    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &left, 1, MPI_INT, MPI_MAX, t->grid->comm));
+    left = t->bads > 0 ? PETSC_TRUE : PETSC_FALSE;
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &left, 1, MPIU_BOOL, MPI_LOR, t->grid->comm));
   }
   PetscCall(VecRestoreArray(t->next, &next));
   PetscCall(VecRestoreArrayRead(t->points, &points));
-  if (result->passes) PetscCall(look(t, result));
+  if (result->passes) PetscCall(look(t, result, &left));
   result->negative = negative;
   last             = t->points;
   t->points        = t->next;
   t->next          = last;
+  PetscFunctionReturn(0);
+}
+
+/* Makes the sum of the present points what it must be: it is off by rounding and by what is next to nothing.
+ */
+static PetscErrorCode hold_sum(fare_transport *t, double sum, fare_transport_step_result *result)
+{
+  PetscInt cells;
+
+  PetscFunctionBegin;
+  PetscCall(VecGetSize(t->points, &cells));
+  if (!(fabs(result->sum - sum) <= 1e-12 + (double)cells * FARE_TRANSPORT_LITTLE))
+    FARE_FAIL(FARE_ERR_FAILED, "truth: probability is not conserved: a sum of %.17g has become %.17g", sum,
+      result->sum);
+  if (result->sum > 0) PetscCall(VecScale(t->points, sum / result->sum));
+  result->sum = sum;
   PetscFunctionReturn(0);
 }
 
@@ -424,7 +446,8 @@ static PetscErrorCode count_absorbed(const fare_transport *t, double length, dou
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_transport_step(fare_transport *t, double length, fare_transport_step_result *result)
+PetscErrorCode fare_transport_step(
+  fare_transport *t, double length, double sum, fare_transport_step_result *result)
 {
   const PetscScalar *from;
 
@@ -438,6 +461,8 @@ PetscErrorCode fare_transport_step(fare_transport *t, double length, fare_transp
   for (int axis = 0; axis < t->grid->dim; axis++) flow_all(t, &(flow_kind){.points = t->stage[1]}, axis);
   PetscCall(settle(t, length, result));
   PetscCall(count_absorbed(t, length, result->absorbed));
+  for (int end = 0; end < 2 * FARE_DIM_MAX; end++) sum -= result->absorbed[end / 2][end % 2];
+  PetscCall(hold_sum(t, sum, result));
   PetscFunctionReturn(0);
 }
 
@@ -445,14 +470,17 @@ PetscErrorCode fare_transport_step(fare_transport *t, double length, fare_transp
 static PetscErrorCode convert(fare_transport *t, const double weight[FARE_REACH][FARE_REACH])
 {
   fare_transport_step_result result;
+  PetscScalar                sum;
 
   PetscFunctionBegin;
+  PetscCall(VecSum(t->points, &sum));
   for (int axis = 0; axis < t->grid->dim; axis++) {
     for (int a = 0; a < t->grid->dim; a++) memset(t->flow[a], 0, (size_t)t->box * sizeof *t->flow[a]);
     PetscCall(spread(t, t->points, t->stage[0]));
     PetscCall(exchange(t, t->stage[0]));
     flow_all(t, &(flow_kind){.points = t->stage[0], .weight = weight[0]}, axis);
     PetscCall(settle(t, 1, &result));
+    PetscCall(hold_sum(t, sum, &result));
   }
   PetscFunctionReturn(0);
 }

@@ -46,12 +46,19 @@ PetscErrorCode fare_transport_destroy(fare_transport **t);
 /* Drift and diffusion of a time; what is left of `rate` times a step decides on stability. Collective. */
 PetscErrorCode fare_transport_prepare(fare_transport *t, double time);
 #define FARE_TRANSPORT_STABLE 2.6
-/* One step of a length, of the drift and diffusion last prepared. Collective. */
-PetscErrorCode fare_transport_step(fare_transport *t, double length, fare_transport_step_result *result);
+/* One step of a length, of the drift and diffusion last prepared, from a sum of points that is known.
+ * Collective. */
+PetscErrorCode fare_transport_step(
+  fare_transport *t, double length, double sum, fare_transport_step_result *result);
 /* The masses of the present points. Collective. */
 PetscErrorCode fare_transport_masses(fare_transport *t, Vec masses);
 
-#define FARE_TRANSPORT_NOTHING 1e-25 /* of a mass of 1, in a cell */
+/*
+  Of a mass of 1, in a cell: less than nothing becomes 0, as does what is negative by little. What that adds
+  or takes, the others have in proportion.
+*/
+#define FARE_TRANSPORT_NOTHING 1e-25
+#define FARE_TRANSPORT_LITTLE  1e-16
 
 /* Kernels. */
 /*

@@ -92,11 +92,12 @@ void fare_transport_look(PetscInt n, double *restrict points, double sums[3])
 
 #pragma omp simd reduction(min : least) reduction(+ : sum, negative)
   for (PetscInt i = 0; i < n; i++) {
-    const double p = fabs(points[i]) < FARE_TRANSPORT_NOTHING ? 0 : points[i];
+    const double from = points[i],
+                 p    = from < FARE_TRANSPORT_NOTHING && from > -FARE_TRANSPORT_LITTLE ? 0 : from;
 
     points[i] = p;
     least     = p < least ? p : least;
-    negative += p < 0 ? -p : 0;
+    negative += from < 0 ? -from : 0;
     sum += p;
   }
   sums[0] = least;
