@@ -232,6 +232,7 @@ class Job:
         self.directory = directory
         self._file, self._swept = file, swept
         self.fraction = 0.0  # of what is under way
+        self._cancelled = False
         self.log: list[str] = []
         self._process, self._report, self._said = process, report, [""]
         self._readers = [threading.Thread(target=each, daemon=True) for each in (self._follow, self._listen)]
@@ -265,6 +266,7 @@ class Job:
         """Returns when all processes of the job have ended: with a checkpoint, if that takes no longer than
         PATIENCE.
         """
+        self._cancelled = self.running
         _end(self._process, signal.SIGUSR1, PATIENCE)
 
     def wait(self) -> Study | Sweep:
@@ -280,7 +282,7 @@ class Job:
                 reader.join(1.0)
             self._file.close()
         code = self._process.returncode
-        if code == STOPPED or code < 0:
+        if code == STOPPED or code < 0 or (code and self._cancelled):  # mpirun's own may be any
             raise Cancelled(f"{self.directory}: stopped on request; resume=True goes on")
         if code:
             raise _error(self._said[0], code)

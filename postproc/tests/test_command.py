@@ -97,6 +97,17 @@ def test_cancel_ends_the_job(tmp_path: pathlib.Path, ranks: int) -> None:
     assert not fare.open(place).finished
 
 
+def test_cancelled_whatever_the_launcher_says(tmp_path: pathlib.Path) -> None:
+    """As that of mpirun, which is 1 where it had to kill its ranks."""
+    deaf = ["sh", "-c", 'trap "exit 1" USR1; echo ready; while :; do sleep 0.1; done']
+    job = fare.start(LONG, launcher=deaf, output__directory=str(tmp_path / "long"))
+    while "ready" not in job.log:
+        time.sleep(0.01)
+    job.cancel()
+    with pytest.raises(fare.Cancelled):
+        job.wait()
+
+
 def test_interrupt_ends_the_job(tmp_path: pathlib.Path) -> None:
     place = tmp_path / "long"
     words = f"import fare; fare.run({LONG!r}, 2, output__directory={str(place)!r})"

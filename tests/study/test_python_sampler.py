@@ -77,6 +77,7 @@ measures: [kl]
 ensembles:
   - {name: walk, sampler: langevin, particles: 500, dt: 0.01}
   - {name: a, sampler: {python: "turned:draw", train: "turned:learn"}, particles: 50, train: {particles: 1000}}
+  - {name: ends, sampler: {python: "turned:ends"}, particles: 50}
 """
 TURNED = """\
 import pathlib
@@ -88,6 +89,9 @@ def learn(data, seed):
 
 def draw(time, count, seed, model):
     return model[:count]
+
+def ends(time, count, seed):
+    return [0.1] * count if time == 0 else 1 / 0
 """
 
 # (name, body of f(time, count, seed), what the reason of the ensemble's end says)
@@ -194,6 +198,8 @@ def check_turns(where: pathlib.Path) -> None:
     done = fare(where, "run", "turns/study.yaml", "--no-report", "--set", f"output.directory={here}/out")
     expect(done.returncode == 0, "runs", done.stderr[-500:])
     lower, upper, least, most = map(float, (here / "range.txt").read_text().split())
+    told = done.stdout + (here / "out/tables.txt").read_text()
+    expect("(1 of 3)" in told and "nan" not in told, "no average where no held-out time is left", told[-900:])
     expect(lower <= least < lower + 0.5 and upper - 0.5 < most <= upper, "fills its box", (least, most))
     with h5py.File(here / "out/snapshots/snapshot_000002.h5") as file:
         walked = np.asarray(file["data/2/particles/walk/position/x"])

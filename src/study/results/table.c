@@ -74,7 +74,11 @@ static void divergence_row(
   label_cell(r, c, s.count, table);
   fare_table_cell(table, "%.3e", s.mean);
   fare_table_cell(table, "%.3e", s.most);
-  if (held_out) fare_table_cell(table, "%.3e", summarise(r, c, m, PETSC_TRUE).mean);
+  if (held_out) {
+    const summary other = summarise(r, c, m, PETSC_TRUE);
+
+    fare_table_cell(table, other.count ? "%.3e" : "-", other.mean);
+  }
   fare_table_cell(table, density ? "-" : "%.3e", s.floor);
   fare_table_cell(table, "%.3e", s.excess);
   fare_table_cell(table, "%.1e", s.truth_error);
@@ -114,7 +118,11 @@ static void print_averages(const fare_results *r, FILE *to)
     for (size_t m = 0; m < r->plan->measures; m++) {
       const summary s = summarise(r, c, m, held_out);
 
-      fare_table_cell(table, c->kind != FARE_DENSITY_TRUTH && s.mean <= s.high ? "%.3e*" : "%.3e", s.mean);
+      fare_table_cell(table,
+        !s.count                                              ? "-"
+          : c->kind != FARE_DENSITY_TRUTH && s.mean <= s.high ? "%.3e*"
+                                                              : "%.3e",
+        s.mean);
     }
   }
   fare_table_print(table, to);
