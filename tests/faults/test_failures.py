@@ -115,7 +115,7 @@ study: plane
 system: {name: maier_stein}
 snapshots: {start: 0.0, end: 0.2, count: 3}
 initial: {density: gaussian, mean: [-1, 0], sd: [0.2, 0.2]}
-truth: {cells: [32, 32], lower: [-3, -2], upper: [3, 2], tolerance: 1.0e-4}
+truth: {cells: [32, 32], lower: [-3, -2], upper: [3, 2], tolerance: 1.0e-4, scheme: fitted}
 ensembles:
   - {name: walk, sampler: langevin, particles: 2000, dt: 1.0e-2}
 """

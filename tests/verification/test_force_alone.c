@@ -58,7 +58,7 @@ static fare_truth *truth_on(const fare_system *system, PetscInt64 cells)
   double                   mean[] = {0, 0}, sd[] = {0.7, 0.7};
   const fare_initial       initial = {.density = FARE_INITIAL_GAUSSIAN, .mean = {2, mean}, .sd = {2, sd}};
   const fare_truth_options options = {
-    .cells = {2, (PetscInt64 *)n}, .tolerance = 1e-8, .estimate = PETSC_TRUE};
+    .cells = {2, (PetscInt64 *)n}, .tolerance = 1e-8, .estimate = PETSC_TRUE, .scheme = FARE_SCHEME_FITTED};
   fare_truth *truth;
 
   assert_ok(fare_truth_create(PETSC_COMM_WORLD, system, &initial, 0, &options, &truth));

@@ -115,6 +115,10 @@ static PetscErrorCode compare_plans(
   compare_scalar(root, "seed", seed, d);
   PetscCall(
     fare_system_compare(plan->system, fare_node_find(root, "system"), fare_node_find(root, "drive"), d));
+  /* a section decides what others hold, so that its presence comes first */
+  for (const fare_plan_section *s = fare_plan_sections; s->key; s++)
+    fare_texts_compare(fare_node_find(root, s->key) ? "present" : "absent",
+      fare_plan_options(&like, s) ? "present" : "absent", s->key, d);
   for (const fare_plan_section *s = fare_plan_sections; s->key; s++)
     PetscCall(
       compare_section(s->fields, fare_node_find(root, s->key), fare_plan_options(&like, s), s->key, d));

@@ -100,10 +100,12 @@ PetscErrorCode fare_truth_solver_create_matrix(fare_evolution *e, double start)
 
 PetscErrorCode fare_truth_solver_configure(fare_evolution *e, KSP ksp)
 {
-  PC pc;
+  PetscMPIInt ranks;
+  PC          pc;
 
   PetscFunctionBegin;
   e->ksp = ksp;
+  PetscCallMPI(MPI_Comm_size(e->grid->comm, &ranks));
   PetscCall(KSPGetPC(ksp, &pc));
   if (e->multigrid) {
     PetscCall(KSPSetType(ksp, KSPFGMRES));
@@ -118,6 +120,9 @@ PetscErrorCode fare_truth_solver_configure(fare_evolution *e, KSP ksp)
     PetscCall(PCShellSetName(pc, "elimination from both ends"));
     PetscCall(PCShellSetContext(pc, e));
     PetscCall(PCShellSetApply(pc, solve_line));
+  } else if (e->grid->dim == 1 && ranks == 1) {
+    PetscCall(KSPSetType(ksp, KSPPREONLY));
+    PetscCall(PCSetType(pc, PCLU));
   } else if (e->grid->dim == 1) {
     PetscCall(KSPSetType(ksp, KSPGMRES));
     PetscCall(KSPSetPCSide(ksp, PC_RIGHT));
