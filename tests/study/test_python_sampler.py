@@ -189,6 +189,19 @@ def check_density(where: pathlib.Path) -> None:
         )
 
 
+def check_mass(where: pathlib.Path) -> None:
+    """A density of another normalisation is scaled, and that is said once."""
+    (where / "unscaled.py").write_text(MODULE + "\ndef heavy(*a): return density(*a) + 50\n")
+    ensembles = (
+        SOUND.splitlines()[1].replace("my_model:density", "unscaled:heavy").replace("my_model", "unscaled")
+    )
+    (where / "unscaled.yaml").write_text(STUDY + "ensembles:\n" + ensembles + "\n")
+    done = fare(where, "run", "unscaled.yaml", "--no-report", "--set", f"output.directory={where}/unscaled")
+    said = done.stdout + done.stderr
+    expect(done.returncode == 0, "runs", done.stderr[-500:])
+    expect(said.count("mine: its density has the mass 5.18e+21 in the box at t = 0") == 1, "says so", said)
+
+
 def check_turns(where: pathlib.Path) -> None:
     """A particle that is driven round and round is learned in its box."""
     here = where / "turns"
@@ -288,6 +301,7 @@ def main() -> int:
         write(where / "study", SOUND, my_model=MODULE)
         check_samples(where)
         check_density(where)
+        check_mass(where)
         check_turns(where)
         check_ranks_and_restart(where)
         check_faults(where)

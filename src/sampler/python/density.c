@@ -112,6 +112,25 @@ static PetscErrorCode ask_all(fare_sampler *sampler, double t, const fare_grid *
   PetscFunctionReturn(fare_python_agree(sampler->comm, code));
 }
 
+/* What lies outside the box is missing rightly; more than all, or next to nothing, is no density. */
+#define MASS_MOST  1.02
+#define MASS_LEAST 0.1
+
+/* A density is scaled to the box; where that is not what its function meant, it is said once. Collective. */
+static PetscErrorCode look_at_mass(fare_sampler *sampler, double t, Vec masses)
+{
+  fare_python_state *s = sampler->state;
+  PetscScalar        sum;
+
+  PetscFunctionBegin;
+  PetscCall(VecSum(masses, &sum));
+  if (s->told || (sum <= MASS_MOST && sum >= MASS_LEAST)) PetscFunctionReturn(0);
+  s->told = PETSC_TRUE;
+  fare_warn("%s: its density has the mass %.3g in the box at t = %g; it is scaled to 1", sampler->name,
+    (double)sum, t);
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_python_model_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
 {
   double         volume = 1;
@@ -132,5 +151,6 @@ PetscErrorCode fare_python_model_density(fare_sampler *sampler, double t, const 
   for (int64_t i = 0; i < p.count; i++) mass[i / p.per_cell] += volume / p.per_cell * exp(p.value[i]);
   PetscCall(VecRestoreArray(*masses, &mass));
   PetscCall(PetscFree2(p.x, p.value));
+  PetscCall(look_at_mass(sampler, t, *masses));
   PetscFunctionReturn(0);
 }

@@ -13,6 +13,7 @@ typedef struct {
   fare_python *process;                    /* on rank 0, once it was needed */
   int64_t      bytes, words;               /* of the model, and as integers */
   int64_t     *model;                      /* what `train` returned, pickled; on all ranks */
+  PetscBool    told;                       /* that the density is of another normalisation */
 } fare_python_state;
 
 /* What is asked of the process; the numbers of child.py. */
