@@ -48,7 +48,7 @@ seed: 4
 system: {name: maier_stein}
 initial: {density: gaussian, mean: [-1.0, 0.0], sd: [0.2, 0.2]}
 snapshots: {start: 0.0, end: 1.0, count: 3}
-truth: {cells: [24, 24], tolerance: 1.0e-4}
+truth: {cells: [24, 24], tolerance: 1.0e-4, scheme: fitted}
 measures: [kl]
 ensembles:
   - {name: walk, sampler: langevin, particles: 2000, dt: 2.0e-4, integrator: heun}
