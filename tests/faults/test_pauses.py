@@ -32,7 +32,7 @@ study: driven
 seed: 3
 system: {name: five_well}
 drive: [{parameter: tilt, waveform: square, amplitude: 0.5, period: 0.9}]
-snapshots: {start: 0.0, end: 0.8, count: 3}
+snapshots: {start: 0.0, end: 0.5, count: 3}
 truth: {cells: [48, 48], tolerance: 1.0e-2}
 measures: [kl]
 ensembles:

@@ -312,7 +312,8 @@ def seconds_of(directory):
 
 
 def check_registered():
-    known = set(re.findall(r"^(\w+)", fare(".", "list", "samplers").stdout, re.MULTILINE)[1:])
+    """All but a user's own function, which has a test of its own."""
+    known = set(re.findall(r"^(\w+)", fare(".", "list", "samplers").stdout, re.MULTILINE)[1:]) - {"python"}
     expect(set(SAMPLERS) <= known, f"not registered: {set(SAMPLERS) - known}")
     expect(known <= set(SAMPLERS), f"registered and not tested here: {known - set(SAMPLERS)}")
 
