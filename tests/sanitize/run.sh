@@ -73,7 +73,7 @@ study: plane
 system: {name: maier_stein}
 snapshots: {start: 0.0, end: 0.1, count: 3}
 initial: {density: gaussian, mean: [-1, 0], sd: [0.2, 0.2]}
-truth: {cells: [24, 24], lower: [-3, -2], upper: [3, 2], tolerance: 1.0e-4}
+truth: {scheme: fitted, cells: [24, 24], lower: [-3, -2], upper: [3, 2], tolerance: 1.0e-4}
 ensembles:
   - {name: walk, sampler: langevin, particles: 1000, dt: 1.0e-2}
 END
