@@ -196,14 +196,17 @@ def test_curves_of_a_sweep(tmp_path: pathlib.Path) -> None:
         assert np.allclose(ends, np.transpose([lows, highs]))
 
 
-def test_nothing_of_the_density_figure_is_cut_off(tmp_path: pathlib.Path) -> None:
-    """Small differences have long numbers at the colour bar, and long times those of neighbours meet."""
+@pytest.mark.parametrize("system", ["ornstein_uhlenbeck", "prinz"])
+def test_nothing_of_the_density_figure_is_cut_off(tmp_path: pathlib.Path, system: str) -> None:
+    """Small differences have long numbers at the colour bar, narrow systems beside the axis, and long times those
+    of neighbours meet.
+    """
     chains = [
         {"name": n, "sampler": "boltzmann", "particles": 20000, "sweeps": 4, "adaptation": 0}
         for n in ("many", "more")
     ]
     study = fare.run(
-        {"study": "fit", "system": {"name": "ornstein_uhlenbeck"}, "truth": {"cells": [64]}},
+        {"study": "fit", "system": {"name": system}, "truth": {"cells": [64]}},
         snapshots={"end": 10.0, "count": 81},
         ensembles=chains,
         measures=["kl"],

@@ -149,7 +149,7 @@ def _panels(count: int, kinds: int) -> tuple[Figure, Array]:
     """
     columns = min(count, 4)
     rows = -(-count // columns) * kinds
-    left, right, top, bottom, height, apart, above = 0.5, 0.95, 0.22, 0.4, 1.35, 0.28, 0.28
+    left, right, top, bottom, height, apart, above = 0.62, 0.95, 0.22, 0.4, 1.35, 0.28, 0.28
     width = min(2.2, (PAGE - left - right - (columns - 1) * apart) / columns)
     across = left + columns * width + (columns - 1) * apart + right
     down = top + rows * height + (rows - 1) * above + bottom
