@@ -33,6 +33,25 @@ enum {
   RATE
 };
 
+static PetscErrorCode begin(
+  const fare_grid *grid, const fare_system *system, double start, Vec masses, fare_evolution **evolution)
+{
+  fare_evolution *e;
+
+  PetscFunctionBegin;
+  PetscCall(PetscNew(&e));
+  *evolution = e;
+  e->grid    = grid;
+  e->system  = system;
+  e->masses  = masses;
+  e->before  = start;
+  e->minimum = HUGE_VAL;
+  e->parts   = 1;
+  e->absorbs = fare_grid_absorbs(grid);
+  PetscCall(fare_operator_create(grid, system, &e->op));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *system, double start,
   double tolerance, PetscBool bound, Vec masses, fare_evolution **evolution)
 {
@@ -41,17 +60,9 @@ PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *s
   PetscReal       smallest;
 
   PetscFunctionBegin;
-  PetscCall(PetscNew(&e));
+  PetscCall(begin(grid, system, start, masses, &e));
   *evolution   = e;
-  e->grid      = grid;
-  e->system    = system;
-  e->masses    = masses;
   e->tolerance = tolerance;
-  e->before    = start;
-  e->minimum   = HUGE_VAL;
-  e->parts     = 1;
-  e->absorbs   = fare_grid_absorbs(grid);
-  PetscCall(fare_operator_create(grid, system, &e->op));
   PetscCall(fare_truth_solver_create_matrix(e, start));
   PetscCall(PetscOptionsHasName(NULL, "truth_", "-ts_type", &chosen));
   if (fare_system_is_gradient(system) && !chosen)
@@ -62,6 +73,20 @@ PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *s
   if (e->absorbs) PetscCall(fare_exits_restart(&e->exits, e->op, start, masses));
   PetscCall(VecMin(masses, NULL, &smallest));
   PetscCall(fare_evolution_watch(e, masses, smallest));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_evolution_create_transport(
+  const fare_grid *grid, const fare_system *system, double start, Vec masses, fare_evolution **evolution)
+{
+  fare_evolution *e;
+
+  PetscFunctionBegin;
+  PetscCall(begin(grid, system, start, masses, &e));
+  *evolution = e;
+  PetscCall(fare_operator_rates(e->op, start)); /* says where drift or diffusion are no numbers */
+  PetscCall(fare_transport_create(grid, system, e->op->patch, masses, &e->transport));
+  if (e->absorbs) PetscCall(fare_exits_restart(&e->exits, e->op, start, masses));
   PetscFunctionReturn(0);
 }
 

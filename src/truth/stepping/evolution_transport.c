@@ -11,28 +11,6 @@
 
 #define SLACK 1.01 /* by which the rate may grow within the step that it was chosen for */
 
-PetscErrorCode fare_evolution_create_transport(
-  const fare_grid *grid, const fare_system *system, double start, Vec masses, fare_evolution **evolution)
-{
-  fare_evolution *e;
-
-  PetscFunctionBegin;
-  PetscCall(PetscNew(&e));
-  *evolution = e;
-  e->grid    = grid;
-  e->system  = system;
-  e->masses  = masses;
-  e->before  = start;
-  e->minimum = HUGE_VAL;
-  e->parts   = 1;
-  e->absorbs = fare_grid_absorbs(grid);
-  PetscCall(fare_operator_create(grid, system, &e->op));
-  PetscCall(fare_operator_rates(e->op, start)); /* says where drift or diffusion are no numbers */
-  PetscCall(fare_transport_create(grid, system, e->op->patch, masses, &e->transport));
-  if (e->absorbs) PetscCall(fare_exits_restart(&e->exits, e->op, start, masses));
-  PetscFunctionReturn(0);
-}
-
 /* The length of the next step on a way to `end`, and what belongs to its middle. */
 static PetscErrorCode prepare_step(fare_evolution *e, double end, double longest, double *length)
 {
@@ -62,13 +40,9 @@ static PetscErrorCode prepare_step(fare_evolution *e, double end, double longest
 
 static void watch(fare_evolution *e, double t, const fare_transport_step_result *r)
 {
-  double all = r->sum;
-
-  for (int end = 0; end < 2 * FARE_DIM_MAX; end++) {
+  for (int end = 0; end < 2 * FARE_DIM_MAX; end++)
     e->exits.absorbed[end / 2][end % 2] += r->absorbed[end / 2][end % 2];
-    all += e->exits.absorbed[end / 2][end % 2];
-  }
-  e->mass_drift            = PetscMax(e->mass_drift, fabs(all - 1));
+  e->mass_drift            = PetscMax(e->mass_drift, r->off);
   e->minimum               = PetscMin(e->minimum, r->least / fare_grid_volume(e->grid));
   e->positivity_correction = PetscMax(e->positivity_correction, r->negative);
   e->before                = t;

@@ -14,10 +14,7 @@
   drive within a step, which stability keeps short), by Taylor's polynomial of order 4 in Horner's form, whose
   last stage has all that flows over each face during the step.
 
-  Where that leaves a negative p_i the limiter takes back some of what flowed out of this cell, over each face
-  in proportion, and of those that this makes negative, until there is none (but what is negative by next to
-  nothing, which becomes zero). The first times it counts on what
-  flowed in; after that it does not, and then each cell that it has treated once is done for good.
+  Where that leaves a negative p_i, the limiter takes back some of what flowed out (limiter.c).
 
   Masses of cells are p_i and its even differences (those of the integral over a cell), and the other way
   round for a start. The limiter serves here, too.
@@ -28,70 +25,12 @@
 #include <math.h>
 #include <string.h>
 
-#define TRUSTING 8 /* passes of the limiter that count on what flows in */
-
 /* Weights of differences of pairs, for 1 to 3: what a mass has more than a value at the centre, and less. */
 static const double to_mass[FARE_REACH][FARE_REACH]  = {{0}, {-1. / 24},
    {-1. / 24 - 3 * 17. / 5760, 17. / 5760},
    {-1. / 24 - 3 * 17. / 5760 - 10 * 367. / 967680, 17. / 5760 + 5 * 367. / 967680, -367. / 967680}};
 static const double to_point[FARE_REACH][FARE_REACH] = {{0}, {1. / 24}, {1. / 24 + 3 * 3. / 640, -3. / 640},
   {1. / 24 + 3 * 3. / 640 + 10 * 5. / 7168, -3. / 640 - 5 * 5. / 7168, 5. / 7168}};
-
-static PetscErrorCode create_halo(fare_transport *t)
-{
-  const fare_grid *grid = t->grid;
-
-  PetscFunctionBegin;
-  for (int axis = 0; axis < grid->dim; axis++) {
-    for (int side = 0; side < 2; side++) {
-      int size[FARE_DIM_MAX], part[FARE_DIM_MAX], start[FARE_DIM_MAX];
-
-      for (int a = 0; a < FARE_DIM_MAX; a++) {
-        size[a]  = (int)t->size[a];
-        part[a]  = a == axis ? FARE_REACH : (int)grid->count[a];
-        start[a] = a < grid->dim ? FARE_REACH : 0;
-      }
-      start[axis] = side ? size[axis] - 2 * FARE_REACH : FARE_REACH;
-      PetscCallMPI(MPI_Type_create_subarray(
-        FARE_DIM_MAX, size, part, start, MPI_ORDER_FORTRAN, MPI_DOUBLE, &t->outgoing[axis][side]));
-      start[axis] = side ? size[axis] - FARE_REACH : 0;
-      PetscCallMPI(MPI_Type_create_subarray(
-        FARE_DIM_MAX, size, part, start, MPI_ORDER_FORTRAN, MPI_DOUBLE, &t->ghost[axis][side]));
-      PetscCallMPI(MPI_Type_commit(&t->outgoing[axis][side]));
-      PetscCallMPI(MPI_Type_commit(&t->ghost[axis][side]));
-    }
-  }
-  PetscFunctionReturn(0);
-}
-
-/* Brings in what neighbours hold. */
-static PetscErrorCode exchange(const fare_transport *t, double *values)
-{
-  MPI_Request request[4 * FARE_DIM_MAX];
-  int         requests = 0;
-
-  PetscFunctionBegin;
-  for (int axis = 0; axis < t->grid->dim; axis++) {
-    for (int side = 0; side < 2; side++) {
-      const int neighbour = t->patch->neighbour[axis][side];
-
-      if (neighbour == MPI_PROC_NULL) continue;
-      PetscCallMPI(MPI_Irecv(
-        values, 1, t->ghost[axis][side], neighbour, 2 * axis + !side, t->grid->comm, &request[requests++]));
-      PetscCallMPI(MPI_Isend(
-        values, 1, t->outgoing[axis][side], neighbour, 2 * axis + side, t->grid->comm, &request[requests++]));
-    }
-  }
-  PetscCallMPI(MPI_Waitall(requests, request, MPI_STATUSES_IGNORE));
-  PetscFunctionReturn(0);
-}
-
-/* Rows of owned cells: n, where it begins among them, and `at`, in the arrays with layers. */
-#define FOR_ROWS(t, n, at)                                                          \
-  for (PetscInt k_ = 0, n = 0, at = 0; k_ < (t)->grid->count[2]; k_++)              \
-    for (PetscInt j_ = 0; j_ < (t)->grid->count[1] &&                               \
-         (at = (t)->first + k_ * (t)->stride[2] + j_ * (t)->stride[1], PETSC_TRUE); \
-         j_++, n += (t)->grid->count[0])
 
 /* Pairs of cells around the face above a cell of index i along an axis; 0: an end. */
 static int pairs_around(const fare_grid *grid, int axis, PetscInt i)
@@ -161,7 +100,7 @@ static void flow_all(fare_transport *t, const flow_kind *kind, int axis)
 {
   const fare_grid *grid = t->grid;
 
-  FOR_ROWS(t, n, at)
+  FARE_FOR_ROWS(t, n, at)
   {
     (void)n;
     if (axis == 0) {
@@ -181,215 +120,14 @@ static PetscErrorCode stage(fare_transport *t, double c, double *points, double 
   const flow_kind kind = {.points = points};
 
   PetscFunctionBegin;
-  PetscCall(exchange(t, points));
+  PetscCall(fare_transport_exchange(t, points));
   for (int axis = 0; axis < t->grid->dim; axis++) flow_all(t, &kind, axis);
-  FOR_ROWS(t, n, at)
+  FARE_FOR_ROWS(t, n, at)
   {
     for (int axis = 0; axis < t->grid->dim; axis++)
       fare_transport_advance_row(t->grid->count[0], c, t->flow[axis] + at,
         t->flow[axis] + at - t->stride[axis], axis ? to + at : from + n, to + at);
   }
-  PetscFunctionReturn(0);
-}
-
-/* The least of `next` on this rank, its sum over all, what is negative, and whether any must be listed. */
-static PetscErrorCode look(fare_transport *t, fare_transport_step_result *result, PetscBool *listed)
-{
-  const PetscInt n      = t->grid->count[0];
-  double         all[3] = {0}, least = HUGE_VAL;
-  PetscScalar   *next;
-
-  PetscFunctionBegin;
-  t->bads = 0;
-  PetscCall(VecGetArray(t->next, &next));
-  for (PetscInt row = 0; row < t->owned; row += n) {
-    double sums[3];
-
-    fare_transport_look(n, next + row, sums);
-    least = PetscMin(least, sums[0]);
-    all[0] += sums[1];
-    all[1] += sums[2];
-    for (PetscInt i = row; i < row + n && sums[0] < 0; i++) {
-      if (next[i] < 0) t->bad[t->bads++] = i;
-    }
-  }
-  PetscCall(VecRestoreArray(t->next, &next));
-  all[2] = (double)t->bads;
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, all, 3, MPI_DOUBLE, MPI_SUM, t->grid->comm));
-  result->least    = least;
-  result->sum      = all[0];
-  result->negative = all[1];
-  *listed          = all[2] > 0 ? PETSC_TRUE : PETSC_FALSE;
-  PetscFunctionReturn(0);
-}
-
-/* What the limiter works with: `length` is that of the flows. */
-typedef struct {
-  fare_transport *t;
-  const double   *points;
-  double         *next, *share, length, mark; /* mark: of the present pass, above 1 */
-} limiter;
-
-/* Where an owned cell is in the arrays with layers. */
-static PetscInt place_of(const fare_transport *t, PetscInt n, PetscInt index[FARE_DIM_MAX])
-{
-  const PetscInt *count = t->grid->count;
-
-  index[0] = n % count[0];
-  index[1] = n / count[0] % count[1];
-  index[2] = n / count[0] / count[1];
-  return t->first + index[0] + index[1] * t->stride[1] + index[2] * t->stride[2];
-}
-
-/* The share of what flows out of a cell that leaves nothing negative there. `strict`: inflow does not count.
- */
-static double share_of(const limiter *l, PetscInt n, PetscInt at, PetscBool strict)
-{
-  const fare_transport *t      = l->t;
-  const double          nearly = 1 - 1e-14;
-  double                in = 0, out = 0;
-
-  for (int axis = 0; axis < t->grid->dim; axis++) {
-    const double up = t->flow[axis][at], down = t->flow[axis][at - t->stride[axis]];
-
-    out += PetscMax(up, 0) + PetscMax(-down, 0);
-    in += PetscMax(-up, 0) + PetscMax(down, 0);
-  }
-  if (strict) in = 0;
-  return out > 0 ? PetscMin(1, nearly * (l->points[n] / l->length + in) / out) : 1;
-}
-
-/*
-  Flows have changed: brings `next` of a cell up to date, once in a pass, and lists it where it is negative.
-  No share is above 1: a pass leaves its mark there.
-*/
-static void look_again(limiter *l, PetscInt n, PetscInt at)
-{
-  fare_transport *t     = l->t;
-  double          value = l->points[n];
-
-  if (l->share[at] == l->mark) return;
-  l->share[at] = l->mark;
-  for (int axis = 0; axis < t->grid->dim; axis++)
-    value -= l->length * (t->flow[axis][at] - t->flow[axis][at - t->stride[axis]]);
-  l->next[n] = value < FARE_TRANSPORT_NOTHING && value > -FARE_TRANSPORT_LITTLE ? 0 : value;
-  if (l->next[n] < 0) t->bad[t->bads++] = n;
-}
-
-/* At a cell and its neighbours on this rank. */
-static void look_around(limiter *l, PetscInt n)
-{
-  const fare_transport *t = l->t;
-  PetscInt              index[FARE_DIM_MAX], step = 1;
-  const PetscInt        at = place_of(t, n, index);
-
-  look_again(l, n, at);
-  for (int axis = 0; axis < t->grid->dim; step *= t->grid->count[axis++]) {
-    if (index[axis] > 0) look_again(l, n - step, at - t->stride[axis]);
-    if (index[axis] < t->grid->count[axis] - 1) look_again(l, n + step, at + t->stride[axis]);
-  }
-}
-
-/* Scales what flows in over the border of this rank from a neighbour's cell that the limiter holds back. */
-static PetscBool scale_from_beyond(const limiter *l, PetscInt n)
-{
-  const fare_transport *t = l->t;
-  PetscInt              index[FARE_DIM_MAX];
-  const PetscInt        at     = place_of(t, n, index);
-  PetscBool             scaled = PETSC_FALSE;
-
-  for (int axis = 0; axis < t->grid->dim; axis++) {
-    for (int side = 0; side < 2; side++) {
-      const PetscInt s = t->stride[axis], face = side ? at : at - s;
-      const double   share = l->share[side ? at + s : at - s], flow = t->flow[axis][face];
-
-      if (index[axis] != (side ? t->grid->count[axis] - 1 : 0) || !(share < 1)) continue;
-      if (side ? flow < 0 : flow > 0) {
-        t->flow[axis][face] *= share;
-        scaled = PETSC_TRUE;
-      }
-    }
-  }
-  return scaled;
-}
-
-/* Scales what flows out of an owned cell. */
-static void scale_from(const limiter *l, PetscInt at)
-{
-  const fare_transport *t = l->t;
-
-  for (int axis = 0; axis < t->grid->dim; axis++) {
-    double *up = &t->flow[axis][at], *down = &t->flow[axis][at - t->stride[axis]];
-
-    *up *= *up > 0 ? l->share[at] : 1;
-    *down *= *down < 0 ? l->share[at] : 1;
-  }
-}
-
-/* One pass: scales what flows out of the listed cells, and lists those that are negative then. */
-static PetscErrorCode hold_back(limiter *l, PetscBool strict)
-{
-  fare_transport *t = l->t;
-  PetscInt       *list, *at, index[FARE_DIM_MAX], count = t->bads;
-
-  PetscFunctionBegin;
-  PetscCall(PetscMalloc2(count + t->borders, &list, count, &at));
-  PetscCall(PetscArraycpy(list, t->bad, count));
-  for (PetscInt b = 0; b < t->bads; b++) {
-    at[b]           = place_of(t, list[b], index);
-    l->share[at[b]] = share_of(l, list[b], at[b], strict);
-  }
-  PetscCall(exchange(t, l->share));
-  for (PetscInt b = 0; b < t->bads; b++) scale_from(l, at[b]);
-  for (PetscInt b = 0; b < t->borders; b++) {
-    if (scale_from_beyond(l, t->border[b])) list[count++] = t->border[b];
-  }
-  t->bads = 0;
-  l->mark++;
-  for (PetscInt b = 0; b < count; b++) look_around(l, list[b]);
-  PetscCall(PetscFree2(list, at));
-  PetscFunctionReturn(0);
-}
-
-/* The points after all flows of a length, limited, become the present ones. */
-static PetscErrorCode settle(fare_transport *t, double length, fare_transport_step_result *result)
-{
-  const PetscInt     n        = t->grid->count[0];
-  limiter            l        = {.t = t, .share = t->stage[1], .length = length, .mark = 2};
-  double             negative = 0;
-  PetscBool          left;
-  const PetscScalar *points;
-  PetscScalar       *next;
-  Vec                last;
-
-  PetscFunctionBegin;
-  PetscCall(VecGetArrayRead(t->points, &points));
-  PetscCall(VecGetArray(t->next, &next));
-  FOR_ROWS(t, row, at)
-  {
-    for (int axis = 0; axis < t->grid->dim; axis++)
-      fare_transport_advance_row(n, length, t->flow[axis] + at, t->flow[axis] + at - t->stride[axis],
-        axis ? next + row : points + row, next + row);
-  }
-  PetscCall(look(t, result, &left));
-  negative = result->negative;
-  l.points = points;
-  l.next   = next;
-  if (left) {
-    for (PetscInt cell = 0; cell < t->box; cell++) l.share[cell] = 1;
-  }
-  for (result->passes = 0; left; result->passes++) {
-    PetscCall(hold_back(&l, result->passes < TRUSTING ? PETSC_FALSE : PETSC_TRUE));
-    left = t->bads > 0 ? PETSC_TRUE : PETSC_FALSE;
-    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &left, 1, MPIU_BOOL, MPI_LOR, t->grid->comm));
-  }
-  PetscCall(VecRestoreArray(t->next, &next));
-  PetscCall(VecRestoreArrayRead(t->points, &points));
-  if (result->passes) PetscCall(look(t, result, &left));
-  result->negative = negative;
-  last             = t->points;
-  t->points        = t->next;
-  t->next          = last;
   PetscFunctionReturn(0);
 }
 
@@ -401,7 +139,8 @@ static PetscErrorCode hold_sum(fare_transport *t, double sum, fare_transport_ste
 
   PetscFunctionBegin;
   PetscCall(VecGetSize(t->points, &cells));
-  if (!(fabs(result->sum - sum) <= 1e-12 + (double)cells * FARE_TRANSPORT_LITTLE))
+  result->off = fabs(result->sum - sum);
+  if (!(result->off <= 1e-12 + (double)cells * FARE_TRANSPORT_LITTLE))
     FARE_FAIL(FARE_ERR_FAILED, "truth: probability is not conserved: a sum of %.17g has become %.17g", sum,
       result->sum);
   if (result->sum > 0) PetscCall(VecScale(t->points, sum / result->sum));
@@ -416,7 +155,7 @@ static PetscErrorCode spread(fare_transport *t, Vec from, double *to)
 
   PetscFunctionBegin;
   PetscCall(VecGetArrayRead(from, &values));
-  FOR_ROWS(t, n, at) memcpy(to + at, values + n, (size_t)t->grid->count[0] * sizeof *to);
+  FARE_FOR_ROWS(t, n, at) memcpy(to + at, values + n, (size_t)t->grid->count[0] * sizeof *to);
   PetscCall(VecRestoreArrayRead(from, &values));
   PetscFunctionReturn(0);
 }
@@ -429,7 +168,7 @@ static PetscErrorCode count_absorbed(const fare_transport *t, double length, dou
   PetscFunctionBegin;
   memset(absorbed, 0, FARE_DIM_MAX * sizeof *absorbed);
   if (!fare_grid_absorbs(grid)) PetscFunctionReturn(0);
-  FOR_ROWS(t, n, at)
+  FARE_FOR_ROWS(t, n, at)
   {
     (void)n;
     for (PetscInt i = 0; i < grid->count[0]; i++) {
@@ -457,9 +196,9 @@ PetscErrorCode fare_transport_step(
   for (int order = 4; order > 1; order--)
     PetscCall(stage(t, length / order, t->stage[order % 2], t->stage[1 - order % 2], from));
   PetscCall(VecRestoreArrayRead(t->points, &from));
-  PetscCall(exchange(t, t->stage[1]));
+  PetscCall(fare_transport_exchange(t, t->stage[1]));
   for (int axis = 0; axis < t->grid->dim; axis++) flow_all(t, &(flow_kind){.points = t->stage[1]}, axis);
-  PetscCall(settle(t, length, result));
+  PetscCall(fare_transport_settle(t, length, result));
   PetscCall(count_absorbed(t, length, result->absorbed));
   for (int end = 0; end < 2 * FARE_DIM_MAX; end++) sum -= result->absorbed[end / 2][end % 2];
   PetscCall(hold_sum(t, sum, result));
@@ -477,9 +216,9 @@ static PetscErrorCode convert(fare_transport *t, const double weight[FARE_REACH]
   for (int axis = 0; axis < t->grid->dim; axis++) {
     for (int a = 0; a < t->grid->dim; a++) memset(t->flow[a], 0, (size_t)t->box * sizeof *t->flow[a]);
     PetscCall(spread(t, t->points, t->stage[0]));
-    PetscCall(exchange(t, t->stage[0]));
+    PetscCall(fare_transport_exchange(t, t->stage[0]));
     flow_all(t, &(flow_kind){.points = t->stage[0], .weight = weight[0]}, axis);
-    PetscCall(settle(t, 1, &result));
+    PetscCall(fare_transport_settle(t, 1, &result));
     PetscCall(hold_sum(t, sum, &result));
   }
   PetscFunctionReturn(0);
@@ -578,7 +317,7 @@ PetscErrorCode fare_transport_prepare(fare_transport *t, double time)
     for (PetscInt j = 0; j < t->size[1]; j++) evaluate_row(t, j, k);
   }
   for (int i = 0; i <= 2 * FARE_DIM_MAX; i++) bounds[i] = -1e300;
-  FOR_ROWS(t, n, at)
+  FARE_FOR_ROWS(t, n, at)
   {
     const double *f[FARE_DIM_MAX], *D[FARE_DIM_MAX];
 
@@ -623,23 +362,6 @@ static PetscErrorCode check_reach(const fare_transport *t)
   PetscFunctionReturn(fare_error_agree(t->grid->comm, code));
 }
 
-/* Owned cells with a neighbour on another rank, or on this one round a circle. */
-static void list_borders(fare_transport *t)
-{
-  for (PetscInt n = 0; n < t->owned; n++) {
-    PetscInt  index[FARE_DIM_MAX];
-    PetscBool borders = PETSC_FALSE;
-
-    place_of(t, n, index);
-    for (int axis = 0; axis < t->grid->dim; axis++) {
-      if ((index[axis] == 0 && t->patch->neighbour[axis][0] != MPI_PROC_NULL) ||
-        (index[axis] == t->grid->count[axis] - 1 && t->patch->neighbour[axis][1] != MPI_PROC_NULL))
-        borders = PETSC_TRUE;
-    }
-    if (borders) t->border[t->borders++] = n;
-  }
-}
-
 PetscErrorCode fare_transport_create(const fare_grid *grid, const fare_system *system,
   const fare_patch *patch, Vec masses, fare_transport **transport)
 {
@@ -662,9 +384,9 @@ PetscErrorCode fare_transport_create(const fare_grid *grid, const fare_system *s
   }
   t->owned = fare_grid_owned(grid);
   PetscCall(check_reach(t));
-  PetscCall(create_halo(t));
+  PetscCall(fare_transport_create_halo(t));
   PetscCall(PetscMalloc2(t->owned, &t->bad, t->owned, &t->border));
-  list_borders(t);
+  fare_transport_list_borders(t);
   for (int axis = 0; axis < grid->dim; axis++)
     PetscCall(PetscCalloc3(t->box, &t->drift[axis], t->box, &t->diffusion[axis], t->box, &t->flow[axis]));
   PetscCall(
@@ -682,13 +404,9 @@ PetscErrorCode fare_transport_destroy(fare_transport **transport)
 
   PetscFunctionBegin;
   if (!t) PetscFunctionReturn(0);
-  for (int axis = 0; axis < t->grid->dim; axis++) {
-    for (int side = 0; side < 2; side++) {
-      PetscCallMPI(MPI_Type_free(&t->outgoing[axis][side]));
-      PetscCallMPI(MPI_Type_free(&t->ghost[axis][side]));
-    }
+  PetscCall(fare_transport_destroy_halo(t));
+  for (int axis = 0; axis < t->grid->dim; axis++)
     PetscCall(PetscFree3(t->drift[axis], t->diffusion[axis], t->flow[axis]));
-  }
   PetscCall(PetscFree3(t->stage[0], t->stage[1], t->row));
   PetscCall(PetscFree2(t->bad, t->border));
   PetscCall(VecDestroy(&t->points));

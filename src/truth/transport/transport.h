@@ -31,10 +31,18 @@ struct fare_transport {
   Vec       points, next; /* of owned cells, the state */
 };
 
+/* Rows of owned cells: n, where it begins among them, and `at`, in the arrays with layers. */
+#define FARE_FOR_ROWS(t, n, at)                                                     \
+  for (PetscInt k_ = 0, n = 0, at = 0; k_ < (t)->grid->count[2]; k_++)              \
+    for (PetscInt j_ = 0; j_ < (t)->grid->count[1] &&                               \
+         (at = (t)->first + k_ * (t)->stride[2] + j_ * (t)->stride[1], PETSC_TRUE); \
+         j_++, n += (t)->grid->count[0])
+
 /* What a step has left, over all ranks. */
 typedef struct {
-  double least, sum,
-    negative; /* least point, of this rank alone; sum of all; what was negative before the limiter */
+  double least, sum;                /* least point, of this rank alone; sum of all */
+  double off;                       /* of that sum from what it must be, before that was put right */
+  double negative;                  /* what was, before the limiter */
   double absorbed[FARE_DIM_MAX][2]; /* through each end */
   int    passes;                    /* of the limiter */
 } fare_transport_step_result;
@@ -50,6 +58,18 @@ PetscErrorCode fare_transport_prepare(fare_transport *t, double time);
  * Collective. */
 PetscErrorCode fare_transport_step(
   fare_transport *t, double length, double sum, fare_transport_step_result *result);
+/* Describes the layers to MPI, for fare_transport_exchange(). */
+PetscErrorCode fare_transport_create_halo(fare_transport *t);
+PetscErrorCode fare_transport_destroy_halo(fare_transport *t);
+/* Brings what neighbours hold into the layers around values of owned cells. Collective. */
+PetscErrorCode fare_transport_exchange(const fare_transport *t, double *values);
+/*
+  The points after all flows of a length, limited so that none is negative, become the present ones.
+  Collective.
+*/
+PetscErrorCode fare_transport_settle(fare_transport *t, double length, fare_transport_step_result *result);
+/* Finds the owned cells with a neighbour on another rank, or on this one round a circle. */
+void fare_transport_list_borders(fare_transport *t);
 /* The masses of the present points. Collective. */
 PetscErrorCode fare_transport_masses(fare_transport *t, Vec masses);
 
