@@ -74,8 +74,8 @@ const fare_field fare_truth_fields[] = {
     "find the box by pilot runs: the smallest that holds all but 1e-10 of the mass at all times"},
   {"scheme", FARE_CHOICE, offsetof(fare_truth_options, scheme), "auto", 0, 0, scheme_names, "",
     "fitted: positive rates, implicit, of second order where cells resolve drift against diffusion; "
-    "high_order: "
-    "explicit flows of order 7; auto: high_order where an axis has no diffusion or drift outruns it"},
+    "high_order: explicit flows of order 7; auto: high_order where an axis has no diffusion or drift outruns "
+    "it"},
   FARE_FIELDS_END,
 };
 

@@ -75,6 +75,9 @@ def main() -> int:
         parts, more = forecast(where, STUDY + TRUTH + "ensembles:\n" + WALK + LEARNED)
         expect(all(parts[part] > 0 for part in PARTS), "all parts take time", parts)
         expect(not more, "nothing is left out", more)
+        for odd in (20002, 300002):  # no multiple of 4
+            parts, more = forecast(where, STUDY + TRUTH.replace("128", str(odd)))
+            expect((parts["truth"] > 0) == (not more) == (odd == 20002), "cells that cannot be halved", parts)
         parts, more = forecast(where, STUDY + TRUTH, ranks=2)
         expect(parts["truth"] > 0, "a truth alone", parts)
         expect(parts["training"] == parts["sampling"] == parts["measures"] == 0, "no more than that", parts)

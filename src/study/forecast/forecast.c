@@ -17,7 +17,8 @@
 #define PIECE      0.1 /* seconds of one method's */
 #define STEPS      3   /* of a pilot's training */
 #define CELLS_MOST 4194304
-#define PER_FILE   0.006 /* processor seconds of one snapshot's file */
+#define TRIED_MOST 262144 /* cells of a pilot, where they cannot be halved */
+#define PER_FILE   0.006  /* processor seconds of one snapshot's file */
 
 static double now(void)
 {
@@ -27,20 +28,20 @@ static double now(void)
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Cells of a pilot: halved along all axes until they are few. */
+/* Cells of a pilot: halved along all axes that can be, until they are few. */
 static double shrink(const fare_integers *cells, PetscInt64 fewer[])
 {
-  const double most  = cells->count == 1 ? 16384 : cells->count == 2 ? 8192 : 8192;
-  double       ratio = 1, all = 1;
+  const double most  = cells->count == 1 ? 16384 : 8192;
+  double       ratio = 1, before = 0, all = 1;
 
   for (size_t i = 0; i < cells->count; i++) all *= (double)(fewer[i] = cells->values[i]);
-  while (all / ratio > most) {
+  while (all / ratio > most && ratio > before) {
+    before = ratio;
     for (size_t i = 0; i < cells->count; i++) {
       if (fewer[i] % 4 || fewer[i] <= 16) continue;
       fewer[i] /= 2;
       ratio *= 2;
     }
-    if (ratio > 1e9 || all / ratio < 16) break;
   }
   return ratio;
 }
@@ -82,11 +83,14 @@ static PetscErrorCode try_truth(const fare_plan *plan, fare_truth_options *optio
   PetscInt64     fewer[FARE_DIM_MAX];
   const fare_box box    = fare_truth_box(plan->system, options);
   const double   ratio  = shrink(&options->cells, fewer);
+  double         tried  = 1;
   fare_thermo   *thermo = NULL;
   fare_truth    *truth  = NULL;
   PetscErrorCode code;
 
   PetscFunctionBegin;
+  for (size_t i = 0; i < options->cells.count; i++) tried *= (double)fewer[i];
+  if (tried > TRIED_MOST) FARE_FAIL(FARE_ERR_FAILED, "a pilot of %g cells takes too long", tried);
   options->scheme       = (int)fare_truth_scheme(plan->system, &box, options, plan->snapshots.start);
   options->cells.values = fewer;
   code =
