@@ -585,10 +585,10 @@ static PetscErrorCode check_values(
 static PetscErrorCode check_period(
   const builder *b, fare_formula_part part, int component, int axis, const double low[], const double high[])
 {
-  const double tolerance = 1e-6;
-  const char  *remedy    = part != FARE_PART_POTENTIAL ? ""
-        : b->keys.mass ? "give a torque and all other forces together under 'force' in place of the potential; "
-                       : "a force with circulation goes under 'nonconservative'; ";
+  static const char *const remedies[] = {"a force with circulation goes under 'nonconservative'; ",
+    "give a torque and all other forces together under 'force' in place of the potential; "};
+  const double             tolerance  = 1e-6;
+  const char              *remedy     = part == FARE_PART_POTENTIAL ? remedies[b->keys.mass ? 1 : 0] : "";
 
   PetscFunctionBegin;
   for (int i = 0; i < PROBES; i++) {
