@@ -187,7 +187,8 @@ def regimes(sweep: Sweep, rows: list[Row], states: list[Row]) -> list[str]:
     right = [s for s in states if is_right(s)]
     text = [
         f"<b>Equilibrium sampling is right at {len(right)} of {len(states)} points</b>: there the exact"
-        f" density is nearer to Boltzmann's of the moment than {SAMPLES:,.0f} exact samples could show."
+        f" density is nearer to the instantaneous Boltzmann density than {SAMPLES:,.0f} exact samples could"
+        " show."
     ]
     if right:
         text.append("It is at " + "; ".join(html.escape(_point(sweep, s)) for s in right) + ".")

@@ -52,7 +52,8 @@ def findings(study: Study) -> list[str]:
     baseline = _baseline(study, against)
     text = [
         f"{ensembles.capitalize()} against {of}. What follows is by"
-        f" {html.escape(name)} ({html.escape(unit_of(against[0].measures[name]))}), averaged over times."
+        f" {html.escape(name)} ({html.escape(unit_of(against[0].measures[name]))}), averaged over times"
+        f"{', those trained on and those held out' if study.held_out.any() else ''}."
     ]
     text += [_verdict(study, c, baseline, name) for c in against]
     text += _failures(study)

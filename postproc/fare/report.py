@@ -59,7 +59,7 @@ CAPTIONS = {
         " is written above."
     ),
     "ranking": (
-        "The lines of the study in the order of the ranking, with their places. Left, the distance from the"
+        "The lines of the study in the order of the ranking, with their ranks. Left, the distance from the"
         " truth: the mean over trainings with their standard deviation (of a single one, its standard error),"
         " and the noise floor. Right, what one training costs, and with its samples."
     ),
@@ -185,14 +185,14 @@ def ranking(study: Study) -> str:
     """
     heads = [
         "",
-        "place",
+        "rank",
         "field",
         "seeds",
         study.ranked_by.replace("_", " "),
-        "spread",
+        "std. dev.",
         "noise floor",
         "excess",
-        "its error",
+        "std. error",
         "× closer than boltzmann",
         "training (s)",
         "sampling (s)",
@@ -225,14 +225,14 @@ def ranking(study: Study) -> str:
         )
     note = (
         f"<p class=note>By {html.escape(study.ranked_by)} above its noise floor, averaged over"
-        f" {study.ranked_over}. Means over trainings; lines share a place where two standard errors and the"
+        f" {study.ranked_over}. Means over trainings; lines share a rank where two standard errors and the"
         " truth's own error do not tell them apart, and all that cannot be told from exact samples (grey)"
         " share one.</p>"
     )
     if any(r.converged == 0 for r in study.ranking):
         note += (
             "<p class=note>! marks samples that have not converged to the density that their method aims at,"
-            " and what is relative to them.</p>"
+            " and factors relative to them.</p>"
         )
     blocks = [note, table([(h, i == 0) for i, h in enumerate(heads)], rows)]
     if study.splits:
@@ -240,8 +240,8 @@ def ranking(study: Study) -> str:
             "",
             "truth error",
             "finite samples",
-            "the method's own",
-            "learning",
+            "method error",
+            "learning error",
             "of which training set",
             "±",
         ]
@@ -264,9 +264,9 @@ def reading() -> str:
     return (
         "<p>The <b>noise floor</b> is what the same estimator gives on exact draws from the truth, as many as"
         " the ensemble has samples: no ensemble can be seen to be closer than that. The <b>excess</b>, value"
-        " minus mean floor, is therefore the part that belongs to the ensemble; it may be negative by chance,"
+        " minus mean floor, is therefore the part that is the ensemble's own; it may be negative by chance,"
         " and rows that cannot be told from exact draws are grey. The <b>truth's own error</b> is how much"
-        " the value would change if the estimated error of the exact density were added to it: differences"
+        " the value would change if the estimated error of the truth were added to it: differences"
         " smaller than that mean nothing.</p><p class=note>Averages and maxima are over the snapshots. A"
         " density on the grid has no noise and no floor. ‘Within noise’ counts the times at which the value"
         " is at most the 95% quantile of the floor plus the truth's own error; exact draws are there at 95%"

@@ -201,10 +201,10 @@ function paint(canvas, view, shade) {
 }
 function bar(parent, palette, low, high, label) {
   const row = make(parent, 'p', {class: 'bar'}), show = v => +v.toPrecision(2);
-  make(row, 'span', {}, show(low));
+  make(row, 'span', {}, low < 0 ? '\\u2264 ' + show(low) : show(low));  /* beyond the ends: their colours */
   const canvas = make(row, 'canvas', {width: 256, height: 12}), pen = canvas.getContext('2d');
   for (let i = 0; i < 256; i++) { pen.fillStyle = colour(palette, i / 255); pen.fillRect(i, 0, 1, 12); }
-  make(row, 'span', {}, show(high));
+  make(row, 'span', {}, '\\u2265 ' + show(high));
   make(row, 'span', {}, label);
 }
 function pictures(view) {

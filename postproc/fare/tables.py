@@ -53,7 +53,7 @@ class Bins:
 
 @dataclass(frozen=True)
 class Truth:
-    """The exact density's account of itself; arrays have one entry per time."""
+    """What the truth says of itself; arrays have one entry per time."""
 
     system: str
     cells: tuple[int, ...]

@@ -41,12 +41,12 @@ def _mesh(study: Study, axis: int) -> str:
 
 def read(study: Study, k: int, axes: tuple[int, ...]) -> Current:
     """The current of the k-th snapshot along the axes. Raises FareError where none is recorded."""
-    if not recorded(study):
+    snapshot = study.snapshot(k)
+    if _mesh(study, 0) not in snapshot.meshes:
         raise FareError(
             f"{study.path}: its snapshots hold no currents (ask for them: `thermodynamics: {{currents:"
             " true}`)"
         )
-    snapshot = study.snapshot(k)
     edges = [snapshot.edges(axis) for axis in range(study.known_bins.dimension)]
     others = tuple(axis for axis in range(len(edges)) if axis not in axes)
     width = float(np.prod([np.diff(edges[axis])[0] for axis in others]))

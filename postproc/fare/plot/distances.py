@@ -108,7 +108,7 @@ def _range(measured: Measured) -> list[Array]:
 
 
 def _shade(study: Study, comparison: Comparison) -> tuple[float, ...]:
-    """The ensemble's colour; darker for its exact density, which lies on the samples' line where the sampler
+    """The ensemble's colour; darker for its model density, which lies on the samples' line where the sampler
     has converged.
     """
     colour = matplotlib.colors.to_rgb(colours(study).get(comparison.ensemble, "#666666"))

@@ -36,7 +36,7 @@ NEAR = 0.01  # nats above the floor within which a sampler counts as following t
 
 CAPTIONS = {
     "measures": (
-        "Distance from the truth, averaged over times, against what was swept. Bars: the 95% interval,"
+        "Distance from the truth, averaged over all times, against what was swept. Bars: the 95% interval,"
         " averaged likewise; a band: the range over trainings; dashed, in the colour of the ensemble: its"
         " noise floor. A cross at the top: the ensemble ended early there."
     ),
@@ -50,7 +50,7 @@ CAPTIONS = {
         " noise floor."
     ),
     "regimes": (
-        "Left: how far the exact density is from Boltzmann's of the moment, averaged over the snapshots"
+        "Left: how far the truth is from the instantaneous Boltzmann density, averaged over the snapshots"
         f" after the first, and what {SAMPLES:,.0f} exact samples would show: below that line equilibrium"
         " sampling is right. Right: dissipated work by the end (lines) and the lag bound under it, kT times"
         " the divergence from equilibrium there (dotted)."
