@@ -180,8 +180,8 @@ static PetscErrorCode try_training(pilot *p, PetscBool shared, fare_forecast *f)
   PetscFunctionBegin;
   p->e.training.particles =
     PetscMin(asked->particles, PetscMax(FARE_BLOCK, enough / FARE_BLOCK * FARE_BLOCK));
-  PetscCall(
-    fare_training_simulate(PETSC_COMM_SELF, p->plan, &p->plan->initial, &p->walls, &p->e, &set, &forces));
+  PetscCall(fare_training_simulate(
+    PETSC_COMM_SELF, p->plan, &p->plan->initial, &p->walls, NULL, &p->e, &set, &forces));
   if (!shared) f->training += (now() - before) * whole / (double)p->e.training.particles;
   before = now();
   if (!learns_in_python(&p->e)) code = fare_sampler_train(p->sampler, &set);

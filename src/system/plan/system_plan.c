@@ -90,7 +90,7 @@ static const fare_field section_fields[] = {
     "shared object with a system of your own; a relative path starts from the working directory"},
   {"expression", FARE_NODE, offsetof(system_section, expression), "", 0, 0, NULL, "",
     "system defined by formulas; every symbol that is not an axis is a parameter"},
-  {"dimension", FARE_INTEGER, offsetof(system_section, dimension), "0", 0, FARE_DIM_MAX, NULL, "",
+  {"dimension", FARE_INTEGER, offsetof(system_section, dimension), "0", 0, FARE_AXES_MAX, NULL, "",
     "of the state, where the system allows several; 0: the lowest"},
   {"parameters", FARE_NODE, offsetof(system_section, parameters), "", 0, 0, NULL, "",
     "values of the system's parameters, by name"},
@@ -225,10 +225,11 @@ static PetscErrorCode check_rings(const fare_system *system, double t)
   enum { PLACES = 16 };
   const fare_system_type *type      = system->type;
   const double            tolerance = 1e-6;
-  double                  at[FARE_DIM_MAX][PLACES], V[2][PLACES];
-  const double           *x[FARE_DIM_MAX] = {at[0], at[1], at[2]};
+  double                  at[FARE_AXES_MAX][PLACES], V[2][PLACES];
+  const double           *x[FARE_AXES_MAX];
 
   PetscFunctionBegin;
+  for (int axis = 0; axis < system->dimension; axis++) x[axis] = at[axis];
   for (int axis = 0; axis < system->dimension && type->potential; axis++) {
     if (!type->periodic[axis]) continue;
     for (int side = 0; side < 2; side++) {
