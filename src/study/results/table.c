@@ -352,10 +352,10 @@ static void print_truth(const fare_results *r, FILE *to)
       1 - last->survival, last->survival, last->exit_flux);
 }
 
-/* "; WHAT VALUE", where there is a number. */
+/* "; WHAT VALUE", where there is something to tell. */
 static void print_number(const char *what, const char *format, double value, FILE *to)
 {
-  if (isnan(value)) return;
+  if (!(value > 0)) return;
   fprintf(to, "; %s ", what);
   fprintf(to, format, value);
 }
@@ -375,7 +375,7 @@ static void print_joint(const fare_results *r, FILE *to)
   print_number("of cells", "%.1e", largest(r, &first->error_space, sizeof *first), to);
   print_number("of time steps", "%.1e", largest(r, &first->error_time, sizeof *first), to);
   print_number("of ranks", "%.1e", largest(r, &first->error_rank, sizeof *first), to);
-  print_number("mass conserved to", "%.0e", last->mass_drift, to);
+  if (!isnan(last->mass_drift)) fprintf(to, "; mass conserved to %.0e", last->mass_drift);
   print_number("largest rank", "%.0f", last->rank, to);
   print_number("discarded weight", "%.1e", last->discarded, to);
   print_number("largest clipped share of a draw", "%.1e", last->clipped, to);

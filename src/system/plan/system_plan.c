@@ -102,13 +102,34 @@ const fare_field *fare_system_fields(void)
   return section_fields;
 }
 
-static const char *system_name_at(size_t i)
+const char *fare_system_name_at(size_t i, const char **summary)
 {
-  size_t library = 0;
+  const fare_composite_kind *kind;
+  size_t                     library = 0;
 
   while (fare_system_type_at(library)) library++;
-  if (i < library) return fare_system_type_at(i)->name;
-  return fare_composite_kind_at(i - library) ? fare_composite_kind_at(i - library)->name : NULL;
+  kind     = i < library ? NULL : fare_composite_kind_at(i - library);
+  *summary = i < library ? fare_system_type_at(i)->summary : kind ? kind->summary : NULL;
+  return i < library ? fare_system_type_at(i)->name : kind ? kind->name : NULL;
+}
+
+static const char *system_name_at(size_t i)
+{
+  const char *summary;
+
+  return fare_system_name_at(i, &summary);
+}
+
+PetscErrorCode fare_system_describe(const char *name, FILE *to)
+{
+  const fare_composite_kind *kind = fare_composite_kind_find(name);
+
+  PetscFunctionBegin;
+  if (!kind) PetscFunctionReturn(fare_system_type_describe(fare_system_type_find(name), to));
+  fprintf(to, "system %s: %s\n%s\nkeys, beside 'name' and 'parameters':\n\n", kind->name, kind->summary,
+    kind->reference);
+  fare_fields_describe(kind->fields, to);
+  PetscFunctionReturn(0);
 }
 
 /* The type that the section names: of the library, of a shared object, or of formulas. */
