@@ -22,6 +22,7 @@ LAYERS = [
     ["config", "random", "store"],
     ["system"],
     ["truth", "ensemble", "learn"],
+    ["joint"],
     ["sampler", "analysis"],
     ["measure", "record", "thermo"],
     ["study"],

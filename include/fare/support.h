@@ -21,7 +21,8 @@ enum { FARE_EXIT_DONE = 0, FARE_EXIT_FAILED = 1, FARE_EXIT_INPUT = 2, FARE_EXIT_
 /** stopped on request with a checkpoint written: exit code 75 */
 #define FARE_ERR_STOPPED ((PetscErrorCode)3075)
 
-#define FARE_DIM_MAX 3 /**< axes of a grid; also the largest dimension of a state for now */
+#define FARE_DIM_MAX  3   /**< most axes of a grid */
+#define FARE_AXES_MAX 128 /**< most axes of a state */
 
 /**
   Starts MPI and PETSc, tells Open MPI how unless its variables are set (a process alone looks for no network;

@@ -2,6 +2,7 @@
 #include "system.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define FARE_SYSTEM(name) extern const fare_system_type fare_system_##name;
@@ -103,9 +104,13 @@ PetscErrorCode fare_system_drive_sine(
 
 const char *fare_system_type_axis_name(const fare_system_type *type, int axis)
 {
-  static const char *const usual[FARE_DIM_MAX] = {"x", "y", "z"};
+  static const char *const usual[] = {"x", "y", "z"};
+  static char              numbered[FARE_AXES_MAX][16];
 
-  return type->axes[axis] ? type->axes[axis] : usual[axis];
+  if (type->axes[axis]) return type->axes[axis];
+  if (type->dimension_max <= (int)PETSC_STATIC_ARRAY_LENGTH(usual)) return usual[axis];
+  snprintf(numbered[axis], sizeof numbered[axis], "x%d", axis + 1);
+  return numbered[axis];
 }
 
 const fare_system_type *fare_system_type_of(const fare_system *system)

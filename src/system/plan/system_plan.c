@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A system and a plan: read from its sections, checked, written, compared, and described. */
-#include "system.h"
+#include "system/composite/composite.h"
 #include "system/formula/expression.h"
 
 #include <math.h>
@@ -104,7 +104,11 @@ const fare_field *fare_system_fields(void)
 
 static const char *system_name_at(size_t i)
 {
-  return fare_system_type_at(i) ? fare_system_type_at(i)->name : NULL;
+  size_t library = 0;
+
+  while (fare_system_type_at(library)) library++;
+  if (i < library) return fare_system_type_at(i)->name;
+  return fare_composite_kind_at(i - library) ? fare_composite_kind_at(i - library)->name : NULL;
 }
 
 /* The type that the section names: of the library, of a shared object, or of formulas. */
@@ -125,6 +129,9 @@ static PetscErrorCode find_type(
   } else if (section->expression) {
     PetscCall(
       fare_expression_system(section->expression, section->parameters, section->dimension, origin, type));
+  } else if (fare_composite_kind_find(section->name)) {
+    PetscCall(fare_composite_system(
+      node, fare_composite_kind_find(section->name), section_fields, fare_system_from_config, origin, type));
   } else {
     *type = fare_system_type_find(section->name);
     if (!*type) PetscCall(fare_node_unknown(fare_node_find(node, "name"), "system", system_name_at));
@@ -151,21 +158,31 @@ static PetscErrorCode from_section(const fare_node *node, const system_section *
     PetscFunctionReturn(code);
   }
   (*system)->origin = origin;
+  if (origin.composite) (*system)->base[FARE_SELF] = origin.composite->handle;
   PetscCall(read_parameters(*system, section->parameters));
   if (origin.expression && fare_expression_uses_time(origin.expression))
     PetscCall(fare_course_create(&(*system)->course));
   PetscFunctionReturn(0);
 }
 
+static const char *name_of(const fare_node *section)
+{
+  const fare_node *name = fare_node_find(section, "name");
+
+  return name && fare_node_kind_of(name) == FARE_NODE_SCALAR ? fare_node_text(name) : NULL;
+}
+
 PetscErrorCode fare_system_from_config(
   const fare_node *system_node, const fare_node *drive_node, fare_system **system)
 {
-  system_section section = {0};
-  PetscErrorCode code;
+  system_section             section = {0};
+  const fare_composite_kind *kind;
+  PetscErrorCode             code;
 
   PetscFunctionBegin;
   *system = NULL;
-  PetscCall(fare_fields_read(section_fields, NULL, system_node, &section));
+  kind    = fare_composite_kind_find(name_of(system_node));
+  PetscCall(fare_fields_read(section_fields, kind ? kind->fields : NULL, system_node, &section));
   code = from_section(system_node, &section, system);
   fare_fields_free(section_fields, &section);
   PetscCall(code);

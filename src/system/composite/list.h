@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Every system of many axes, once. A new one is a file beside this and a line here. */
