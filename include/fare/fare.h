@@ -19,6 +19,7 @@
 #include <fare/resolution.h>
 #include <fare/truth.h>
 #include <fare/ensemble.h>
+#include <fare/joint.h>
 #include <fare/learn.h>
 #include <fare/sampler.h>
 #include <fare/analysis.h>

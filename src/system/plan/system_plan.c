@@ -330,6 +330,21 @@ void fare_system_write(const fare_system *system, fare_text *to)
   }
 }
 
+/* The keys of a system of many axes. */
+static PetscErrorCode compare_composite(
+  const fare_field *fields, const fare_node *before, const fare_node *now, fare_difference *difference)
+{
+  PetscFunctionBegin;
+  for (const fare_field *f = fields; f->key; f++) {
+    char path[64];
+
+    fare_key_join("system", f->key, sizeof path, path);
+    PetscCall(
+      fare_nodes_compare(fare_node_find(before, f->key), fare_node_find(now, f->key), path, difference));
+  }
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode compare_section(
   const fare_system *system, const fare_node *before, fare_difference *difference)
 {
@@ -352,6 +367,8 @@ static PetscErrorCode compare_section(
     code =
       fare_nodes_compare(fare_node_find(before, keys[i]), fare_node_find(now, keys[i]), path, difference);
   }
+  if (!code && system->origin.composite)
+    code = compare_composite(system->origin.composite->kind->fields, before, now, difference);
   fare_config_destroy(&config);
   PetscFunctionReturn(code);
 }
