@@ -87,6 +87,9 @@ struct fare_analysis_type {
   */
   PetscErrorCode (*run)(const void *state, const fare_grid *grid, const fare_system *system, double time,
     const fare_findings *like, fare_findings *found);
+  /* the same where truth.scheme is high_order; NULL: fitted rates serve everywhere */
+  PetscErrorCode (*run_high_order)(const void *state, const fare_grid *grid, const fare_system *system,
+    double time, const fare_findings *like, fare_findings *found);
   void (*destroy)(void *state); /* may be NULL; fields are freed by the caller */
 };
 
@@ -112,8 +115,8 @@ const fare_finding *fare_findings_find(const fare_findings *found, const char *n
 /*
   Errors of what was found on `grid` by what was found on `half`, of cells twice as wide, where they are
   `ratio` times as large; and on `quarter`, of cells four times as wide, which tells where the other
-  difference is small by chance (NULL: none). At points the largest difference within two of the wider cells
-  counts.
+  difference is small by chance (NULL: none). ratio 0: as these three grids show. At points the largest
+  difference within two of the wider cells counts.
 */
 PetscErrorCode fare_findings_estimate(const fare_grid *grid, const fare_grid *half, const fare_grid *quarter,
   double ratio, const fare_findings *coarse, const fare_findings *coarser, fare_findings *found);
@@ -253,6 +256,13 @@ PetscErrorCode fare_absorbing_solve(
   Collective.
 */
 PetscErrorCode fare_absorbing_exit(fare_absorbing *absorbing, int axis, int side, Vec *x);
+
+/*
+  The stationary density of the operator of high order: values at centres, times the volume of a cell. New
+  vector. Collective.
+*/
+PetscErrorCode fare_stationary_values(
+  const fare_grid *grid, const fare_system *system, double t, Vec *values, fare_solved *solved);
 
 /*
   u' S v of the symmetric matrix S of sqrt(r(i->j) r(j->i)), as a sum over faces of products of differences.
