@@ -151,8 +151,8 @@ static PetscErrorCode find_type(
     PetscCall(
       fare_expression_system(section->expression, section->parameters, section->dimension, origin, type));
   } else if (fare_composite_kind_find(section->name)) {
-    PetscCall(fare_composite_system(
-      node, fare_composite_kind_find(section->name), section_fields, fare_system_from_config, origin, type));
+    PetscCall(fare_composite_system(node, fare_composite_kind_find(section->name), section_fields,
+      fare_system_from_config, fare_system_write, origin, type));
   } else {
     *type = fare_system_type_find(section->name);
     if (!*type) PetscCall(fare_node_unknown(fare_node_find(node, "name"), "system", system_name_at));
