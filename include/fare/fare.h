@@ -11,6 +11,7 @@
 #include <fare/box.h>
 #include <fare/system.h>
 #include <fare/mixture.h>
+#include <fare/product.h>
 #include <fare/initial.h>
 #include <fare/schedule.h>
 #include <fare/plugin.h>

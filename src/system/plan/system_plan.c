@@ -90,7 +90,7 @@ static const fare_field section_fields[] = {
     "shared object with a system of your own; a relative path starts from the working directory"},
   {"expression", FARE_NODE, offsetof(system_section, expression), "", 0, 0, NULL, "",
     "system defined by formulas; every symbol that is not an axis is a parameter"},
-  {"dimension", FARE_INTEGER, offsetof(system_section, dimension), "0", 0, FARE_DIM_MAX, NULL, "",
+  {"dimension", FARE_INTEGER, offsetof(system_section, dimension), "0", 0, FARE_AXES_MAX, NULL, "",
     "of the state, where the system allows several; 0: the lowest"},
   {"parameters", FARE_NODE, offsetof(system_section, parameters), "", 0, 0, NULL, "",
     "values of the system's parameters, by name"},
@@ -130,8 +130,8 @@ static PetscErrorCode find_type(
     PetscCall(
       fare_expression_system(section->expression, section->parameters, section->dimension, origin, type));
   } else if (fare_composite_kind_find(section->name)) {
-    PetscCall(fare_composite_system(
-      node, fare_composite_kind_find(section->name), section_fields, fare_system_from_config, origin, type));
+    PetscCall(fare_composite_system(node, fare_composite_kind_find(section->name), section_fields,
+      fare_system_from_config, fare_system_write, origin, type));
   } else {
     *type = fare_system_type_find(section->name);
     if (!*type) PetscCall(fare_node_unknown(fare_node_find(node, "name"), "system", system_name_at));
