@@ -86,7 +86,11 @@ PetscErrorCode fare_joint_compare(fare_joint *joint, const fare_ensemble *ensemb
 */
 PetscErrorCode fare_measure_density(int which, const fare_ensemble *ensemble, double effective, double empty,
   const double log_p[], const double other[], const double log_q[], fare_measured *result);
-/** Descriptor of one of these, `which` from 0; NULL past the last. Not collective. */
+/**
+  What describes one of these. Not collective.
+  @param which from 0
+  @return NULL past the last
+*/
 const fare_measure_type *fare_measure_density_at(size_t which);
 
 #endif
