@@ -6,7 +6,7 @@
 */
 #include "joints.h"
 
-#include <fare/product.h>
+#include <petscdm.h>
 #include <stdlib.h>
 
 #define DRAWS 20 /* blocks of particles */
@@ -38,15 +38,15 @@ static void many_well_has_its_partition_function(void **state)
     "ornstein_uhlenbeck}, copies: 16}], rotation: haar, rotation_seed: 3}\n"
     "initial: {density: boltzmann}\n"
     "truth: {kind: product, cells: [256, 128]}\n";
-  const double log_Z = 16 * log(well_integral(-5, 5)) + 8 * log(2 * M_PI);
-  subject      s;
-  double      *x[32], *f[32], *score[32], V[N], log_p[N], sum = 0;
+  const double  log_Z = 16 * log(well_integral(-5, 5)) + 8 * log(2 * M_PI);
+  joint_subject s;
+  double       *x[32], *f[32], *score[32], V[N], log_p[N], sum = 0;
 
   (void)state;
   assert_near(log_Z, 164.6956753, 1e-6);
   assert_near(well_integral(0, 5) / well_integral(-5, 5), 0.844307, 1e-6);
-  subject_make(yaml, &s);
-  subject_draw(&s, "wells", DRAWS, x);
+  s = make_joint(yaml);
+  draw_joint(s.joint, "wells", DRAWS, x);
   assert_ok(PetscMalloc2(32 * N, &f[0], 32 * N, &score[0]));
   for (int a = 1; a < 32; a++) {
     f[a]     = f[0] + a * N;
@@ -69,7 +69,7 @@ static void many_well_has_its_partition_function(void **state)
   assert_near(s.joint->status.entropy, sum, 4 * 4 / sqrt(N)); /* ln p has variance 16 */
   assert_ok(PetscFree2(f[0], score[0]));
   assert_ok(PetscFree(x[0]));
-  subject_free(&s);
+  drop_joint(&s);
 }
 
 /* The slowest rate of ManyWell, 8.6122e-4, by how the right wells fill. */
@@ -79,10 +79,10 @@ static void wells_relax_at_their_rate(void **state)
                                   "initial: {density: gaussian, mean: [-1.7, 1.7], sd: [0.2, 0.2]}\n"
                                   "truth: {kind: product, cells: 256, estimate: false}\n";
   double            right[2][2] = {{0}};
-  subject           s;
+  joint_subject     s;
 
   (void)state;
-  subject_make(yaml, &s);
+  s = make_joint(yaml);
   for (int k = 0; k < 2; k++) {
     assert_ok(fare_joint_advance(s.joint, 3 + 200. * k));
     for (int axis = 0; axis < 2; axis++) {
@@ -100,7 +100,7 @@ static void wells_relax_at_their_rate(void **state)
   }
   for (int axis = 0; axis < 2; axis++)
     assert_near(log((right[0][axis] - 0.844307) / (right[1][axis] - 0.844307)) / 200, 8.6122e-4, 5e-7);
-  subject_free(&s);
+  drop_joint(&s);
 }
 
 /* Traps that move, x' = k (c(t) - x) + noise, in a frame: a Gaussian whose mean and variance are known. */
@@ -136,7 +136,7 @@ static double normal(double x)
 }
 
 /* Marginals of one axis and of two, which are independent here, against error functions. */
-static void check_marginals(subject *s, const double mean[], double variance)
+static void check_marginals(joint_subject *s, const double mean[], double variance)
 {
   for (int axes = 1; axes <= 2; axes++) {
     const int          axis[] = {2, 1};
@@ -171,18 +171,18 @@ static void check_marginals(subject *s, const double mean[], double variance)
 
 static void check_traps(const char *rotation)
 {
-  char    text[1024];
-  subject s;
+  char          text[1024];
+  joint_subject s;
 
   snprintf(text, sizeof text, traps, rotation);
-  subject_make(text, &s);
+  s = make_joint(text);
   for (double t = 0; t < 1; t += 0.35) {
     double *x[TRAPS], mean[TRAPS], log_p[2][N], wrong[2] = {0, 0}, moment[TRAPS] = {0};
     double  variance;
 
     assert_ok(fare_joint_advance(s.joint, t));
     variance = trap_moments(fare_product_of(s.system), t, mean);
-    subject_draw(&s, "traps", DRAWS, x);
+    draw_joint(s.joint, "traps", DRAWS, x);
     for (int v = 0; v < 2; v++)
       assert_ok(s.joint->type->log_density(s.joint, v, N, (const double *const *)x, log_p[v]));
     for (int i = 0; i < N; i++) {
@@ -203,7 +203,7 @@ static void check_traps(const char *rotation)
     check_marginals(&s, mean, variance);
     assert_ok(PetscFree(x[0]));
   }
-  subject_free(&s);
+  drop_joint(&s);
 }
 
 static void traps_are_gaussians(void **state)
@@ -224,13 +224,13 @@ static void rotated_marginals_are_convolutions(void **state)
   const double       Z      = well_integral(-5, 5);
   const int          axis = 0, both[] = {0, 1};
   double             worst = 0;
-  subject            s;
+  joint_subject      s;
   fare_grid         *grid;
   Vec                masses;
   const PetscScalar *m;
 
   (void)state;
-  subject_make(yaml, &s);
+  s = make_joint(yaml);
   assert_ok(s.joint->type->marginal(s.joint, 0, 1, &axis, &grid, &masses));
   assert_ok(VecGetArrayRead(masses, &m));
   for (PetscInt i = 0; i < grid->cells[0]; i++) {
@@ -267,7 +267,7 @@ static void rotated_marginals_are_convolutions(void **state)
   assert_ok(VecRestoreArrayRead(masses, &m));
   assert_ok(VecDestroy(&masses));
   assert_ok(fare_grid_destroy(&grid));
-  subject_free(&s);
+  drop_joint(&s);
 }
 
 static int compare(const void *a, const void *b)
@@ -283,12 +283,12 @@ static void conditionals_make_draws_even(void **state)
     "permutation, rotation_seed: 4}\n"
     "initial: {density: boltzmann}\n"
     "truth: {kind: product, cells: [64, 64], estimate: false}\n";
-  double *x[6], *u[6], correlation = 0;
-  subject s;
+  double       *x[6], *u[6], correlation = 0;
+  joint_subject s;
 
   (void)state;
-  subject_make(yaml, &s);
-  subject_draw(&s, "conditionals", DRAWS, x);
+  s = make_joint(yaml);
+  draw_joint(s.joint, "conditionals", DRAWS, x);
   assert_ok(PetscMalloc1(6 * N, &u[0]));
   for (int a = 1; a < 6; a++) u[a] = u[0] + a * N;
   assert_ok(s.joint->type->rosenblatt(s.joint, N, (const double *const *)x, u));
@@ -320,7 +320,7 @@ static void conditionals_make_draws_even(void **state)
   }
   assert_ok(PetscFree(u[0]));
   assert_ok(PetscFree(x[0]));
-  subject_free(&s);
+  drop_joint(&s);
 }
 
 /* ln p of draws is what quadrature says of it: draws and density are of the same blocks. */
@@ -331,93 +331,85 @@ static void draws_have_the_density(void **state)
                              "initial: {density: boltzmann}\n"
                              "truth: {kind: product, cells: 256}\n";
   double           *x[8], log_p[N], mean = 0, square = 0;
-  subject           s;
+  joint_subject     s;
 
   (void)state;
-  subject_make(yaml, &s);
+  s = make_joint(yaml);
   assert_ok(fare_joint_advance(s.joint, 0.3));
-  subject_draw(&s, "density", DRAWS, x);
+  draw_joint(s.joint, "density", DRAWS, x);
   assert_ok(s.joint->type->log_density(s.joint, 0, N, (const double *const *)x, log_p));
   for (int i = 0; i < N; i++) mean += log_p[i] / N;
   for (int i = 0; i < N; i++) square += pow(log_p[i] - mean, 2) / N;
   assert_near(mean, -s.joint->status.entropy, 4 * sqrt(square / N));
   assert_true(s.joint->status.equilibrium > 1);
   assert_ok(PetscFree(x[0]));
-  subject_free(&s);
+  drop_joint(&s);
 }
 
 /* What is saved goes on to the same bits. */
 static void checkpoints_go_on(void **state)
 {
-  char        text[1024], path[] = "product_truth.h5";
-  subject     s, again;
-  fare_store *store;
-  double     *x[TRAPS], log_p[2][FARE_BLOCK];
+  char          text[1024], path[] = "product_truth.h5";
+  joint_subject s, again;
+  fare_store   *store;
+  double       *x[TRAPS], log_p[2][FARE_BLOCK];
 
   (void)state;
   snprintf(text, sizeof text, traps, "haar");
-  subject_make(text, &s);
+  s = make_joint(text);
   assert_ok(fare_joint_advance(s.joint, 0.4));
   assert_ok(fare_store_create(PETSC_COMM_WORLD, path, &store));
   assert_ok(fare_joint_save(s.joint, store, "/truth"));
   assert_ok(fare_store_commit(&store));
   assert_ok(fare_joint_advance(s.joint, 0.7));
-  subject_make(text, &again);
+  again = make_joint(text);
   assert_ok(fare_store_open(PETSC_COMM_WORLD, path, &store));
   assert_ok(fare_joint_load(again.joint, store, "/truth"));
   assert_ok(fare_store_close(&store));
   assert_near(again.joint->status.time, 0.4, 0);
   assert_ok(fare_joint_advance(again.joint, 0.7));
-  subject_draw(&s, "again", 1, x);
+  draw_joint(s.joint, "again", 1, x);
   assert_ok(s.joint->type->log_density(s.joint, 1, FARE_BLOCK, (const double *const *)x, log_p[0]));
   assert_ok(s.joint->type->log_density(again.joint, 1, FARE_BLOCK, (const double *const *)x, log_p[1]));
   assert_memory_equal(log_p[0], log_p[1], sizeof log_p[0]);
   assert_true(s.joint->status.error == again.joint->status.error);
   assert_ok(PetscFree(x[0]));
-  subject_free(&s);
-  subject_free(&again);
+  drop_joint(&s);
+  drop_joint(&again);
   remove(path);
-}
-
-static void refuse(const char *yaml, const char *why)
-{
-  subject s;
-
-  assert_int_equal(subject_try(PETSC_COMM_WORLD, yaml, &s), FARE_ERR_INPUT);
-  if (!strstr(fare_error_message(), why)) fail_msg("'%s' says nothing of '%s'", fare_error_message(), why);
-  subject_free(&s);
 }
 
 static void what_cannot_be_is_refused(void **state)
 {
 #define TWO "system: {name: product, copies: 2, unit: {name: prinz}, rotation: haar}\n"
   (void)state;
-  refuse("system: {name: prinz}\ninitial: {density: boltzmann}\ntruth: {kind: product, cells: 64}\n",
+  refuses_joint("system: {name: prinz}\ninitial: {density: boltzmann}\ntruth: {kind: product, cells: 64}\n",
     "system named product");
-  refuse(TWO
+  refuses_joint(TWO
     "initial: {density: gaussian, mean: [0, 0], sd: [0.1, 0.2]}\ntruth: {kind: product, cells: 64}\n",
     "one sd for all axes");
-  refuse(TWO "initial: {density: uniform}\ntruth: {kind: product, cells: 64}\n", "box of the state");
-  refuse(TWO
+  refuses_joint(TWO "initial: {density: uniform}\ntruth: {kind: product, cells: 64}\n", "box of the state");
+  refuses_joint(TWO
     "initial: {density: mixture, weights: [1, 1], mean: [0, 0, 1, 1], sd: [1, 1, 1, 1]}\ntruth: {kind: "
     "product, cells: 64}\n",
     "no product of blocks");
-  refuse(TWO "initial: {density: boltzmann}\ntruth: {kind: product, cells: [64, 64]}\n", "not of each copy");
-  refuse(TWO "initial: {density: boltzmann}\ntruth: {kind: product, cells: 65}\n", "even numbers");
+  refuses_joint(
+    TWO "initial: {density: boltzmann}\ntruth: {kind: product, cells: [64, 64]}\n", "not of each copy");
+  refuses_joint(TWO "initial: {density: boltzmann}\ntruth: {kind: product, cells: 65}\n", "even numbers");
 }
 
 static void rotated_products_have_no_conditionals(void **state)
 {
-  double  at[2] = {0, 0.1}, to[2];
-  subject s;
+  double        at[2] = {0, 0.1}, to[2];
+  joint_subject s;
 
   (void)state;
-  subject_make(TWO "initial: {density: boltzmann}\ntruth: {kind: product, cells: 64}\n", &s);
+  s = make_joint(TWO "initial: {density: boltzmann}\ntruth: {kind: product, cells: 64}\n");
   assert_int_equal(s.joint->type->rosenblatt(
                      s.joint, 1, (const double *const[]){&at[0], &at[1]}, (double *const[]){&to[0], &to[1]}),
     FARE_ERR_INPUT);
   assert_non_null(strstr(fare_error_message(), "no conditionals"));
-  subject_free(&s);
+  drop_joint(&s);
 }
 
 static const struct CMUnitTest tests[] = {
