@@ -423,4 +423,17 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(what_cannot_be_is_refused),
   cmocka_unit_test(rotated_products_have_no_conditionals),
 };
-FARE_TEST_MAIN(tests)
+/* Of the ranks depend only densities that move, and their files. */
+static const struct CMUnitTest parallel[] = {
+  cmocka_unit_test(traps_are_gaussians),
+  cmocka_unit_test(checkpoints_go_on),
+};
+
+int main(int argc, char **argv)
+{
+  const char *ranks = getenv("OMPI_COMM_WORLD_SIZE");
+
+  return ranks && atoi(ranks) > 1
+    ? fare_test_run(argc, argv, parallel, PETSC_STATIC_ARRAY_LENGTH(parallel))
+    : fare_test_run(argc, argv, tests, PETSC_STATIC_ARRAY_LENGTH(tests));
+}
