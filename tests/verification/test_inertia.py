@@ -172,7 +172,10 @@ def answers_fit(where: pathlib.Path) -> None:
     expect(abs(escape - 1) < 1e-3, "the mean time from the mode is not 1/rate", escape)
 
     box = "lower: [-2.6, -4.4], upper: [2.6, 4.4]"
-    sets = "kind: committor, a: {upper: [-0.8125, 4.4]}, b: {lower: [0.92083333333333, -4.4]}"
+    sets = (
+        "kind: committor, a: {upper: [-0.8125, 4.4]}, b: {lower: [0.92083333333333, -4.4]}, points:"
+        " [[-0.8124, 0.935]]"
+    )
     reaction = solve(where, double_well(0.35, 0.9, 0.1), "96, 80", box, sets)
     density = solve(where, double_well(0.35, 0.9, 0.1), "96, 80", box, "kind: stationary")["mesh density"]
     # paths backwards are paths with the other velocity
@@ -192,6 +195,9 @@ def answers_fit(where: pathlib.Path) -> None:
             for row in reaction["mesh committor"]
         ]
     )
+    leap = reaction["committor"][0]
+    print(f"committor where paths come out of a: {leap:.6f}, by its values beyond {q[48]:.6f}")
+    expect(abs(leap - q[48]) < 1e-3, "the leap at a set", (leap, q[48]))
     p = np.array([np.interp(-0.8125, x, row) for row in density]) / (density.sum() * 8.8 / 80 * 5.2 / 96)
     flux = (p * q * v)[v > 0].sum() * 8.8 / 80
     print(f"flux: {reaction['flux'].item():.8f}, through the boundary of a {flux:.8f}")
