@@ -28,7 +28,7 @@ def findings(study: Study) -> list[str]:
             " with."
         ]
     cells = " × ".join(str(n) for n in study.truth.cells)
-    error = highest(study.truth.error)
+    error = highest(study.truth.error_extrapolated)
     known = (
         f"its L1 error is estimated as {number(error)} at the most inaccurate time"
         if error > 0

@@ -77,8 +77,9 @@ double fare_truth_bytes(const fare_system *system, const fare_truth_options *opt
   const double    solver    = dim == 1 ? 3.0 * (1 + 2 * dim) + 6 : (1.5 * dim + 2.5) * (1 + coarser) + 20;
   const double    numbering = 2.5; /* of a grid's cells */
   const PetscBool general   = fare_rates_are_general(type);
-  const double    stepper = fare_system_is_gradient(system) ? 10 : 28, bound = options->estimate ? 10 : 1;
-  double          passing, rates = 2 * dim + (general ? 6 * dim : 0), each, cells = 1, layered = 1,
+  const double    stepper = fare_system_is_gradient(system) ? 10 : 28, bound = options->estimate ? 10 : 1,
+               better = options->extrapolate ? 4 : 0;
+  double passing, rates = 2 * dim + (general ? 6 * dim : 0), each, cells = 1, layered = 1,
                   companions = options->estimate ? 2 : 0, coarsest = options->estimate ? 1 : 0;
 
   if (general)
@@ -93,8 +94,8 @@ double fare_truth_bytes(const fare_system *system, const fare_truth_options *opt
   }
   each = layered * rates + cells * (solver + stepper + numbering);
   return 8 *
-    PetscMax(
-      layered * (rates + passing) + cells * numbering, each * (1 + companions + coarsest) + bound * cells);
+    PetscMax(layered * (rates + passing) + cells * numbering,
+      each * (1 + companions + coarsest) + (bound + better) * cells);
 }
 
 PetscErrorCode fare_truth_check_memory(
