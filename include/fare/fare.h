@@ -10,6 +10,8 @@
 #include <fare/store.h>
 #include <fare/box.h>
 #include <fare/system.h>
+#include <fare/mixture.h>
+#include <fare/product.h>
 #include <fare/initial.h>
 #include <fare/schedule.h>
 #include <fare/plugin.h>
@@ -19,6 +21,7 @@
 #include <fare/resolution.h>
 #include <fare/truth.h>
 #include <fare/ensemble.h>
+#include <fare/joint.h>
 #include <fare/learn.h>
 #include <fare/sampler.h>
 #include <fare/analysis.h>

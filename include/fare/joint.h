@@ -111,6 +111,8 @@ const fare_joint_type *fare_joint_type_find(const char *name);
 */
 void fare_joint_type_describe(const fare_joint_type *type, FILE *to);
 
+/** The key of the section `truth` that is not a kind's own: `kind`. */
+extern const fare_field fare_joint_kind_field[];
 /**
   Reads the section `truth` of a kind, and checks it. Not collective.
   @param type    the kind

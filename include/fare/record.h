@@ -143,7 +143,8 @@ PetscErrorCode fare_record_mesh(fare_record *record, const char *name, const cha
 */
 PetscErrorCode fare_record_species(fare_record *record, const char *name, const fare_ensemble *ensemble);
 /**
-  Names the axes that the components x, y, z of a species' positions lie along. Collective.
+  Names the axes that the components x, y, z (x1, x2, ... beyond three) of a species' positions lie along.
+  Collective.
 
   @param record   within a snapshot
   @param name     of the species, which is there

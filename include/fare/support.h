@@ -27,8 +27,9 @@ enum { FARE_EXIT_DONE = 0, FARE_EXIT_FAILED = 1, FARE_EXIT_INPUT = 2, FARE_EXIT_
 /**
   Starts MPI and PETSc, tells Open MPI how unless its variables are set (a process alone looks for no network;
   ranks that wait yield their cores), keeps our errors to one line, writes a line for a rank that crashes (not
-  with PETSc's option -no_signal_handler), and holds BLAS to one thread per rank. A closed pipe ends a program
-  without a word, or with such a line where fare_doing() has told what it does. Collective.
+  with PETSc's option -no_signal_handler), and holds BLAS to one thread per rank. An OpenBLAS that does not
+  know this processor is given kernels for its instructions, unless OPENBLAS_CORETYPE is set. A closed pipe
+  ends a program without a word, or with such a line where fare_doing() has told what it does. Collective.
   @param argc number of PETSc's options, as of main()
   @param argv these options
   @return 0 or an error code

@@ -19,6 +19,7 @@ typedef enum {
 
 /** How a truth is computed: the section `truth:` of a plan. */
 typedef struct {
+  int kind; /**< 0: a grid; other kinds have options of their own, see fare/joint.h */
   /** per axis; even, because the error estimate compares with half as many; empty where accuracy is given */
   fare_integers cells;
   /** total L1 error asked for at every snapshot, for fare_truth_fit; 0: cells and tolerance are as given */

@@ -74,6 +74,17 @@ class Truth:
 
 
 @dataclass(frozen=True)
+class Joint:
+    """What a truth that is not one grid says of itself."""
+
+    kind: str
+    system: str
+    seconds: float
+    series: dict[str, Array]
+    """By name, one entry per time: error, entropy and what else this kind knows."""
+
+
+@dataclass(frozen=True)
 class Ensemble:
     """A method and what it has cost: seconds of the slowest rank, evaluations of all ranks."""
 

@@ -54,7 +54,11 @@ static const char *const end_names[] = {
 
 static const char *const scheme_names[] = {"auto", "fitted", "high_order", NULL};
 
+static const char *const kind_names[] = {"grid", NULL};
+
 const fare_field fare_truth_fields[] = {
+  {"kind", FARE_CHOICE, offsetof(fare_truth_options, kind), "grid", 0, 0, kind_names, "",
+    "how it is computed: on one grid, or another of `fare list truths`, each with keys of its own"},
   {"cells", FARE_INTEGERS, offsetof(fare_truth_options, cells), "", 4, FARE_CELLS_MAX, NULL, "",
     "cells per axis, each even; or give accuracy"},
   {"accuracy", FARE_REAL, offsetof(fare_truth_options, accuracy), "0", 0, 1, NULL, "",

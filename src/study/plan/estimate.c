@@ -117,6 +117,7 @@ PetscErrorCode fare_plan_estimate(const fare_plan *plan, int ranks, FILE *to)
 
   PetscFunctionBegin;
   if (plan->has_truth) print_truth(plan, to);
+  if (plan->joint) fprintf(to, "truth       %s, %d axes, no grid\n", plan->joint->name, dim);
   for (size_t i = 0; i < plan->ensembles; i++) {
     const fare_plan_ensemble *e     = &plan->ensemble[i];
     const double              bytes = (double)e->particles * (double)fare_ensemble_bytes(dim);

@@ -366,6 +366,45 @@ static void print_truth(const fare_results *r, FILE *to)
       1 - last->survival, last->survival, last->exit_flux);
 }
 
+/* "; WHAT VALUE", where there is something to tell. */
+static void print_number(const char *what, const char *format, double value, FILE *to)
+{
+  if (!(value > 0)) return;
+  fprintf(to, "; %s ", what);
+  fprintf(to, format, value);
+}
+
+/* A truth that is not one grid. */
+static void print_joint(const fare_results *r, FILE *to)
+{
+  const fare_joint_status *first = r->joint, *last;
+
+  if (!first) return;
+  last = &first[r->plan->snapshots.count - 1];
+  fprintf(to, "\nTruth (%s, %d axes): ", r->plan->joint->name, fare_system_dimension(r->plan->system));
+  if (isnan(last->error))
+    fprintf(to, "its error is not estimated");
+  else
+    fprintf(to, "largest estimated L1 error %.1e", largest(r, &first->error, sizeof *first));
+  print_number("of cells", "%.1e", largest(r, &first->error_space, sizeof *first), to);
+  print_number("of time steps", "%.1e", largest(r, &first->error_time, sizeof *first), to);
+  print_number("of ranks", "%.1e", largest(r, &first->error_rank, sizeof *first), to);
+  if (!isnan(last->mass_drift)) fprintf(to, "; mass conserved to %.0e", last->mass_drift);
+  print_number("largest rank", "%.0f", last->rank, to);
+  print_number("discarded weight", "%.1e", last->discarded, to);
+  print_number("largest clipped share of a draw", "%.1e", last->clipped, to);
+  fprintf(to, "; %.1f s\n", last->seconds);
+  if (!isnan(last->entropy)) fprintf(to, "       entropy at time %g: %.6g", last->time, last->entropy);
+  if (!isnan(last->entropy_error)) fprintf(to, " +- %.1e", last->entropy_error);
+  if (!isnan(last->entropy)) fprintf(to, " nats\n");
+  if (!isnan(last->equilibrium))
+    fprintf(to, "       divergence from equilibrium at time %g: %.6g", last->time, last->equilibrium);
+  if (!isnan(last->equilibrium_error)) fprintf(to, " +- %.1e", last->equilibrium_error);
+  if (!isnan(last->equilibrium)) fprintf(to, " nats\n");
+  if (r->plan->ensembles && !r->comparisons)
+    fprintf(to, "       ensembles are not compared with it: measures on bins need a grid\n");
+}
+
 /* Samples against their model density. */
 static void print_convergence(const fare_results *r, FILE *to)
 {
@@ -416,6 +455,7 @@ PetscErrorCode fare_results_print(const fare_results *r, FILE *to)
   if (!ranking.lines) print_costs(r, to);
   PetscCall(fare_ranking_free(&ranking));
   print_truth(r, to);
+  print_joint(r, to);
   print_thermo(r, to);
   fare_analyses_print(r->analysis, to);
   print_convergence(r, to);

@@ -74,6 +74,7 @@ static PetscErrorCode measure_ensemble(
   fare_binned               samples;
 
   PetscFunctionBegin;
+  if (!s->binning) PetscFunctionReturn(0);
   PetscCall(fare_binning_ensemble(s->binning, ensemble, &samples));
   fare_results_keep(&s->results, e->name, k, s->binning, &samples);
   if (s->truth) {
@@ -125,6 +126,8 @@ static PetscErrorCode advance_truth(fare_run *s, PetscInt64 k, PetscBool is_new)
     code = fare_thermo_advance(s->thermo, t);
   else if (s->truth)
     code = fare_truth_advance(s->truth, t);
+  else if (s->joint)
+    code = fare_joint_advance(s->joint, t);
   if (code && code != FARE_ERR_STOPPED) s->truth_lost = PETSC_TRUE;
   PetscFunctionReturn(code);
 }
@@ -247,6 +250,20 @@ static PetscErrorCode record_truth(fare_run *s, PetscInt64 k)
   PetscFunctionReturn(0);
 }
 
+/* What the truth knows of itself; a kind does not have every number. */
+static PetscErrorCode record_joint(fare_run *s, PetscInt64 k)
+{
+  const fare_joint_status *status = &s->joint->status;
+
+  PetscFunctionBegin;
+  s->results.joint[k] = *status;
+  for (const fare_column *c = fare_joint_columns; c->name; c++) {
+    if (!isnan(fare_column_value(c, status)))
+      PetscCall(fare_record_number(s->record, "truth", c->name, fare_column_value(c, status)));
+  }
+  PetscFunctionReturn(0);
+}
+
 /*
   All particles on the grid of the truth, beside its density: what is left of them where a part alone is
   written.
@@ -310,6 +327,7 @@ static PetscErrorCode write_snapshot(fare_run *s, PetscInt64 k)
   PetscCall(fare_record_begin(s->record, k, fare_schedule_time(schedule, k),
     (schedule->end - schedule->start) / (double)(schedule->count - 1)));
   if (s->truth) PetscCall(record_truth(s, k));
+  if (s->joint) PetscCall(record_joint(s, k));
   for (size_t i = 0; i < s->plan->ensembles; i++) {
     if (s->results.failure[i]) continue;
     PetscCall(fare_record_species(s->record, s->plan->ensemble[i].name, s->ensemble[i]));
@@ -358,9 +376,12 @@ PetscErrorCode fare_run_replay(fare_run *s, PetscInt64 k, PetscBool measured)
   truth_bins bins;
 
   PetscFunctionBegin;
-  if (!s->truth) PetscFunctionReturn(0);
+  if (!s->truth && !s->joint) PetscFunctionReturn(0);
   PetscCall(advance_truth(s, k, PETSC_FALSE));
-  s->results.truth[k] = *fare_truth_get_status(s->truth);
+  if (s->joint)
+    s->results.joint[k] = s->joint->status;
+  else
+    s->results.truth[k] = *fare_truth_get_status(s->truth);
   if (measured) PetscFunctionReturn(0);
   PetscCall(bin_truth(s, k, &bins));
   for (size_t i = 0; i < s->plan->ensembles; i++) {
