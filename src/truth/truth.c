@@ -37,13 +37,16 @@
 struct fare_truth {
   const fare_system *system;
   /* half_grid: NULL without estimate; quarter_grid: where cells are no multiple of 4, too */
-  fare_grid        *grid, *half_grid, *quarter_grid;
-  fare_evolution   *main, *half, *half_tighter, *quarter;
-  fare_estimate    *estimate;
-  Vec               error_field, half_difference;
-  double            layer[FARE_DIM_MAX][2]; /* of the start, at each end; see ends.c */
-  PetscBool         high_order;             /* its scheme */
-  fare_truth_status status;
+  fare_grid      *grid, *half_grid, *quarter_grid;
+  fare_evolution *main, *half, *half_tighter, *quarter;
+  fare_estimate  *estimate;
+  Vec             error_field, half_difference;
+  /* NULL where nothing is extrapolated; masses that are, and their error field */
+  fare_extrapolation *extrapolation;
+  Vec                 better, better_error;
+  double              layer[FARE_DIM_MAX][2]; /* of the start, at each end; see ends.c */
+  PetscBool           high_order;             /* its scheme */
+  fare_truth_status   status;
 };
 
 static const char *const end_names[] = {
@@ -69,9 +72,9 @@ const fare_field fare_truth_fields[] = {
     "per axis; periodic where the system is, reflecting elsewhere, unless given"},
   {"tolerance", FARE_REAL, offsetof(fare_truth_options, tolerance), "1e-8", 1e-14, 0.1, NULL, "",
     "estimated L1 error that one time step may add"},
-  {"extrapolate", FARE_BOOLEAN, offsetof(fare_truth_options, extrapolate), "false", 0, 0, NULL, "",
-    "also record the density with its estimated error added: of higher order where it is smooth, but it may "
-    "be negative"},
+  {"extrapolate", FARE_BOOLEAN, offsetof(fare_truth_options, extrapolate), "true", 0, 0, NULL, "",
+    "compare with the density that truth and companions give together, of the next order in space, where it "
+    "is smooth; false where estimate is"},
   {"estimate", FARE_BOOLEAN, offsetof(fare_truth_options, estimate), "true", 0, 0, NULL, "",
     "also evolve coarser companions to estimate the error"},
   {"fit_domain", FARE_BOOLEAN, offsetof(fare_truth_options, fit_domain), "false", 0, 0, NULL, "",
@@ -158,9 +161,10 @@ PetscErrorCode fare_truth_options_from_config(
     FARE_REFUSE(node, "missing key 'cells' (cells per axis), or 'accuracy' instead");
   if (options->cells.count && options->accuracy > 0)
     FARE_REFUSE(fare_node_find(node, "accuracy"), "give either cells or accuracy, which chooses them");
-  if (options->extrapolate && !options->estimate)
+  if (options->extrapolate && !options->estimate && fare_node_find(node, "extrapolate"))
     FARE_REFUSE(
       fare_node_find(node, "extrapolate"), "extrapolation needs the estimate, which is switched off");
+  if (!options->estimate) options->extrapolate = PETSC_FALSE;
   if (options->accuracy > 0 && !options->estimate)
     FARE_REFUSE(fare_node_find(node, "accuracy"), "an accuracy needs the estimate, which is switched off");
   if (options->cells.count) PetscCall(check_count(node, "cells", dim, options->cells.count));
@@ -323,19 +327,17 @@ static double hidden_by_layers(const fare_truth *truth)
   What cells at the ends hide from the companions: at others now, and since the start at those that absorb,
   though no more than what is left.
 */
-static PetscErrorCode add_ends(fare_truth *truth)
+static PetscErrorCode hidden_by_ends(const fare_truth *truth, double *hidden)
 {
-  fare_truth_status *status = &truth->status;
-  double             now[FARE_DIM_MAX][2], singular;
-  PetscScalar        left;
+  double      now[FARE_DIM_MAX][2], singular;
+  PetscScalar left;
 
   PetscFunctionBegin;
-  PetscCall(
-    fare_ends_look(truth->grid, truth->main->system, status->time, truth->main->masses, now, &singular));
+  PetscCall(fare_ends_look(
+    truth->grid, truth->main->system, truth->status.time, truth->main->masses, now, &singular));
   PetscCall(VecSum(truth->main->masses, &left));
   if (!truth->main->steps) singular = 0;
-  status->error_space =
-    PetscMax(status->error_space, PetscMax(PetscMin(hidden_by_layers(truth), left), singular));
+  *hidden = PetscMax(PetscMin(hidden_by_layers(truth), left), singular);
   PetscFunctionReturn(0);
 }
 
@@ -357,11 +359,35 @@ static double dropped_share(const fare_truth *truth)
   return 2 * truth->main->dropped;
 }
 
+/* Takes the extrapolated masses where they are known better. They have part of the half grid's error in time.
+ */
+static PetscErrorCode extrapolate(fare_truth *truth, double ratio, double hidden)
+{
+  fare_truth_status *status = &truth->status;
+  PetscBool          smooth = PETSC_FALSE;
+  double             error;
+
+  PetscFunctionBegin;
+  status->extrapolated       = PETSC_FALSE;
+  status->error_extrapolated = status->error;
+  if (truth->extrapolation)
+    PetscCall(fare_estimate_is_smooth(truth->estimate, truth->quarter->masses, ratio, status, &smooth));
+  if (!smooth) PetscFunctionReturn(0);
+  PetscCall(fare_extrapolate(truth->extrapolation, truth->main->masses, truth->half->masses,
+    truth->quarter->masses, ratio, status->observed, truth->better, truth->better_error, &error));
+  error = PetscMax(error + fare_estimate_rest_error(truth->estimate), hidden) +
+    ratio / (ratio - 1) * status->error_time;
+  if (error >= status->error) PetscFunctionReturn(0);
+  status->extrapolated       = PETSC_TRUE;
+  status->error_extrapolated = error;
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode estimate_error(fare_truth *truth)
 {
   fare_truth_status *status = &truth->status;
   PetscReal          norm;
-  double             ratio;
+  double             ratio, hidden = 0;
 
   PetscFunctionBegin;
   if (truth->high_order)
@@ -374,9 +400,11 @@ static PetscErrorCode estimate_error(fare_truth *truth)
     PetscMax(time_share(truth) * norm, LATEST_SHARE * truth->main->last_error) + dropped_share(truth);
   PetscCall(fare_estimate_space(truth->estimate, truth->main->masses, truth->half->masses,
     truth->quarter ? truth->quarter->masses : NULL, ratio, truth->error_field, status));
-  PetscCall(add_ends(truth));
-  status->error   = status->error_space + status->error_time;
-  status->nominal = ratio;
+  PetscCall(hidden_by_ends(truth, &hidden));
+  status->error_space = PetscMax(status->error_space, hidden);
+  status->error       = status->error_space + status->error_time;
+  status->nominal     = ratio;
+  PetscCall(extrapolate(truth, ratio, hidden));
   if (truth->high_order) ratio = truth->main->absorbs ? LOW_RATIO : NUMBERS_RATIO;
   status->ratio = status->observed > 0 ? PetscMin(ratio, PetscMax(status->observed, FARE_RATIO_MIN))
                                        : PetscMin(ratio, FARE_RATIO_UNSEEN);
@@ -468,6 +496,11 @@ PetscErrorCode fare_truth_create(MPI_Comm comm, const fare_system *system, const
       t->grid, t->half_grid, t->quarter_grid, system, initial, t->high_order, &t->estimate));
     PetscCall(fare_ends_look(t->grid, system, start, masses, t->layer, &singular));
   }
+  if (options->extrapolate && t->quarter_grid && !t->high_order) {
+    PetscCall(fare_extrapolation_create(t->half_grid, t->quarter_grid, &t->extrapolation));
+    PetscCall(VecDuplicate(masses, &t->better));
+    PetscCall(VecDuplicate(masses, &t->better_error));
+  }
   PetscCall(update_status(t));
   PetscFunctionReturn(0);
 }
@@ -536,6 +569,9 @@ PetscErrorCode fare_truth_destroy(fare_truth **truth)
   PetscCall(fare_estimate_destroy(&t->estimate));
   PetscCall(VecDestroy(&t->error_field));
   PetscCall(VecDestroy(&t->half_difference));
+  PetscCall(fare_extrapolation_destroy(&t->extrapolation));
+  PetscCall(VecDestroy(&t->better));
+  PetscCall(VecDestroy(&t->better_error));
   PetscCall(fare_grid_destroy(&t->grid));
   PetscCall(fare_grid_destroy(&t->half_grid));
   PetscCall(fare_grid_destroy(&t->quarter_grid));
@@ -614,6 +650,21 @@ Vec fare_truth_masses(const fare_truth *truth)
 Vec fare_truth_error_field(const fare_truth *truth)
 {
   return truth->error_field;
+}
+
+PetscBool fare_truth_extrapolates(const fare_truth *truth)
+{
+  return truth->extrapolation ? PETSC_TRUE : PETSC_FALSE;
+}
+
+Vec fare_truth_compared(const fare_truth *truth)
+{
+  return truth->status.extrapolated ? truth->better : truth->main->masses;
+}
+
+Vec fare_truth_compared_error(const fare_truth *truth)
+{
+  return truth->status.extrapolated ? truth->better_error : truth->error_field;
 }
 
 const fare_truth_status *fare_truth_get_status(const fare_truth *truth)
