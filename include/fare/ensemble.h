@@ -44,9 +44,14 @@ static inline fare_block fare_ensemble_block(const fare_ensemble *ensemble, int6
                                               : FARE_BLOCK,
        .weight                   = ensemble->weight ? ensemble->weight + first : NULL};
 
-  for (int axis = 0; axis < FARE_AXES_MAX; axis++)
-    block.x[axis] = ensemble->x[axis] ? ensemble->x[axis] + first : NULL;
+  for (int axis = 0; axis < ensemble->dim; axis++) block.x[axis] = ensemble->x[axis] + first;
   return block;
+}
+
+/** Rows of a block, as kernels take them: row[axis] becomes at[axis], up to dim. */
+static inline void fare_block_rows(int dim, double at[][FARE_BLOCK], double *row[])
+{
+  for (int axis = 0; axis < dim; axis++) row[axis] = at[axis];
 }
 
 /**

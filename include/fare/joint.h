@@ -72,6 +72,11 @@ typedef struct {
     independent exactly for draws from the truth. NULL: the kind has no conditionals. Not collective.
   */
   PetscErrorCode (*rosenblatt)(fare_joint *joint, int64_t n, const double *const x[], double *const u[]);
+  /** Number of modes that the truth names, whose populations are compared. NULL: it names none. Not
+   * collective. */
+  int (*modes)(const fare_joint *joint);
+  /** The mode of each of n points, from 0; with `modes`. Not collective. */
+  PetscErrorCode (*mode_of)(fare_joint *joint, int64_t n, const double *const x[], int mode[]);
   const char *no_marginal;   /**< why there is none, and what would have; NULL where there is */
   const char *no_rosenblatt; /**< the same of rosenblatt */
   /** members of the state that a run needs to go on, besides the fields; NULL: none */
@@ -111,6 +116,8 @@ const fare_joint_type *fare_joint_type_find(const char *name);
 */
 void fare_joint_type_describe(const fare_joint_type *type, FILE *to);
 
+/** The key of the section `truth` that is not a kind's own: `kind`. */
+extern const fare_field fare_joint_kind_field[];
 /**
   Reads the section `truth` of a kind, and checks it. Not collective.
   @param type    the kind

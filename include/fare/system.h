@@ -141,6 +141,22 @@ const char *fare_waveform_description_at(size_t i);
 */
 PetscErrorCode fare_waveform_describe(const char *name, FILE *to);
 
+/**
+  Names of all systems: the types of the library, and then those that are made of others or of matrices. Not
+  collective.
+  @param i       from 0
+  @param summary one line about it; NULL past the last
+  @return the name, as in studies; NULL past the last
+*/
+const char *fare_system_name_at(size_t i, const char **summary);
+/**
+  Describes a system of that list, with its keys and parameters, for people. Not collective.
+  @param name its name
+  @param to   where to
+  @return 0 or an error code
+*/
+PetscErrorCode fare_system_describe(const char *name, FILE *to);
+
 /** A system: a type with a dimension, values of its parameters, and what drives them. */
 typedef struct fare_system fare_system;
 

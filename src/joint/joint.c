@@ -30,7 +30,7 @@ const fare_joint_type *fare_joint_type_find(const char *name)
 
 void fare_joint_type_describe(const fare_joint_type *type, FILE *to)
 {
-  fprintf(to, "truth of kind %s: %s\n%s\n\n", type->name, type->summary, type->reference);
+  fprintf(to, "truth %s: %s\n%s\n\n", type->name, type->summary, type->reference);
   fare_fields_describe(type->fields, to);
 }
 
@@ -38,7 +38,7 @@ void fare_joint_type_describe(const fare_joint_type *type, FILE *to)
 typedef struct {
   char *kind;
 } chosen;
-static const fare_field kind_field[] = {
+const fare_field fare_joint_kind_field[] = {
   {"kind", FARE_STRING, offsetof(chosen, kind), "grid", 0, 0, NULL, "", "how the truth is computed"},
   FARE_FIELDS_END,
 };
@@ -51,7 +51,7 @@ PetscErrorCode fare_joint_options_read(const fare_joint_type *type, const fare_n
   PetscFunctionBegin;
   *options = calloc(1, type->size);
   if (!*options) FARE_FAIL(FARE_ERR_FAILED, "out of memory for a truth of kind %s", type->name);
-  code = fare_fields_read(type->fields, kind_field, node, *options);
+  code = fare_fields_read(type->fields, fare_joint_kind_field, node, *options);
   if (!code && type->check) {
     code = type->check(*options, system, initial);
     if (code == FARE_ERR_INPUT) code = fare_node_error(node, "%s", fare_error_message());

@@ -37,13 +37,16 @@
 struct fare_truth {
   const fare_system *system;
   /* half_grid: NULL without estimate; quarter_grid: where cells are no multiple of 4, too */
-  fare_grid        *grid, *half_grid, *quarter_grid;
-  fare_evolution   *main, *half, *half_tighter, *quarter;
-  fare_estimate    *estimate;
-  Vec               error_field, half_difference;
-  double            layer[FARE_DIM_MAX][2]; /* of the start, at each end; see ends.c */
-  PetscBool         high_order;             /* its scheme */
-  fare_truth_status status;
+  fare_grid      *grid, *half_grid, *quarter_grid;
+  fare_evolution *main, *half, *half_tighter, *quarter;
+  fare_estimate  *estimate;
+  Vec             error_field, half_difference;
+  /* NULL where nothing is extrapolated; masses that are, and their error field */
+  fare_extrapolation *extrapolation;
+  Vec                 better, better_error;
+  double              layer[FARE_DIM_MAX][2]; /* of the start, at each end; see ends.c */
+  PetscBool           high_order;             /* its scheme */
+  fare_truth_status   status;
 };
 
 static const char *const end_names[] = {
@@ -51,7 +54,11 @@ static const char *const end_names[] = {
 
 static const char *const scheme_names[] = {"auto", "fitted", "high_order", NULL};
 
+static const char *const kind_names[] = {"grid", NULL};
+
 const fare_field fare_truth_fields[] = {
+  {"kind", FARE_CHOICE, offsetof(fare_truth_options, kind), "grid", 0, 0, kind_names, "",
+    "how it is computed: on one grid, or another of `fare list truths`, each with keys of its own"},
   {"cells", FARE_INTEGERS, offsetof(fare_truth_options, cells), "", 4, FARE_CELLS_MAX, NULL, "",
     "cells per axis, each even; or give accuracy"},
   {"accuracy", FARE_REAL, offsetof(fare_truth_options, accuracy), "0", 0, 1, NULL, "",
@@ -65,9 +72,9 @@ const fare_field fare_truth_fields[] = {
     "per axis; periodic where the system is, reflecting elsewhere, unless given"},
   {"tolerance", FARE_REAL, offsetof(fare_truth_options, tolerance), "1e-8", 1e-14, 0.1, NULL, "",
     "estimated L1 error that one time step may add"},
-  {"extrapolate", FARE_BOOLEAN, offsetof(fare_truth_options, extrapolate), "false", 0, 0, NULL, "",
-    "also record the density with its estimated error added: of higher order where it is smooth, but it may "
-    "be negative"},
+  {"extrapolate", FARE_BOOLEAN, offsetof(fare_truth_options, extrapolate), "true", 0, 0, NULL, "",
+    "compare with the density that truth and companions give together, of the next order in space, where it "
+    "is smooth; false where estimate is"},
   {"estimate", FARE_BOOLEAN, offsetof(fare_truth_options, estimate), "true", 0, 0, NULL, "",
     "also evolve coarser companions to estimate the error"},
   {"fit_domain", FARE_BOOLEAN, offsetof(fare_truth_options, fit_domain), "false", 0, 0, NULL, "",
@@ -154,9 +161,10 @@ PetscErrorCode fare_truth_options_from_config(
     FARE_REFUSE(node, "missing key 'cells' (cells per axis), or 'accuracy' instead");
   if (options->cells.count && options->accuracy > 0)
     FARE_REFUSE(fare_node_find(node, "accuracy"), "give either cells or accuracy, which chooses them");
-  if (options->extrapolate && !options->estimate)
+  if (options->extrapolate && !options->estimate && fare_node_find(node, "extrapolate"))
     FARE_REFUSE(
       fare_node_find(node, "extrapolate"), "extrapolation needs the estimate, which is switched off");
+  if (!options->estimate) options->extrapolate = PETSC_FALSE;
   if (options->accuracy > 0 && !options->estimate)
     FARE_REFUSE(fare_node_find(node, "accuracy"), "an accuracy needs the estimate, which is switched off");
   if (options->cells.count) PetscCall(check_count(node, "cells", dim, options->cells.count));
@@ -249,7 +257,7 @@ static PetscErrorCode create_evolution(const fare_truth *truth, const fare_grid 
 
   PetscFunctionBegin;
   if (truth->high_order)
-    PetscCall(fare_evolution_create_transport(grid, truth->system, start, masses, e));
+    PetscCall(fare_evolution_create_transport(grid, truth->system, start, tolerance, masses, e));
   else
     PetscCall(fare_evolution_create(grid, truth->system, start, tolerance, bound, masses, e));
   (*e)->parts = parts;
@@ -319,19 +327,17 @@ static double hidden_by_layers(const fare_truth *truth)
   What cells at the ends hide from the companions: at others now, and since the start at those that absorb,
   though no more than what is left.
 */
-static PetscErrorCode add_ends(fare_truth *truth)
+static PetscErrorCode hidden_by_ends(const fare_truth *truth, double *hidden)
 {
-  fare_truth_status *status = &truth->status;
-  double             now[FARE_DIM_MAX][2], singular;
-  PetscScalar        left;
+  double      now[FARE_DIM_MAX][2], singular;
+  PetscScalar left;
 
   PetscFunctionBegin;
-  PetscCall(
-    fare_ends_look(truth->grid, truth->main->system, status->time, truth->main->masses, now, &singular));
+  PetscCall(fare_ends_look(
+    truth->grid, truth->main->system, truth->status.time, truth->main->masses, now, &singular));
   PetscCall(VecSum(truth->main->masses, &left));
   if (!truth->main->steps) singular = 0;
-  status->error_space =
-    PetscMax(status->error_space, PetscMax(PetscMin(hidden_by_layers(truth), left), singular));
+  *hidden = PetscMax(PetscMin(hidden_by_layers(truth), left), singular);
   PetscFunctionReturn(0);
 }
 
@@ -347,11 +353,41 @@ static double time_share(const fare_truth *truth)
   return truth->high_order ? STEP_SHARE / (longer * longer) : TIME_SHARE;
 }
 
+/* What has been taken off cells that held next to nothing, and what the others got for it. */
+static double dropped_share(const fare_truth *truth)
+{
+  return 2 * truth->main->dropped;
+}
+
+/* Takes the extrapolated masses where they are known better. They have part of the half grid's error in time.
+ */
+static PetscErrorCode extrapolate(fare_truth *truth, double ratio, double hidden)
+{
+  fare_truth_status *status = &truth->status;
+  PetscBool          smooth = PETSC_FALSE;
+  double             error;
+
+  PetscFunctionBegin;
+  status->extrapolated       = PETSC_FALSE;
+  status->error_extrapolated = status->error;
+  if (truth->extrapolation)
+    PetscCall(fare_estimate_is_smooth(truth->estimate, truth->quarter->masses, ratio, status, &smooth));
+  if (!smooth) PetscFunctionReturn(0);
+  PetscCall(fare_extrapolate(truth->extrapolation, truth->main->masses, truth->half->masses,
+    truth->quarter->masses, ratio, status->observed, truth->better, truth->better_error, &error));
+  error = PetscMax(error + fare_estimate_rest_error(truth->estimate), hidden) +
+    ratio / (ratio - 1) * status->error_time;
+  if (error >= status->error) PetscFunctionReturn(0);
+  status->extrapolated       = PETSC_TRUE;
+  status->error_extrapolated = error;
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode estimate_error(fare_truth *truth)
 {
   fare_truth_status *status = &truth->status;
   PetscReal          norm;
-  double             ratio;
+  double             ratio, hidden = 0;
 
   PetscFunctionBegin;
   if (truth->high_order)
@@ -360,12 +396,15 @@ static PetscErrorCode estimate_error(fare_truth *truth)
     PetscCall(fare_operator_ratio(truth->half->op, truth->half->masses, &ratio));
   PetscCall(VecWAXPY(truth->half_difference, -1, truth->half_tighter->masses, truth->half->masses));
   PetscCall(VecNorm(truth->half_difference, NORM_1, &norm));
-  status->error_time = PetscMax(time_share(truth) * norm, LATEST_SHARE * truth->main->last_error);
+  status->error_time =
+    PetscMax(time_share(truth) * norm, LATEST_SHARE * truth->main->last_error) + dropped_share(truth);
   PetscCall(fare_estimate_space(truth->estimate, truth->main->masses, truth->half->masses,
     truth->quarter ? truth->quarter->masses : NULL, ratio, truth->error_field, status));
-  PetscCall(add_ends(truth));
-  status->error   = status->error_space + status->error_time;
-  status->nominal = ratio;
+  PetscCall(hidden_by_ends(truth, &hidden));
+  status->error_space = PetscMax(status->error_space, hidden);
+  status->error       = status->error_space + status->error_time;
+  status->nominal     = ratio;
+  PetscCall(extrapolate(truth, ratio, hidden));
   if (truth->high_order) ratio = truth->main->absorbs ? LOW_RATIO : NUMBERS_RATIO;
   status->ratio = status->observed > 0 ? PetscMin(ratio, PetscMax(status->observed, FARE_RATIO_MIN))
                                        : PetscMin(ratio, FARE_RATIO_UNSEEN);
@@ -392,8 +431,8 @@ static PetscErrorCode absorbed(fare_truth *truth)
   if (!truth->half_grid) PetscFunctionReturn(0);
   PetscCall(fare_evolution_absorbed(truth->half, &half[0], rate));
   PetscCall(fare_evolution_absorbed(truth->half_tighter, &half[1], rate));
-  status->survival_error =
-    fabs(status->survival - half[0]) / (ratio - 1) + TIME_SHARE * fabs(half[0] - half[1]);
+  status->survival_error = fabs(status->survival - half[0]) / (ratio - 1) +
+    TIME_SHARE * fabs(half[0] - half[1]) + dropped_share(truth);
   status->survival_error =
     PetscMax(status->survival_error, PetscMin(hidden_by_layers(truth), status->survival));
   for (int end = 0; end < 2 * FARE_DIM_MAX; end++) {
@@ -401,7 +440,8 @@ static PetscErrorCode absorbed(fare_truth *truth)
                  tighter = truth->half_tighter->exits.absorbed[end / 2][end % 2];
 
     status->absorbed_error[end / 2][end % 2] =
-      fabs(status->absorbed[end / 2][end % 2] - coarse) / (ratio - 1) + TIME_SHARE * fabs(coarse - tighter);
+      fabs(status->absorbed[end / 2][end % 2] - coarse) / (ratio - 1) + TIME_SHARE * fabs(coarse - tighter) +
+      dropped_share(truth);
     if (truth->main->steps)
       status->absorbed_error[end / 2][end % 2] =
         PetscMax(status->absorbed_error[end / 2][end % 2], truth->layer[end / 2][end % 2]);
@@ -455,6 +495,11 @@ PetscErrorCode fare_truth_create(MPI_Comm comm, const fare_system *system, const
     PetscCall(fare_estimate_create(
       t->grid, t->half_grid, t->quarter_grid, system, initial, t->high_order, &t->estimate));
     PetscCall(fare_ends_look(t->grid, system, start, masses, t->layer, &singular));
+  }
+  if (options->extrapolate && t->quarter_grid && !t->high_order) {
+    PetscCall(fare_extrapolation_create(t->half_grid, t->quarter_grid, &t->extrapolation));
+    PetscCall(VecDuplicate(masses, &t->better));
+    PetscCall(VecDuplicate(masses, &t->better_error));
   }
   PetscCall(update_status(t));
   PetscFunctionReturn(0);
@@ -524,6 +569,9 @@ PetscErrorCode fare_truth_destroy(fare_truth **truth)
   PetscCall(fare_estimate_destroy(&t->estimate));
   PetscCall(VecDestroy(&t->error_field));
   PetscCall(VecDestroy(&t->half_difference));
+  PetscCall(fare_extrapolation_destroy(&t->extrapolation));
+  PetscCall(VecDestroy(&t->better));
+  PetscCall(VecDestroy(&t->better_error));
   PetscCall(fare_grid_destroy(&t->grid));
   PetscCall(fare_grid_destroy(&t->half_grid));
   PetscCall(fare_grid_destroy(&t->quarter_grid));
@@ -574,7 +622,7 @@ PetscErrorCode fare_truth_load(fare_truth *truth, int part, const double numbers
   PetscCall(load_doubt(numbers + DOUBT, &truth->status));
   if (part < fare_truth_parts(truth) - 1) PetscFunctionReturn(0);
   /* the estimate asks them about the scheme's order */
-  if (truth->half) PetscCall(fare_operator_rates(truth->half->op, truth->half->before));
+  if (truth->half && !truth->high_order) PetscCall(fare_operator_rates(truth->half->op, truth->half->before));
   PetscCall(update_status(truth));
   PetscFunctionReturn(0);
 }
@@ -602,6 +650,21 @@ Vec fare_truth_masses(const fare_truth *truth)
 Vec fare_truth_error_field(const fare_truth *truth)
 {
   return truth->error_field;
+}
+
+PetscBool fare_truth_extrapolates(const fare_truth *truth)
+{
+  return truth->extrapolation ? PETSC_TRUE : PETSC_FALSE;
+}
+
+Vec fare_truth_compared(const fare_truth *truth)
+{
+  return truth->status.extrapolated ? truth->better : truth->main->masses;
+}
+
+Vec fare_truth_compared_error(const fare_truth *truth)
+{
+  return truth->status.extrapolated ? truth->better_error : truth->error_field;
 }
 
 const fare_truth_status *fare_truth_get_status(const fare_truth *truth)

@@ -31,6 +31,25 @@ PetscErrorCode fare_estimate_space(fare_estimate *estimate, Vec masses, Vec half
   Vec error_field, fare_truth_status *status);
 PetscErrorCode fare_estimate_destroy(fare_estimate **estimate);
 /*
+  Of the masses that fare_estimate_space() was last given: the part of error_space that no grid shows; and
+  whether three grids show a smooth error that falls as the scheme lets it, so that what they have in common
+  may be extrapolated. Collective.
+*/
+double         fare_estimate_rest_error(const fare_estimate *estimate);
+PetscErrorCode fare_estimate_is_smooth(
+  fare_estimate *estimate, Vec quarter, double nominal, const fare_truth_status *status, PetscBool *smooth);
+/*
+  Masses of the next order in space from those of three grids, none of them negative, with an error of their
+  own, field and L1 norm; see extrapolate.c. `observed` is the ratio that the grids show. Collective.
+*/
+typedef struct fare_extrapolation fare_extrapolation;
+
+PetscErrorCode fare_extrapolation_create(
+  const fare_grid *half, const fare_grid *quarter, fare_extrapolation **extrapolation);
+PetscErrorCode fare_extrapolate(fare_extrapolation *extrapolation, Vec masses, Vec half, Vec quarter,
+  double nominal, double observed, Vec better, Vec error_field, double *error);
+PetscErrorCode fare_extrapolation_destroy(fare_extrapolation **extrapolation);
+/*
   What the cells at the ends hide from all grids; see ends.c. layer: of a start with these masses, the mass
   that each absorbing end should absorb and does not. singular: of the present masses, the L1 error at ends
   where the density is not bounded. Collective.
@@ -115,6 +134,7 @@ struct fare_evolution {
   double goal, longest;
   double next_step; /* of ts, in the middle of such a way */
   double rate;      /* of transport, that decides on the next step; 0: not known */
+  double dropped;   /* by transport, so far: mass of either sign that was next to nothing in its cell */
   /* steps of the smooth way that ends there are no longer; 0: no such way */
   double finest_end, finest;
   PetscErrorCode (*pause)(void *context); /* see fare_truth_set_pause */
@@ -137,8 +157,8 @@ PetscErrorCode fare_bdf_advance(fare_evolution *e, double t, double longest);
 PetscErrorCode fare_bdf_restart(fare_evolution *e, double t);
 PetscErrorCode fare_bdf_destroy(fare_bdf **bdf);
 /* An evolution by transport, as fare_evolution_create(). Collective. */
-PetscErrorCode fare_evolution_create_transport(
-  const fare_grid *grid, const fare_system *system, double start, Vec masses, fare_evolution **evolution);
+PetscErrorCode fare_evolution_create_transport(const fare_grid *grid, const fare_system *system, double start,
+  double tolerance, Vec masses, fare_evolution **evolution);
 PetscErrorCode fare_transport_advance(fare_evolution *e, double t, double longest);
 #define FARE_BDF_POINTS 6
 void fare_bdf_vectors(const fare_bdf *bdf, Vec vector[]);  /* the first has the latest masses */

@@ -264,6 +264,7 @@ const fare_sampler_type fare_sampler_langevin = {
                  "Express 2013, 34",
   .family      = FARE_SIMULATION,
   .walls       = FARE_WALLS_ABSORBED,
+  .many_axes   = PETSC_TRUE,
   .size        = sizeof(langevin),
   .fields      = fields,
   .check       = check,

@@ -55,6 +55,11 @@ static PetscErrorCode read_measures(fare_plan *plan, const fare_node *list)
   PetscFunctionBegin;
   if (list && fare_node_kind_of(list) != FARE_NODE_LIST)
     FARE_REFUSE(list, "expected a list of measures, for instance [kl, wasserstein_1]");
+  if (list && most && plan->joint)
+    FARE_REFUSE(list,
+      "these measures compare on the bins of a grid, which a truth of kind '%s' is not: remove "
+      "'measures'",
+      plan->joint->name);
   if (list && most && !plan->has_truth)
     FARE_REFUSE(list, "measures compare with a truth: add a section 'truth'");
   while (!list && fare_measure_type_at(most)) most++;
@@ -112,6 +117,69 @@ static PetscErrorCode read_snapshots(fare_plan *plan, const fare_node *node)
     FARE_REFUSE(fare_node_find(node, "end"), "the end must lie after the start (%g), got %g",
       plan->snapshots.start, plan->snapshots.end);
   PetscFunctionReturn(0);
+}
+
+static const char *kind_at(size_t i)
+{
+  if (!i) return "grid";
+  return fare_joint_type_at(i - 1) ? fare_joint_type_at(i - 1)->name : NULL;
+}
+
+/* On a grid, or of another kind. */
+static PetscErrorCode read_truth(fare_plan *plan, const fare_node *node)
+{
+  const fare_node *kind = fare_node_find(node, "kind");
+  const int        dim  = fare_system_dimension(plan->system);
+
+  PetscFunctionBegin;
+  if (kind && fare_node_kind_of(kind) != FARE_NODE_SCALAR)
+    FARE_REFUSE(kind, "expected one of `fare list truths`");
+  if (kind && strcmp(fare_node_text(kind), kind_at(0))) {
+    plan->joint = fare_joint_type_find(fare_node_text(kind));
+    if (!plan->joint) PetscCall(fare_node_unknown(kind, "kind of truth", kind_at));
+    PetscCall(fare_joint_options_read(plan->joint, node, plan->system, &plan->initial, &plan->joint_options));
+    PetscFunctionReturn(0);
+  }
+  if (dim > FARE_DIM_MAX)
+    FARE_REFUSE(kind ? kind : node,
+      "a grid has up to %d axes, the system has %d: set 'kind' to another of `fare list truths`",
+      FARE_DIM_MAX, dim);
+  PetscCall(fare_truth_options_from_config(node, plan->system, &plan->truth));
+  plan->has_truth = PETSC_TRUE;
+  PetscFunctionReturn(0);
+}
+
+/* What ensembles begin with has to be drawn: beyond a grid's axes not everything is, unless the truth does
+ * it. */
+static PetscErrorCode check_draws(const fare_plan *plan, const fare_node *node)
+{
+  const int dim = fare_system_dimension(plan->system);
+
+  PetscFunctionBegin;
+  if (dim <= FARE_DIM_MAX || plan->joint || fare_initial_is_gaussian(&plan->initial) ||
+    plan->initial.density == FARE_INITIAL_UNIFORM)
+    PetscFunctionReturn(0);
+  FARE_REFUSE(node,
+    "an initial Boltzmann density of %d axes cannot be drawn from: give another, say initial: {density: "
+    "gaussian, "
+    "mean: [0], sd: [1]}",
+    dim);
+}
+
+/* Analyses and thermodynamics are sums over the cells of a grid. */
+static PetscErrorCode check_grid(const fare_plan *plan, const fare_node *node, const char *what)
+{
+  PetscFunctionBegin;
+  if (!node || plan->has_truth) PetscFunctionReturn(0);
+  if (plan->joint)
+    FARE_REFUSE(node,
+      "%s a grid, which a truth of kind '%s' is not: remove this section, or study a system of up to %d axes "
+      "with kind: grid",
+      what, plan->joint->name, FARE_DIM_MAX);
+  if (fare_system_dimension(plan->system) > FARE_DIM_MAX)
+    FARE_REFUSE(node, "%s a grid, which has up to %d axes; the system has %d", what, FARE_DIM_MAX,
+      fare_system_dimension(plan->system));
+  FARE_REFUSE(node, "%s a grid: add a section 'truth'", what);
 }
 
 /*
@@ -173,19 +241,15 @@ static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sect
   PetscCall(fare_plan_error(s->drive ? s->drive : s->system, code));
   code = fare_initial_from_config(s->initial, plan->system, &plan->initial);
   PetscCall(s->initial ? code : fare_plan_error(s->system, code));
-  plan->has_truth = s->truth ? PETSC_TRUE : PETSC_FALSE;
-  if (plan->has_truth) {
-    PetscCall(fare_truth_options_from_config(s->truth, plan->system, &plan->truth));
-    PetscCall(check_begins_inside(plan, s->initial));
-  }
-  if (s->analysis && !plan->has_truth)
-    FARE_REFUSE(s->analysis, "analyses need a grid: add a section 'truth'");
+  if (s->truth) PetscCall(read_truth(plan, s->truth));
+  if (plan->has_truth) PetscCall(check_begins_inside(plan, s->initial));
+  PetscCall(check_draws(plan, s->initial ? s->initial : s->system));
+  PetscCall(check_grid(plan, s->analysis, "analyses need"));
+  PetscCall(check_grid(plan, s->thermodynamics, "thermodynamics needs"));
   if (s->analysis)
     PetscCall(
       fare_analyses_from_config(s->analysis, plan->system, &plan->truth, &plan->analyses, &plan->analysis));
   plan->has_thermodynamics = s->thermodynamics ? PETSC_TRUE : PETSC_FALSE;
-  if (s->thermodynamics && !plan->has_truth)
-    FARE_REFUSE(s->thermodynamics, "thermodynamics needs a grid: add a section 'truth'");
   if (s->thermodynamics && plan->truth.scheme == FARE_SCHEME_HIGH_ORDER)
     FARE_REFUSE(fare_node_find(s->truth, "scheme"), "thermodynamics counts flows by rates: take fitted");
   if (s->thermodynamics) plan->truth.scheme = FARE_SCHEME_FITTED;
@@ -193,11 +257,13 @@ static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sect
     PetscCall(
       fare_thermo_options_from_config(s->thermodynamics, plan->system, &plan->truth, &plan->thermodynamics));
   PetscCall(fare_plan_read_ensembles(plan, s->ensembles));
-  if (!plan->has_truth && !plan->ensembles)
-    FARE_REFUSE(root, "nothing to do: neither 'truth' nor 'ensembles'");
+  if (!s->truth && !plan->ensembles) FARE_REFUSE(root, "nothing to do: neither 'truth' nor 'ensembles'");
   if (plan->has_truth) PetscCall(check_turns(plan, s->truth));
   PetscCall(read_measures(plan, s->measures));
   PetscCall(fare_fields_read(fare_record_fields, NULL, s->record, &plan->record));
+  if (plan->record.densities && (plan->joint || fare_system_dimension(plan->system) > FARE_DIM_MAX))
+    FARE_REFUSE(
+      fare_node_find(s->record, "densities"), "densities of particles need a grid, and there is none");
   PetscCall(read_output(plan, s->output));
   PetscFunctionReturn(0);
 }
@@ -258,6 +324,7 @@ PetscErrorCode fare_plan_destroy(fare_plan **plan)
   PetscCall(fare_analyses_destroy(&p->analyses, &p->analysis));
   fare_initial_free(&p->initial);
   fare_truth_options_free(&p->truth);
+  if (p->joint) fare_joint_options_free(p->joint, &p->joint_options);
   PetscCall(fare_system_destroy(&p->system));
   fare_config_destroy(&p->config);
   PetscCall(PetscFree(*plan));

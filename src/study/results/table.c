@@ -303,6 +303,19 @@ static void print_doubt(const fare_results *r, FILE *to)
     (long long)count, (long long)last + 1, r->truth[worst].time, text);
 }
 
+static void print_extrapolated(const fare_results *r, FILE *to)
+{
+  const PetscInt64 all   = r->plan->snapshots.count;
+  PetscInt64       count = 0;
+
+  for (PetscInt64 k = 0; k < all; k++) count += r->truth[k].extrapolated ? 1 : 0;
+  if (!count) return;
+  fprintf(to,
+    "       compared with: the density extrapolated from three grids at %lld of %lld snapshots; largest "
+    "estimated L1 error of what is compared with %.1e\n",
+    (long long)count, (long long)all, largest(r, &r->truth->error_extrapolated, sizeof *r->truth));
+}
+
 static void print_at_rest(const fare_results *r, FILE *to)
 {
   const PetscInt64 worst = fare_results_at_rest(r);
@@ -341,6 +354,7 @@ static void print_truth(const fare_results *r, FILE *to)
     largest(r, &r->truth->error_time, size), bound, last->mass_drift, last->minimum,
     largest(r, &r->truth->boundary_mass, size), (long long)last->steps, last->seconds);
   print_doubt(r, to);
+  print_extrapolated(r, to);
   print_at_rest(r, to);
   if (last->positivity_correction > 0)
     fprintf(
@@ -350,6 +364,45 @@ static void print_truth(const fare_results *r, FILE *to)
       "       absorbed at the boundaries by the last snapshot: %.6g of the mass; surviving: %.6g; exit flux: "
       "%.4g per time\n",
       1 - last->survival, last->survival, last->exit_flux);
+}
+
+/* "; WHAT VALUE", where there is something to tell. */
+static void print_number(const char *what, const char *format, double value, FILE *to)
+{
+  if (!(value > 0)) return;
+  fprintf(to, "; %s ", what);
+  fprintf(to, format, value);
+}
+
+/* A truth that is not one grid. */
+static void print_joint(const fare_results *r, FILE *to)
+{
+  const fare_joint_status *first = r->joint, *last;
+
+  if (!first) return;
+  last = &first[r->plan->snapshots.count - 1];
+  fprintf(to, "\nTruth (%s, %d axes): ", r->plan->joint->name, fare_system_dimension(r->plan->system));
+  if (isnan(last->error))
+    fprintf(to, "its error is not estimated");
+  else
+    fprintf(to, "largest estimated L1 error %.1e", largest(r, &first->error, sizeof *first));
+  print_number("of cells", "%.1e", largest(r, &first->error_space, sizeof *first), to);
+  print_number("of time steps", "%.1e", largest(r, &first->error_time, sizeof *first), to);
+  print_number("of ranks", "%.1e", largest(r, &first->error_rank, sizeof *first), to);
+  if (!isnan(last->mass_drift)) fprintf(to, "; mass conserved to %.0e", last->mass_drift);
+  print_number("largest rank", "%.0f", last->rank, to);
+  print_number("discarded weight", "%.1e", last->discarded, to);
+  print_number("largest clipped share of a draw", "%.1e", last->clipped, to);
+  fprintf(to, "; %.1f s\n", last->seconds);
+  if (!isnan(last->entropy)) fprintf(to, "       entropy at time %g: %.6g", last->time, last->entropy);
+  if (!isnan(last->entropy_error)) fprintf(to, " +- %.1e", last->entropy_error);
+  if (!isnan(last->entropy)) fprintf(to, " nats\n");
+  if (!isnan(last->equilibrium))
+    fprintf(to, "       divergence from equilibrium at time %g: %.6g", last->time, last->equilibrium);
+  if (!isnan(last->equilibrium_error)) fprintf(to, " +- %.1e", last->equilibrium_error);
+  if (!isnan(last->equilibrium)) fprintf(to, " nats\n");
+  if (r->plan->ensembles && !r->comparisons)
+    fprintf(to, "       ensembles are not compared with it: measures on bins need a grid\n");
 }
 
 /* Samples against their model density. */
@@ -402,6 +455,7 @@ PetscErrorCode fare_results_print(const fare_results *r, FILE *to)
   if (!ranking.lines) print_costs(r, to);
   PetscCall(fare_ranking_free(&ranking));
   print_truth(r, to);
+  print_joint(r, to);
   print_thermo(r, to);
   fare_analyses_print(r->analysis, to);
   print_convergence(r, to);

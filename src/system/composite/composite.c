@@ -45,7 +45,8 @@ static void destroy(fare_composite *c)
 }
 
 PetscErrorCode fare_composite_system(const fare_node *section, const fare_composite_kind *kind,
-  const fare_field *others, fare_system_reader *read_unit, fare_origin *origin, const fare_system_type **type)
+  const fare_field *others, fare_system_reader *read_unit, fare_system_writer *write_unit,
+  fare_origin *origin, const fare_system_type **type)
 {
   fare_composite *c;
   int             handle = 1; /* 0 stands for none */
@@ -57,6 +58,7 @@ PetscErrorCode fare_composite_system(const fare_node *section, const fare_compos
   origin->composite         = c;
   origin->destroy_composite = destroy;
   c->read_unit              = read_unit;
+  c->write_unit             = write_unit;
   c->kind                   = kind;
   c->handle                 = handle;
   alive[handle]             = c;
@@ -67,8 +69,25 @@ PetscErrorCode fare_composite_system(const fare_node *section, const fare_compos
   if (!c->state) FARE_FAIL(FARE_ERR_FAILED, "out of memory for system %s", kind->name);
   PetscCall(fare_fields_read(kind->fields, others, section, c->state));
   PetscCall(kind->read(section, c));
+  origin->rates = c->rates;
   fare_text_add(&origin->plan, "  name: %s\n", kind->name);
   kind->write(c, &origin->plan);
   *type = &c->type;
   PetscFunctionReturn(0);
+}
+
+void fare_composite_write_unit(const fare_composite *c, const fare_system *unit, int indent, fare_text *to)
+{
+  fare_text   text = {0};
+  const char *line;
+
+  c->write_unit(unit, &text);
+  line = strchr(text.text, '\n') + 1; /* past "system:" */
+  while (*line == ' ') {              /* up to "drive:" */
+    const int length = (int)strcspn(line, "\n");
+
+    fare_text_add(to, "%*s%.*s\n", indent, "", length, line);
+    line += length + 1;
+  }
+  fare_text_free(&text);
 }

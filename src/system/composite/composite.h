@@ -12,6 +12,9 @@
 typedef PetscErrorCode fare_system_reader(
   const fare_node *section, const fare_node *drive, fare_system **system);
 
+/* fare_system_write, likewise. */
+typedef void fare_system_writer(const fare_system *system, fare_text *to);
+
 /* What a composite provides: one const descriptor in a file of its own, named once in list.h. */
 typedef struct {
   const char       *name, *summary, *reference; /* as of fare_system_type */
@@ -33,18 +36,28 @@ struct fare_composite {
   int                        handle; /* theta[FARE_SELF] */
   void                      *state;  /* of kind->size bytes; its fields are filled in before `read` */
   fare_system_reader        *read_unit;
+  int                        rates; /* set by `read`: see fare_composite_rates */
+  fare_system_writer        *write_unit;
 };
 
 const fare_composite_kind *fare_composite_kind_at(size_t i); /* NULL past the last */
 const fare_composite_kind *fare_composite_kind_find(const char *name);
 /* What theta belongs to: for kernels. */
 const fare_composite *fare_composite_at(const double *theta);
+/* Rates of change in time of the first c->rates parameters from FARE_OWN on, behind their values: for
+ * kernels. */
+static inline const double *fare_composite_rates(const double *theta)
+{
+  return theta + FARE_RATES;
+}
 /*
   Reads the section `system`, in which the keys `others` belong to the caller. Collective over
   PETSC_COMM_WORLD where a unit is a formula or a plugin.
 */
 PetscErrorCode fare_composite_system(const fare_node *section, const fare_composite_kind *kind,
-  const fare_field *others, fare_system_reader *read_unit, fare_origin *origin,
-  const fare_system_type **type);
+  const fare_field *others, fare_system_reader *read_unit, fare_system_writer *write_unit,
+  fare_origin *origin, const fare_system_type **type);
+/* Appends the lines of a unit's section, without what drives it, behind so many more spaces. */
+void fare_composite_write_unit(const fare_composite *c, const fare_system *unit, int indent, fare_text *to);
 
 #endif

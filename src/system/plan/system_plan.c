@@ -90,7 +90,7 @@ static const fare_field section_fields[] = {
     "shared object with a system of your own; a relative path starts from the working directory"},
   {"expression", FARE_NODE, offsetof(system_section, expression), "", 0, 0, NULL, "",
     "system defined by formulas; every symbol that is not an axis is a parameter"},
-  {"dimension", FARE_INTEGER, offsetof(system_section, dimension), "0", 0, FARE_DIM_MAX, NULL, "",
+  {"dimension", FARE_INTEGER, offsetof(system_section, dimension), "0", 0, FARE_AXES_MAX, NULL, "",
     "of the state, where the system allows several; 0: the lowest"},
   {"parameters", FARE_NODE, offsetof(system_section, parameters), "", 0, 0, NULL, "",
     "values of the system's parameters, by name"},
@@ -102,13 +102,34 @@ const fare_field *fare_system_fields(void)
   return section_fields;
 }
 
-static const char *system_name_at(size_t i)
+const char *fare_system_name_at(size_t i, const char **summary)
 {
-  size_t library = 0;
+  const fare_composite_kind *kind;
+  size_t                     library = 0;
 
   while (fare_system_type_at(library)) library++;
-  if (i < library) return fare_system_type_at(i)->name;
-  return fare_composite_kind_at(i - library) ? fare_composite_kind_at(i - library)->name : NULL;
+  kind     = i < library ? NULL : fare_composite_kind_at(i - library);
+  *summary = i < library ? fare_system_type_at(i)->summary : kind ? kind->summary : NULL;
+  return i < library ? fare_system_type_at(i)->name : kind ? kind->name : NULL;
+}
+
+static const char *system_name_at(size_t i)
+{
+  const char *summary;
+
+  return fare_system_name_at(i, &summary);
+}
+
+PetscErrorCode fare_system_describe(const char *name, FILE *to)
+{
+  const fare_composite_kind *kind = fare_composite_kind_find(name);
+
+  PetscFunctionBegin;
+  if (!kind) PetscFunctionReturn(fare_system_type_describe(fare_system_type_find(name), to));
+  fprintf(to, "system %s: %s\n%s\nkeys, beside 'name' and 'parameters':\n\n", kind->name, kind->summary,
+    kind->reference);
+  fare_fields_describe(kind->fields, to);
+  PetscFunctionReturn(0);
 }
 
 /* The type that the section names: of the library, of a shared object, or of formulas. */
@@ -130,8 +151,8 @@ static PetscErrorCode find_type(
     PetscCall(
       fare_expression_system(section->expression, section->parameters, section->dimension, origin, type));
   } else if (fare_composite_kind_find(section->name)) {
-    PetscCall(fare_composite_system(
-      node, fare_composite_kind_find(section->name), section_fields, fare_system_from_config, origin, type));
+    PetscCall(fare_composite_system(node, fare_composite_kind_find(section->name), section_fields,
+      fare_system_from_config, fare_system_write, origin, type));
   } else {
     *type = fare_system_type_find(section->name);
     if (!*type) PetscCall(fare_node_unknown(fare_node_find(node, "name"), "system", system_name_at));
@@ -225,10 +246,11 @@ static PetscErrorCode check_rings(const fare_system *system, double t)
   enum { PLACES = 16 };
   const fare_system_type *type      = system->type;
   const double            tolerance = 1e-6;
-  double                  at[FARE_DIM_MAX][PLACES], V[2][PLACES];
-  const double           *x[FARE_DIM_MAX] = {at[0], at[1], at[2]};
+  double                  at[FARE_AXES_MAX][PLACES], V[2][PLACES];
+  const double           *x[FARE_AXES_MAX];
 
   PetscFunctionBegin;
+  for (int axis = 0; axis < system->dimension; axis++) x[axis] = at[axis];
   for (int axis = 0; axis < system->dimension && type->potential; axis++) {
     if (!type->periodic[axis]) continue;
     for (int side = 0; side < 2; side++) {
@@ -330,6 +352,21 @@ void fare_system_write(const fare_system *system, fare_text *to)
   }
 }
 
+/* The keys of a system of many axes. */
+static PetscErrorCode compare_composite(
+  const fare_field *fields, const fare_node *before, const fare_node *now, fare_difference *difference)
+{
+  PetscFunctionBegin;
+  for (const fare_field *f = fields; f->key; f++) {
+    char path[64];
+
+    fare_key_join("system", f->key, sizeof path, path);
+    PetscCall(
+      fare_nodes_compare(fare_node_find(before, f->key), fare_node_find(now, f->key), path, difference));
+  }
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode compare_section(
   const fare_system *system, const fare_node *before, fare_difference *difference)
 {
@@ -352,6 +389,8 @@ static PetscErrorCode compare_section(
     code =
       fare_nodes_compare(fare_node_find(before, keys[i]), fare_node_find(now, keys[i]), path, difference);
   }
+  if (!code && system->origin.composite)
+    code = compare_composite(system->origin.composite->kind->fields, before, now, difference);
   fare_config_destroy(&config);
   PetscFunctionReturn(code);
 }
