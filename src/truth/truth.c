@@ -591,7 +591,7 @@ PetscErrorCode fare_truth_load(fare_truth *truth, int part, const double numbers
   PetscCall(load_doubt(numbers + DOUBT, &truth->status));
   if (part < fare_truth_parts(truth) - 1) PetscFunctionReturn(0);
   /* the estimate asks them about the scheme's order */
-  if (truth->half) PetscCall(fare_operator_rates(truth->half->op, truth->half->before));
+  if (truth->half && !truth->high_order) PetscCall(fare_operator_rates(truth->half->op, truth->half->before));
   PetscCall(update_status(truth));
   PetscFunctionReturn(0);
 }
