@@ -248,6 +248,12 @@ PetscErrorCode fare_truth_destroy(fare_truth **truth);
 /** The truth itself, and its companions. */
 enum { FARE_TRUTH_MAIN, FARE_TRUTH_HALF, FARE_TRUTH_HALF_TIGHTER, FARE_TRUTH_QUARTER, FARE_TRUTH_PARTS_MAX };
 /**
+  The scheme that a truth runs with. Not collective.
+  @param truth the truth
+  @return FARE_SCHEME_FITTED or FARE_SCHEME_HIGH_ORDER
+*/
+fare_scheme fare_truth_runs_with(const fare_truth *truth);
+/**
   Number of parts: the truth and the companions that it has. Not collective.
   @param truth the truth
   @return 1 without companions, else 3, or 4 where there is one on a quarter of the cells

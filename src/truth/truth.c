@@ -361,6 +361,11 @@ static fare_evolution *part_of(const fare_truth *truth, int part)
   return part == 0 ? truth->main : part == 1 ? truth->half : part == 2 ? truth->half_tighter : truth->quarter;
 }
 
+fare_scheme fare_truth_runs_with(const fare_truth *truth)
+{
+  return truth->high_order ? FARE_SCHEME_HIGH_ORDER : FARE_SCHEME_FITTED;
+}
+
 int fare_truth_parts(const fare_truth *truth)
 {
   return truth->quarter_grid ? 4 : truth->half_grid ? 3 : 1;
