@@ -10,6 +10,7 @@
 #include <fare/store.h>
 #include <fare/box.h>
 #include <fare/system.h>
+#include <fare/mixture.h>
 #include <fare/product.h>
 #include <fare/initial.h>
 #include <fare/schedule.h>
@@ -25,6 +26,7 @@
 #include <fare/sampler.h>
 #include <fare/analysis.h>
 #include <fare/measure.h>
+#include <fare/joint_measure.h>
 #include <fare/record.h>
 #include <fare/thermo.h>
 #include <fare/study.h>

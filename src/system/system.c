@@ -144,6 +144,12 @@ void fare_system_parameters(const fare_system *system, double t, double theta[])
   memcpy(theta, system->base, sizeof system->base);
   for (int i = 0; i < system->drives; i++) theta[system->driven[i]] += fare_waveform_at(&system->drive[i], t);
   if (system->course) theta[FARE_TIME] = t;
+  for (int i = 0; i < system->drives && system->origin.rates; i++) {
+    const int place = system->driven[i] - FARE_OWN;
+
+    if (place >= 0 && place < system->origin.rates)
+      theta[FARE_RATES + place] += fare_waveform_rate(&system->drive[i], t);
+  }
 }
 
 double fare_system_kT(const fare_system *system, double t)

@@ -69,6 +69,7 @@ PetscErrorCode fare_composite_system(const fare_node *section, const fare_compos
   if (!c->state) FARE_FAIL(FARE_ERR_FAILED, "out of memory for system %s", kind->name);
   PetscCall(fare_fields_read(kind->fields, others, section, c->state));
   PetscCall(kind->read(section, c));
+  origin->rates = c->rates;
   fare_text_add(&origin->plan, "  name: %s\n", kind->name);
   kind->write(c, &origin->plan);
   *type = &c->type;

@@ -36,6 +36,7 @@ struct fare_composite {
   int                        handle; /* theta[FARE_SELF] */
   void                      *state;  /* of kind->size bytes; its fields are filled in before `read` */
   fare_system_reader        *read_unit;
+  int                        rates; /* set by `read`: see fare_composite_rates */
   fare_system_writer        *write_unit;
 };
 
@@ -43,6 +44,12 @@ const fare_composite_kind *fare_composite_kind_at(size_t i); /* NULL past the la
 const fare_composite_kind *fare_composite_kind_find(const char *name);
 /* What theta belongs to: for kernels. */
 const fare_composite *fare_composite_at(const double *theta);
+/* Rates of change in time of the first c->rates parameters from FARE_OWN on, behind their values: for
+ * kernels. */
+static inline const double *fare_composite_rates(const double *theta)
+{
+  return theta + FARE_RATES;
+}
 /*
   Reads the section `system`, in which the keys `others` belong to the caller. Collective over
   PETSC_COMM_WORLD where a unit is a formula or a plugin.

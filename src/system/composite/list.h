@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Every system of many axes, once. A new one is a file beside this and a line here. */
 FARE_COMPOSITE(linear)
+FARE_COMPOSITE(gaussian_mixture)
 FARE_COMPOSITE(product)

@@ -14,6 +14,7 @@ typedef struct {
   fare_expression *expression;
   fare_composite  *composite;
   void (*destroy_composite)(fare_composite *composite);
+  int rates; /* so many parameters from FARE_OWN on, of which a composite wants the rates of change, too */
   /* the plugin's descriptor, kept inside its box along periodic axes; see ring.c */
   const fare_system_type *ring;
   fare_text               plan; /* the lines of `system:` that say where it comes from */
