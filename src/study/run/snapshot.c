@@ -67,6 +67,29 @@ static PetscErrorCode compare_target(
   PetscFunctionReturn(0);
 }
 
+/* With a truth that is not one grid. In a replay the method is at another time than the ensemble. */
+static PetscErrorCode compare_joint(fare_run *s, size_t i, PetscInt64 k, const fare_ensemble *ensemble)
+{
+  fare_compared *to      = fare_results_comparison(&s->results, i, FARE_SAMPLES_TRUTH);
+  fare_sampler  *sampler = s->sampler[i];
+  double        *log_q   = NULL;
+  char           name[FARE_LABEL_SIZE + 64];
+
+  PetscFunctionBegin;
+  if (!s->plan->measures) PetscFunctionReturn(0);
+  if (sampler->type->log_density && ensemble == s->ensemble[i]) {
+    PetscCall(PetscMalloc1((size_t)ensemble->local, &log_q));
+    PetscCall(
+      sampler->type->log_density(sampler, ensemble->local, (const double *const *)ensemble->x, log_q));
+  }
+  snprintf(name, sizeof name, "floor/%s/%lld", to->label, (long long)k);
+  PetscCall(
+    fare_joint_compare(s->joint, ensemble, log_q, s->plan->measures, s->plan->measure, FARE_REPLICATES,
+      fare_stream_make((uint64_t)s->plan->seed, name), to->measured + (size_t)k * s->plan->measures));
+  PetscCall(PetscFree(log_q));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode measure_ensemble(
   fare_run *s, size_t i, PetscInt64 k, double t, const truth_bins *truth, const fare_ensemble *ensemble)
 {
@@ -74,6 +97,7 @@ static PetscErrorCode measure_ensemble(
   fare_binned               samples;
 
   PetscFunctionBegin;
+  if (s->joint) PetscCall(compare_joint(s, i, k, ensemble));
   if (!s->binning) PetscFunctionReturn(0);
   PetscCall(fare_binning_ensemble(s->binning, ensemble, &samples));
   fare_results_keep(&s->results, e->name, k, s->binning, &samples);
