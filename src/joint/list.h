@@ -3,3 +3,4 @@
 FARE_JOINT(gaussian)
 FARE_JOINT(mixture)
 FARE_JOINT(product)
+FARE_JOINT(dyson)
