@@ -2,3 +2,4 @@
 /* Every kind of truth beyond one grid, once. A new one is a file beside this and a line here. */
 FARE_JOINT(gaussian)
 FARE_JOINT(mixture)
+FARE_JOINT(tensor_train)

@@ -3,3 +3,4 @@
 FARE_COMPOSITE(linear)
 FARE_COMPOSITE(gaussian_mixture)
 FARE_COMPOSITE(product)
+FARE_COMPOSITE(chain)
