@@ -32,6 +32,7 @@ LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
 # Public headers that are not called after their module.
 HEADERS = {
     "system": ["box", "chain", "initial", "mixture", "plugin", "product", "schedule"],
+    "measure": ["joint_measure"],
     "truth": ["evolution", "grid", "operator", "resolution"],
     "sampler": ["langevin", "metropolis", "sampler_plugin"],
 }

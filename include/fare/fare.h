@@ -27,6 +27,7 @@
 #include <fare/sampler.h>
 #include <fare/analysis.h>
 #include <fare/measure.h>
+#include <fare/joint_measure.h>
 #include <fare/record.h>
 #include <fare/thermo.h>
 #include <fare/study.h>

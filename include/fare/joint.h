@@ -72,6 +72,11 @@ typedef struct {
     independent exactly for draws from the truth. NULL: the kind has no conditionals. Not collective.
   */
   PetscErrorCode (*rosenblatt)(fare_joint *joint, int64_t n, const double *const x[], double *const u[]);
+  /** Number of modes that the truth names, whose populations are compared. NULL: it names none. Not
+   * collective. */
+  int (*modes)(const fare_joint *joint);
+  /** The mode of each of n points, from 0; with `modes`. Not collective. */
+  PetscErrorCode (*mode_of)(fare_joint *joint, int64_t n, const double *const x[], int mode[]);
   const char *no_marginal;   /**< why there is none, and what would have; NULL where there is */
   const char *no_rosenblatt; /**< the same of rosenblatt */
   /** members of the state that a run needs to go on, besides the fields; NULL: none */

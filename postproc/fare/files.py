@@ -77,7 +77,7 @@ class Snapshot:
             return np.stack(
                 [
                     _component(group["position"][x]) + _component(group["positionOffset"][x])
-                    for x in group["position"]
+                    for x in sorted(group["position"], key=lambda x: (len(x), x))  # x2 before x10
                 ],
                 axis=1,
             )

@@ -291,7 +291,11 @@ class Study:
     @functools.cached_property
     def truth(self) -> xarray.Dataset:
         """The truth's account of itself over time: its estimated error and what a right scheme keeps."""
-        truth = self.results.truth
+        truth, joint = self.results.truth, self.results.joint
+        if joint is not None:
+            known = {name: ("time", values) for name, values in joint.series.items()}
+            about = {"kind": joint.kind, "system": joint.system, "seconds": joint.seconds}
+            return xarray.Dataset(known, self._coordinates(), about)
         if truth is None:
             return xarray.Dataset(coords=self._coordinates())
         values = asdict(truth)

@@ -173,6 +173,16 @@ static PetscErrorCode rosenblatt(fare_joint *joint, int64_t n, const double *con
   return fare_normals_rosenblatt(version_of(joint, TIGHT), n, x, u);
 }
 
+static int modes(const fare_joint *joint)
+{
+  return version_of(joint, TIGHT)->components;
+}
+
+static PetscErrorCode mode_of(fare_joint *joint, int64_t n, const double *const x[], int mode[])
+{
+  return fare_normals_mode(version_of(joint, TIGHT), n, x, mode);
+}
+
 static PetscErrorCode loaded(fare_joint *joint)
 {
   gaussian *s = joint->state;
@@ -207,6 +217,8 @@ const fare_joint_type fare_joint_gaussian = {
   .draw        = draw,
   .marginal    = marginal,
   .rosenblatt  = rosenblatt,
+  .modes       = modes,
+  .mode_of     = mode_of,
   .kept        = kept,
   .loaded      = loaded,
   .destroy     = destroy,

@@ -3,3 +3,4 @@
 FARE_JOINT(gaussian)
 FARE_JOINT(mixture)
 FARE_JOINT(tensor_train)
+FARE_JOINT(product)

@@ -127,6 +127,16 @@ static PetscErrorCode rosenblatt(fare_joint *joint, int64_t n, const double *con
   return fare_normals_rosenblatt(normals_of(joint), n, x, u);
 }
 
+static int modes(const fare_joint *joint)
+{
+  return normals_of(joint)->components;
+}
+
+static PetscErrorCode mode_of(fare_joint *joint, int64_t n, const double *const x[], int mode[])
+{
+  return fare_normals_mode(normals_of(joint), n, x, mode);
+}
+
 static PetscErrorCode loaded(fare_joint *joint)
 {
   return place(joint, joint->status.time);
@@ -152,6 +162,8 @@ const fare_joint_type fare_joint_mixture = {
   .draw        = draw,
   .marginal    = marginal,
   .rosenblatt  = rosenblatt,
+  .modes       = modes,
+  .mode_of     = mode_of,
   .loaded      = loaded,
   .destroy     = destroy,
 };

@@ -253,7 +253,7 @@ static PetscErrorCode create_evolution(const fare_truth *truth, const fare_grid 
 
   PetscFunctionBegin;
   if (truth->high_order)
-    PetscCall(fare_evolution_create_transport(grid, truth->system, start, masses, e));
+    PetscCall(fare_evolution_create_transport(grid, truth->system, start, tolerance, masses, e));
   else
     PetscCall(fare_evolution_create(grid, truth->system, start, tolerance, bound, masses, e));
   (*e)->parts = parts;
@@ -351,6 +351,12 @@ static double time_share(const fare_truth *truth)
   return truth->high_order ? STEP_SHARE / (longer * longer) : TIME_SHARE;
 }
 
+/* What has been taken off cells that held next to nothing, and what the others got for it. */
+static double dropped_share(const fare_truth *truth)
+{
+  return 2 * truth->main->dropped;
+}
+
 static PetscErrorCode estimate_error(fare_truth *truth)
 {
   fare_truth_status *status = &truth->status;
@@ -364,7 +370,8 @@ static PetscErrorCode estimate_error(fare_truth *truth)
     PetscCall(fare_operator_ratio(truth->half->op, truth->half->masses, &ratio));
   PetscCall(VecWAXPY(truth->half_difference, -1, truth->half_tighter->masses, truth->half->masses));
   PetscCall(VecNorm(truth->half_difference, NORM_1, &norm));
-  status->error_time = PetscMax(time_share(truth) * norm, LATEST_SHARE * truth->main->last_error);
+  status->error_time =
+    PetscMax(time_share(truth) * norm, LATEST_SHARE * truth->main->last_error) + dropped_share(truth);
   PetscCall(fare_estimate_space(truth->estimate, truth->main->masses, truth->half->masses,
     truth->quarter ? truth->quarter->masses : NULL, ratio, truth->error_field, status));
   PetscCall(add_ends(truth));
@@ -396,8 +403,8 @@ static PetscErrorCode absorbed(fare_truth *truth)
   if (!truth->half_grid) PetscFunctionReturn(0);
   PetscCall(fare_evolution_absorbed(truth->half, &half[0], rate));
   PetscCall(fare_evolution_absorbed(truth->half_tighter, &half[1], rate));
-  status->survival_error =
-    fabs(status->survival - half[0]) / (ratio - 1) + TIME_SHARE * fabs(half[0] - half[1]);
+  status->survival_error = fabs(status->survival - half[0]) / (ratio - 1) +
+    TIME_SHARE * fabs(half[0] - half[1]) + dropped_share(truth);
   status->survival_error =
     PetscMax(status->survival_error, PetscMin(hidden_by_layers(truth), status->survival));
   for (int end = 0; end < 2 * FARE_DIM_MAX; end++) {
@@ -405,7 +412,8 @@ static PetscErrorCode absorbed(fare_truth *truth)
                  tighter = truth->half_tighter->exits.absorbed[end / 2][end % 2];
 
     status->absorbed_error[end / 2][end % 2] =
-      fabs(status->absorbed[end / 2][end % 2] - coarse) / (ratio - 1) + TIME_SHARE * fabs(coarse - tighter);
+      fabs(status->absorbed[end / 2][end % 2] - coarse) / (ratio - 1) + TIME_SHARE * fabs(coarse - tighter) +
+      dropped_share(truth);
     if (truth->main->steps)
       status->absorbed_error[end / 2][end % 2] =
         PetscMax(status->absorbed_error[end / 2][end % 2], truth->layer[end / 2][end % 2]);
@@ -578,7 +586,7 @@ PetscErrorCode fare_truth_load(fare_truth *truth, int part, const double numbers
   PetscCall(load_doubt(numbers + DOUBT, &truth->status));
   if (part < fare_truth_parts(truth) - 1) PetscFunctionReturn(0);
   /* the estimate asks them about the scheme's order */
-  if (truth->half) PetscCall(fare_operator_rates(truth->half->op, truth->half->before));
+  if (truth->half && !truth->high_order) PetscCall(fare_operator_rates(truth->half->op, truth->half->before));
   PetscCall(update_status(truth));
   PetscFunctionReturn(0);
 }

@@ -115,6 +115,7 @@ struct fare_evolution {
   double goal, longest;
   double next_step; /* of ts, in the middle of such a way */
   double rate;      /* of transport, that decides on the next step; 0: not known */
+  double dropped;   /* by transport, so far: mass of either sign that was next to nothing in its cell */
   /* steps of the smooth way that ends there are no longer; 0: no such way */
   double finest_end, finest;
   PetscErrorCode (*pause)(void *context); /* see fare_truth_set_pause */
@@ -137,8 +138,8 @@ PetscErrorCode fare_bdf_advance(fare_evolution *e, double t, double longest);
 PetscErrorCode fare_bdf_restart(fare_evolution *e, double t);
 PetscErrorCode fare_bdf_destroy(fare_bdf **bdf);
 /* An evolution by transport, as fare_evolution_create(). Collective. */
-PetscErrorCode fare_evolution_create_transport(
-  const fare_grid *grid, const fare_system *system, double start, Vec masses, fare_evolution **evolution);
+PetscErrorCode fare_evolution_create_transport(const fare_grid *grid, const fare_system *system, double start,
+  double tolerance, Vec masses, fare_evolution **evolution);
 PetscErrorCode fare_transport_advance(fare_evolution *e, double t, double longest);
 #define FARE_BDF_POINTS 6
 void fare_bdf_vectors(const fare_bdf *bdf, Vec vector[]);  /* the first has the latest masses */

@@ -58,6 +58,21 @@ static inline void refuses_joint(const char *yaml, const char *says)
   drop_joint(&s);
 }
 
+/* Draws at the present time, `blocks` blocks of particles: x[axis][i], of which x[0] is to be freed. */
+static inline void draw_joint(fare_joint *joint, const char *stream, int blocks, double *x[])
+{
+  const size_t n = (size_t)blocks * FARE_BLOCK;
+
+  assert_ok(PetscMalloc1((size_t)joint->dim * n, &x[0]));
+  for (int axis = 1; axis < joint->dim; axis++) x[axis] = x[0] + (size_t)axis * n;
+  for (int b = 0; b < blocks; b++) {
+    double *at[FARE_AXES_MAX];
+
+    for (int axis = 0; axis < joint->dim; axis++) at[axis] = x[axis] + b * FARE_BLOCK;
+    assert_ok(joint->type->draw(joint, fare_stream_make(7, stream), (uint64_t)b, at));
+  }
+}
+
 /* ln p of one version at one point. */
 static inline double log_density_at(fare_joint *joint, int version, const double point[])
 {

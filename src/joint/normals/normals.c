@@ -170,6 +170,30 @@ PetscErrorCode fare_normals_score(
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode fare_normals_mode(const fare_normals *normals, int64_t n, const double *const x[], int mode[])
+{
+  const double *at[FARE_AXES_MAX];
+  double       *y, e[RUN], highest[RUN];
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1((size_t)normals->dim * RUN, &y));
+  for (int64_t from = 0; from < n; from += RUN) {
+    const int count = (int)PetscMin(RUN, n - from);
+
+    move(normals->dim, x, from, at);
+    for (int c = 0; c < normals->components; c++) {
+      look(normals, c, (size_t)count, at, y, e);
+      for (int i = 0; i < count; i++) {
+        if (c && e[i] <= highest[i]) continue;
+        highest[i]     = e[i];
+        mode[from + i] = c;
+      }
+    }
+  }
+  PetscCall(PetscFree(y));
+  PetscFunctionReturn(0);
+}
+
 /* The particles of a block that belong to a component, by a uniform number of each. */
 static int members(const fare_normals *p, int component, const double u[], int which[])
 {

@@ -42,6 +42,8 @@ PetscErrorCode fare_normals_draw(
   const fare_normals *normals, fare_stream stream, uint64_t block, double *const x[]);
 PetscErrorCode fare_normals_rosenblatt(
   const fare_normals *normals, int64_t n, const double *const x[], double *const u[]);
+/* The component that is likeliest at each point. */
+PetscErrorCode fare_normals_mode(const fare_normals *normals, int64_t n, const double *const x[], int mode[]);
 PetscErrorCode fare_normals_marginal(
   const fare_normals *normals, int axes, const int axis[], fare_grid **grid, Vec *masses);
 

@@ -510,6 +510,7 @@ PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *r, fare_rec
   PetscCall(fare_store_put_string(store, "/", "software", "FARE"));
   PetscCall(fare_store_put_string(store, "/", "softwareVersion", fare_version()));
   PetscCall(fare_store_put_string(store, "/", "format", "fare-study 1.0"));
+  PetscCall(fare_store_put_int(store, "/", "dimension", fare_system_dimension(r->plan->system)));
   fare_plan_write(r->plan, &plan);
   PetscCall(fare_store_write_text(store, "/plan", plan.text));
   fare_text_free(&plan);

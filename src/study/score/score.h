@@ -20,7 +20,8 @@ typedef struct {
   fare_store *store; /* study.h5, open */
   int64_t     seed;
   int         dim;
-  PetscBool   has_truth;
+  char        kind[64];  /* of truth: grid, or another */
+  PetscBool   has_truth; /* on a grid */
   size_t      snapshots;
   double     *time;
   uint8_t    *trained; /* as the study learned, or every second where it did not */

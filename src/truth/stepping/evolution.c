@@ -20,7 +20,7 @@
 
 /*
   Where numbers of the state stand among those that are saved: the evolution's own, of bdf.c, of residual.c,
-  of a way that was left in its middle, of exits.c, and the error of the latest step.
+  of a way that was left in its middle, of exits.c, the error of the latest step, and of transport.
 */
 enum {
   OWN       = 0,
@@ -30,7 +30,8 @@ enum {
   WAY_COUNT = 3,
   EXITS     = WAY + WAY_COUNT,
   LATEST    = EXITS + sizeof(fare_exits) / sizeof(double),
-  RATE
+  RATE,
+  DROPPED
 };
 
 static PetscErrorCode begin(
@@ -76,8 +77,8 @@ PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *s
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_evolution_create_transport(
-  const fare_grid *grid, const fare_system *system, double start, Vec masses, fare_evolution **evolution)
+PetscErrorCode fare_evolution_create_transport(const fare_grid *grid, const fare_system *system, double start,
+  double tolerance, Vec masses, fare_evolution **evolution)
 {
   fare_evolution *e;
 
@@ -85,8 +86,9 @@ PetscErrorCode fare_evolution_create_transport(
   PetscCall(begin(grid, system, start, masses, &e));
   *evolution = e;
   PetscCall(fare_operator_rates(e->op, start)); /* says where drift or diffusion are no numbers */
-  PetscCall(fare_transport_create(grid, system, e->op->patch, masses, &e->transport));
   if (e->absorbs) PetscCall(fare_exits_restart(&e->exits, e->op, start, masses));
+  PetscCall(fare_operator_clear(e->op));
+  PetscCall(fare_transport_create(grid, system, tolerance, e->op->patch, masses, &e->transport));
   PetscFunctionReturn(0);
 }
 
@@ -174,6 +176,7 @@ PetscErrorCode fare_evolution_absorbed(fare_evolution *e, double *survival, doub
   PetscCall(VecSum(e->masses, survival));
   PetscCall(fare_operator_rates(e->op, e->before));
   PetscCall(fare_operator_exits(e->op, e->masses, flux));
+  if (e->transport) PetscCall(fare_operator_clear(e->op));
   PetscFunctionReturn(0);
 }
 
@@ -208,8 +211,9 @@ PetscErrorCode fare_evolution_save(const fare_evolution *e, double numbers[FARE_
   if (e->residual) fare_residual_save(e->residual, numbers + RESIDUAL);
   memcpy(numbers + WAY, way, sizeof way);
   memcpy(numbers + EXITS, &e->exits, sizeof e->exits);
-  numbers[LATEST] = e->last_error;
-  numbers[RATE]   = e->rate;
+  numbers[LATEST]  = e->last_error;
+  numbers[RATE]    = e->rate;
+  numbers[DROPPED] = e->dropped;
   if (e->transport) /* of this rank alone until the end of the way */
     PetscCallMPI(MPI_Allreduce(&e->minimum, &numbers[OWN + 3], 1, MPI_DOUBLE, MPI_MIN, e->grid->comm));
   if (e->transport && e->longest > 0) PetscCall(fare_transport_masses(e->transport, e->masses));
@@ -247,8 +251,9 @@ static PetscBool is_sound(const fare_evolution *e, const double numbers[])
     if (!(own[i] >= 0 && own[i] < PETSC_MAX_INT)) return PETSC_FALSE;
   }
   if (e->absorbs && !exits_are_sound(numbers + EXITS)) return PETSC_FALSE;
-  if (!(numbers[LATEST] >= 0 && isfinite(numbers[LATEST]) && numbers[RATE] >= 0 && isfinite(numbers[RATE])))
-    return PETSC_FALSE;
+  for (int i = LATEST; i <= DROPPED; i++) {
+    if (!(numbers[i] >= 0 && isfinite(numbers[i]))) return PETSC_FALSE;
+  }
   if (!e->residual) return PETSC_TRUE;
   if (!(points >= 1 && points <= FARE_RESIDUAL_HISTORY && points == floor(points))) return PETSC_FALSE;
   for (int i = 0; i < (int)points; i++) {
@@ -280,6 +285,7 @@ PetscErrorCode fare_evolution_load(fare_evolution *e, const double numbers[FARE_
   memcpy(&e->exits, numbers + EXITS, sizeof e->exits);
   e->last_error = numbers[LATEST];
   e->rate       = numbers[RATE];
+  e->dropped    = numbers[DROPPED];
   if (e->ts) PetscCall(TSSetTime(e->ts, e->before));
   PetscFunctionReturn(0);
 }

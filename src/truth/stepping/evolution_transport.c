@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The evolution by explicit transport of high order (transport.c). Its steps are as long as stability allows,
-  equally long up to the next stop; the tolerance does not count. The steps that are left follow from the time
-  and the largest rate seen last, so that they go on alike after a restart.
+  equally long up to the next stop; the tolerance tells only what is next to nothing. The steps that are left
+  follow from the time and the largest rate seen last, so that they go on alike after a restart.
 */
 #include "truth/rates/operator.h"
 #include "truth/transport/transport.h"
@@ -34,7 +34,6 @@ static PetscErrorCode prepare_step(fare_evolution *e, double end, double longest
     }
     if (e->rate <= SLACK * rate) PetscFunctionReturn(0);
     rate = e->rate;
-    e->rejected++;
   }
 }
 
@@ -45,7 +44,8 @@ static void watch(fare_evolution *e, double t, const fare_transport_step_result 
   e->mass_drift            = PetscMax(e->mass_drift, r->off);
   e->minimum               = PetscMin(e->minimum, r->least / fare_grid_volume(e->grid));
   e->positivity_correction = PetscMax(e->positivity_correction, r->negative);
-  e->before                = t;
+  e->dropped += r->dropped;
+  e->before = t;
   e->steps++;
 }
 
@@ -56,6 +56,7 @@ PetscErrorCode fare_transport_advance(fare_evolution *e, double end, double long
     fare_transport_step_result result;
     double                     length = 0, t, sum = 1;
 
+    PetscCall(fare_transport_fit_window(e->transport));
     PetscCall(prepare_step(e, end, longest, &length));
     t = e->before + length >= end - 1e-14 * fabs(end) ? end : e->before + length;
     if (!(t > e->before))

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The layers around a rank's cells: FARE_REACH along each axis, as deep as the flow over a face looks. */
+/*
+  The layers around a rank's cells: FARE_REACH along each axis, as deep as the flow over a face looks; and
+  those of the rows' ranges.
+*/
 #include "transport.h"
 
 PetscErrorCode fare_transport_create_halo(fare_transport *t)
@@ -24,6 +27,16 @@ PetscErrorCode fare_transport_create_halo(fare_transport *t)
         FARE_DIM_MAX, size, part, start, MPI_ORDER_FORTRAN, MPI_DOUBLE, &t->ghost[axis][side]));
       PetscCallMPI(MPI_Type_commit(&t->outgoing[axis][side]));
       PetscCallMPI(MPI_Type_commit(&t->ghost[axis][side]));
+      if (!axis) continue;
+      size[0] = part[0] = 2;
+      start[0]          = 0;
+      PetscCallMPI(MPI_Type_create_subarray(
+        FARE_DIM_MAX, size, part, start, MPI_ORDER_FORTRAN, MPIU_INT, &t->ghost_window[axis][side]));
+      start[axis] = side ? size[axis] - 2 * FARE_REACH : FARE_REACH;
+      PetscCallMPI(MPI_Type_create_subarray(
+        FARE_DIM_MAX, size, part, start, MPI_ORDER_FORTRAN, MPIU_INT, &t->outgoing_window[axis][side]));
+      PetscCallMPI(MPI_Type_commit(&t->outgoing_window[axis][side]));
+      PetscCallMPI(MPI_Type_commit(&t->ghost_window[axis][side]));
     }
   }
   PetscFunctionReturn(0);
@@ -36,6 +49,9 @@ PetscErrorCode fare_transport_destroy_halo(fare_transport *t)
     for (int side = 0; side < 2; side++) {
       PetscCallMPI(MPI_Type_free(&t->outgoing[axis][side]));
       PetscCallMPI(MPI_Type_free(&t->ghost[axis][side]));
+      if (!axis) continue;
+      PetscCallMPI(MPI_Type_free(&t->outgoing_window[axis][side]));
+      PetscCallMPI(MPI_Type_free(&t->ghost_window[axis][side]));
     }
   }
   PetscFunctionReturn(0);

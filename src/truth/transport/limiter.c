@@ -2,12 +2,13 @@
 /*
   The limiter of transport: where a step leaves a negative point, it takes back some of what flowed out of
   that cell, over each face in proportion, and then of those cells that this makes negative, until there is
-  none (but what is negative by next to nothing, which becomes zero). The first passes count on what flows in.
+  none (but what is negative by next to nothing, which is dropped). The first passes count on what flows in.
   Later ones do not, so that a cell that is treated once is done for good.
 */
 #include "transport.h"
 
 #include <math.h>
+#include <string.h>
 
 #define TRUSTING 8 /* passes that count on what flows in */
 
@@ -20,6 +21,13 @@ static PetscInt place_of(const fare_transport *t, PetscInt n, PetscInt index[FAR
   index[1] = n / count[0] % count[1];
   index[2] = n / count[0] / count[1];
   return t->first + index[0] + index[1] * t->stride[1] + index[2] * t->stride[2];
+}
+
+static PetscBool in_window(const fare_transport *t, PetscInt at)
+{
+  const PetscInt *range = fare_transport_range(t, at), place = at % t->size[0] - FARE_REACH;
+
+  return place >= range[0] && place < range[1] ? PETSC_TRUE : PETSC_FALSE;
 }
 
 void fare_transport_list_borders(fare_transport *t)
@@ -41,31 +49,34 @@ void fare_transport_list_borders(fare_transport *t)
 /* The least of `next` on this rank, its sum over all, what is negative, and whether any must be listed. */
 static PetscErrorCode look(fare_transport *t, fare_transport_step_result *result, PetscBool *listed)
 {
-  const PetscInt n      = t->grid->count[0];
-  double         all[3] = {0}, least = HUGE_VAL;
-  PetscScalar   *next;
+  double             all[5] = {0}, least = 0; /* of what lies outside the window */
+  const PetscScalar *next;
 
   PetscFunctionBegin;
   t->bads = 0;
-  PetscCall(VecGetArray(t->next, &next));
-  for (PetscInt row = 0; row < t->owned; row += n) {
-    double sums[3];
+  PetscCall(VecGetArrayRead(t->next, &next));
+  FARE_FOR_ROWS(t, row, at)
+  {
+    const PetscInt *range = fare_transport_range(t, at);
+    double          sums[5];
 
-    fare_transport_look(n, next + row, sums);
+    if (range[1] <= range[0]) continue;
+    fare_transport_look(range[1] - range[0], t->little, next + row + range[0], sums);
     least = PetscMin(least, sums[0]);
-    all[0] += sums[1];
-    all[1] += sums[2];
-    for (PetscInt i = row; i < row + n && sums[0] < 0; i++) {
-      if (next[i] < 0) t->bad[t->bads++] = i;
+    for (int i = 0; i < 4; i++) all[i] += sums[1 + i];
+    for (PetscInt i = row + range[0]; i < row + range[1] && sums[0] < 0; i++) {
+      if (next[i] <= -t->little) t->bad[t->bads++] = i;
     }
   }
-  PetscCall(VecRestoreArray(t->next, &next));
-  all[2] = (double)t->bads;
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, all, 3, MPI_DOUBLE, MPI_SUM, t->grid->comm));
+  PetscCall(VecRestoreArrayRead(t->next, &next));
+  all[4] = (double)t->bads;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, all, 5, MPI_DOUBLE, MPI_SUM, t->grid->comm));
   result->least    = least;
   result->sum      = all[0];
   result->negative = all[1];
-  *listed          = all[2] > 0 ? PETSC_TRUE : PETSC_FALSE;
+  result->taken    = all[2];
+  result->dropped  = all[3];
+  *listed          = all[4] > 0 ? PETSC_TRUE : PETSC_FALSE;
   PetscFunctionReturn(0);
 }
 
@@ -98,34 +109,42 @@ static double share_of(const limiter *l, PetscInt n, PetscInt at, PetscBool stri
   Flows have changed: brings `next` of a cell up to date, once in a pass, and lists it where it is negative.
   No share is above 1: a pass leaves its mark there.
 */
-static void look_again(limiter *l, PetscInt n, PetscInt at)
+static void look_again(limiter *l, PetscInt n, PetscInt at, const PetscInt range[], PetscInt place)
 {
   fare_transport *t     = l->t;
   double          value = l->points[n];
 
-  if (l->share[at] == l->mark) return;
+  if (place < range[0] || place >= range[1] || l->share[at] == l->mark) return;
   l->share[at] = l->mark;
   for (int axis = 0; axis < t->grid->dim; axis++)
     value -= l->length * (t->flow[axis][at] - t->flow[axis][at - t->stride[axis]]);
-  l->next[n] = value < FARE_TRANSPORT_NOTHING && value > -FARE_TRANSPORT_LITTLE ? 0 : value;
-  if (l->next[n] < 0) t->bad[t->bads++] = n;
+  l->next[n] = value;
+  if (value <= -t->little) t->bad[t->bads++] = n;
 }
 
 /* At a cell and its neighbours on this rank. */
 static void look_around(limiter *l, PetscInt n)
 {
   const fare_transport *t = l->t;
-  PetscInt              index[FARE_DIM_MAX], step = 1;
-  const PetscInt        at = place_of(t, n, index);
+  PetscInt              index[FARE_DIM_MAX], step = t->grid->count[0];
+  const PetscInt        at = place_of(t, n, index), i = index[0];
+  const PetscInt       *range = fare_transport_range(t, at);
 
-  look_again(l, n, at);
-  for (int axis = 0; axis < t->grid->dim; step *= t->grid->count[axis++]) {
-    if (index[axis] > 0) look_again(l, n - step, at - t->stride[axis]);
-    if (index[axis] < t->grid->count[axis] - 1) look_again(l, n + step, at + t->stride[axis]);
+  look_again(l, n, at, range, i);
+  look_again(l, n - 1, at - 1, range, i - 1);
+  look_again(l, n + 1, at + 1, range, i + 1);
+  for (int axis = 1; axis < t->grid->dim; step *= t->grid->count[axis++]) {
+    const PetscInt s = t->stride[axis], rows = 2 * (s / t->size[0]);
+
+    if (index[axis] > 0) look_again(l, n - step, at - s, range - rows, i);
+    if (index[axis] < t->grid->count[axis] - 1) look_again(l, n + step, at + s, range + rows, i);
   }
 }
 
-/* Scales what flows in over the border of this rank from a neighbour's cell that the limiter holds back. */
+/*
+  Scales what flows in over the border of this rank from a neighbour's cell that the limiter holds back.
+  Nothing flows over a border that is not in the window.
+*/
 static PetscBool scale_from_beyond(const limiter *l, PetscInt n)
 {
   const fare_transport *t = l->t;
@@ -138,7 +157,7 @@ static PetscBool scale_from_beyond(const limiter *l, PetscInt n)
       const PetscInt s = t->stride[axis], face = side ? at : at - s;
       const double   share = l->share[side ? at + s : at - s], flow = t->flow[axis][face];
 
-      if (index[axis] != (side ? t->grid->count[axis] - 1 : 0) || !(share < 1)) continue;
+      if (index[axis] != (side ? t->grid->count[axis] - 1 : 0) || !(share < 1) || !in_window(t, at)) continue;
       if (side ? flow < 0 : flow > 0) {
         t->flow[axis][face] *= share;
         scaled = PETSC_TRUE;
@@ -201,16 +220,24 @@ PetscErrorCode fare_transport_settle(fare_transport *t, double length, fare_tran
   PetscCall(VecGetArray(t->next, &next));
   FARE_FOR_ROWS(t, row, at)
   {
+    const PetscInt *range = fare_transport_range(t, at), low = PetscMin(range[0], range[1]), high = range[1];
+
+    memset(next + row, 0, (size_t)low * sizeof *next);
+    memset(next + row + high, 0, (size_t)(n - high) * sizeof *next);
     for (int axis = 0; axis < t->grid->dim; axis++)
-      fare_transport_advance_row(n, length, t->flow[axis] + at, t->flow[axis] + at - t->stride[axis],
-        axis ? next + row : points + row, next + row);
+      fare_transport_advance_row(high - low, length, t->flow[axis] + at + low,
+        t->flow[axis] + at + low - t->stride[axis], (axis ? next : points) + row + low, next + row + low);
   }
   PetscCall(look(t, result, &left));
   negative = result->negative;
   l.points = points;
   l.next   = next;
-  if (left) {
-    for (PetscInt cell = 0; cell < t->box; cell++) l.share[cell] = 1;
+  FARE_FOR_ROWS(t, row, at)
+  {
+    const PetscInt *range = fare_transport_range(t, at);
+
+    (void)row;
+    for (PetscInt i = range[0]; i < range[1] && left; i++) l.share[at + i] = 1;
   }
   for (result->passes = 0; left; result->passes++) {
     PetscCall(hold_back(&l, result->passes < TRUSTING ? PETSC_FALSE : PETSC_TRUE));

@@ -81,25 +81,44 @@ static void flow_over(
   }
 }
 
-/* Over the faces along a row of the first axis, from that below its first cell: to flow[-1] and up. */
+/*
+  Over the faces of the window along a row of the first axis: to flow[i] over that above cell i, from that
+  below the range's first cell. Those at the edges are shut, but at an end or at a neighbour's cell in its
+  window.
+*/
 static void flow_along(const fare_transport *t, const flow_kind *kind, PetscInt at, double *flow)
 {
-  const PetscInt n = t->grid->count[0], start = t->grid->start[0];
-  PetscInt       from = -1;
+  const PetscInt  n = t->grid->count[0], start = t->grid->start[0], r = at / t->size[0];
+  const PetscInt *range = fare_transport_range(t, at);
+  PetscInt        from = range[0], to = range[1] - 1;
 
-  for (; from < n && fare_transport_pairs(t->grid, 0, start + from) < FARE_REACH && start + from < FARE_REACH;
-       from++)
+  if (range[1] <= range[0]) return;
+  flow[range[0] - 1] = flow[range[1] - 1] = 0;
+  if (from == 0 && (t->patch->neighbour[0][0] == MPI_PROC_NULL || t->beyond[0][r] == 0)) from = -1;
+  if (to == n - 1 && (t->patch->neighbour[0][1] == MPI_PROC_NULL || t->beyond[1][r] == 0)) to = n;
+  for (; from < to && fare_transport_pairs(t->grid, 0, start + from) < FARE_REACH; from++)
     flow_over(t, kind, 0, 1, at + from, start + from, flow + from);
-  if (from < n) {
-    PetscInt to = n;
-
-    while (to > from && fare_transport_pairs(t->grid, 0, start + to - 1) < FARE_REACH) to--;
-    if (to > from) flow_over(t, kind, 0, to - from, at + from, start + from, flow + from);
-    for (; to < n; to++) flow_over(t, kind, 0, 1, at + to, start + to, flow + to);
-  }
+  for (; to > from && fare_transport_pairs(t->grid, 0, start + to - 1) < FARE_REACH; to--)
+    flow_over(t, kind, 0, 1, at + to - 1, start + to - 1, flow + to - 1);
+  if (to > from) flow_over(t, kind, 0, to - from, at + from, start + from, flow + from);
 }
 
-/* All faces of owned cells, of one axis. */
+/* Over the faces above a row, of index i along the axis, to flow[] of each cell: shut where one of both is
+ * not in the window. */
+static void flow_across(
+  const fare_transport *t, const flow_kind *kind, int axis, PetscInt at, PetscInt i, double *flow)
+{
+  const PetscInt *side[] = {fare_transport_range(t, at), fare_transport_range(t, at + t->stride[axis])};
+  const PetscInt  from = PetscMax(side[0][0], side[1][0]), to = PetscMin(side[0][1], side[1][1]);
+
+  for (int k = 0; k < 2; k++) {
+    for (PetscInt c = side[k][0]; c < PetscMin(side[k][1], from); c++) flow[c] = 0;
+    for (PetscInt c = PetscMax(side[k][0], to); c < side[k][1]; c++) flow[c] = 0;
+  }
+  if (to > from) flow_over(t, kind, axis, to - from, at + from, i, flow + from);
+}
+
+/* All faces of the window, of one axis. */
 static void flow_all(fare_transport *t, const flow_kind *kind, int axis)
 {
   const fare_grid *grid = t->grid;
@@ -112,26 +131,61 @@ static void flow_all(fare_transport *t, const flow_kind *kind, int axis)
     } else {
       const PetscInt place = axis == 1 ? j_ : k_, i = grid->start[axis] + place, s = t->stride[axis];
 
-      if (!place) flow_over(t, kind, axis, grid->count[0], at - s, i - 1, t->flow[axis] + at - s);
-      flow_over(t, kind, axis, grid->count[0], at, i, t->flow[axis] + at);
+      if (!place) flow_across(t, kind, axis, at - s, i - 1, t->flow[axis] + at - s);
+      flow_across(t, kind, axis, at, i, t->flow[axis] + at);
     }
   }
 }
 
-/* to = from + c L points, with layers in all three. */
+/*
+  to = from + c L points, with layers in all but from. What flows over the faces below a row is known from the
+  row before, so that no array of them goes through memory.
+*/
 static PetscErrorCode stage(fare_transport *t, double c, double *points, double *to, const double *from)
 {
-  const flow_kind kind = {.points = points};
+  const flow_kind  kind = {.points = points};
+  const fare_grid *grid = t->grid;
 
   PetscFunctionBegin;
   PetscCall(fare_transport_exchange(t, points));
-  for (int axis = 0; axis < t->grid->dim; axis++) flow_all(t, &kind, axis);
   FARE_FOR_ROWS(t, n, at)
   {
-    for (int axis = 0; axis < t->grid->dim; axis++)
-      fare_transport_advance_row(t->grid->count[0], c, t->flow[axis] + at,
-        t->flow[axis] + at - t->stride[axis], axis ? to + at : from + n, to + at);
+    const PetscInt *range = fare_transport_range(t, at), low = range[0], cells = range[1] - low;
+
+    flow_along(t, &kind, at, t->along);
+    if (cells > 0)
+      fare_transport_advance_row(cells, c, t->along + low, t->along + low - 1, from + n + low, to + at + low);
+    for (int axis = 1; axis < grid->dim; axis++) {
+      const PetscInt  place = axis == 1 ? j_ : k_, i = grid->start[axis] + place, s = t->stride[axis];
+      const PetscInt *next  = fare_transport_range(t, at + s);
+      double         *below = axis == 1 ? t->below[1] : t->below[2] + j_ * grid->count[0];
+
+      if (!place) flow_across(t, &kind, axis, at - s, i - 1, below);
+      flow_across(t, &kind, axis, at, i, t->above);
+      if (cells > 0)
+        fare_transport_advance_row(cells, c, t->above + low, below + low, to + at + low, to + at + low);
+      if (next[1] > next[0])
+        memcpy(below + next[0], t->above + next[0], (size_t)(next[1] - next[0]) * sizeof *below);
+    }
   }
+  PetscFunctionReturn(0);
+}
+
+/* Present points that are next to nothing become zero, as they are outside the window; others are scaled. */
+static PetscErrorCode drop(fare_transport *t, double factor)
+{
+  PetscScalar *points;
+
+  PetscFunctionBegin;
+  PetscCall(VecGetArray(t->points, &points));
+  FARE_FOR_ROWS(t, n, at)
+  {
+    const PetscInt *range = fare_transport_range(t, at);
+
+    if (range[1] > range[0])
+      fare_transport_drop(range[1] - range[0], t->little, factor, points + n + range[0]);
+  }
+  PetscCall(VecRestoreArray(t->points, &points));
   PetscFunctionReturn(0);
 }
 
@@ -139,27 +193,33 @@ static PetscErrorCode stage(fare_transport *t, double c, double *points, double 
  */
 static PetscErrorCode hold_sum(fare_transport *t, double sum, fare_transport_step_result *result)
 {
-  PetscInt cells;
+  const double rounding = 1e-16;
+  PetscInt     cells;
 
   PetscFunctionBegin;
   PetscCall(VecGetSize(t->points, &cells));
-  result->off = fabs(result->sum - sum);
-  if (!(result->off <= 1e-12 + (double)cells * FARE_TRANSPORT_LITTLE))
+  result->off = fabs(result->sum + result->taken - sum);
+  if (!(result->off <= 1e-12 + (double)cells * rounding))
     FARE_FAIL(FARE_ERR_FAILED, "truth: probability is not conserved: a sum of %.17g has become %.17g", sum,
       result->sum);
-  if (result->sum > 0) PetscCall(VecScale(t->points, sum / result->sum));
+  PetscCall(drop(t, result->sum > 0 ? sum / result->sum : 1));
   result->sum = sum;
   PetscFunctionReturn(0);
 }
 
-/* Points with their layers. */
+/* Points with their layers, in the window. */
 static PetscErrorCode spread(fare_transport *t, Vec from, double *to)
 {
   const PetscScalar *values;
 
   PetscFunctionBegin;
   PetscCall(VecGetArrayRead(from, &values));
-  FARE_FOR_ROWS(t, n, at) memcpy(to + at, values + n, (size_t)t->grid->count[0] * sizeof *to);
+  FARE_FOR_ROWS(t, n, at)
+  {
+    const PetscInt *range = fare_transport_range(t, at), low = range[0];
+
+    if (range[1] > low) memcpy(to + at + low, values + n + low, (size_t)(range[1] - low) * sizeof *to);
+  }
   PetscCall(VecRestoreArrayRead(from, &values));
   PetscFunctionReturn(0);
 }
@@ -174,8 +234,10 @@ static PetscErrorCode count_absorbed(const fare_transport *t, double length, dou
   if (!fare_grid_absorbs(grid)) PetscFunctionReturn(0);
   FARE_FOR_ROWS(t, n, at)
   {
+    const PetscInt *range = fare_transport_range(t, at);
+
     (void)n;
-    for (PetscInt i = 0; i < grid->count[0]; i++) {
+    for (PetscInt i = range[0]; i < range[1]; i++) {
       const PetscInt index[] = {grid->start[0] + i, grid->start[1] + j_, grid->start[2] + k_};
 
       for (int axis = 0; axis < grid->dim; axis++) {
@@ -217,6 +279,7 @@ static PetscErrorCode convert(fare_transport *t, const double weight[FARE_REACH]
 
   PetscFunctionBegin;
   PetscCall(VecSum(t->points, &sum));
+  PetscCall(fare_transport_open_window(t));
   for (int axis = 0; axis < t->grid->dim; axis++) {
     for (int a = 0; a < t->grid->dim; a++) memset(t->flow[a], 0, (size_t)t->box * sizeof *t->flow[a]);
     PetscCall(spread(t, t->points, t->stage[0]));
@@ -307,42 +370,76 @@ static void evaluate_row(fare_transport *t, PetscInt j, PetscInt k)
   }
 }
 
-PetscErrorCode fare_transport_prepare(fare_transport *t, double time)
+/* Everywhere: what lies outside the window may be no number either. */
+static PetscErrorCode evaluate(fare_transport *t)
 {
   const fare_grid *grid = t->grid;
-  double           theta[FARE_PARAMETERS_MAX], bounds[2 * FARE_DIM_MAX + 1];
+  const size_t     n    = (size_t)grid->count[0];
+  double           bounds[2 * FARE_DIM_MAX + 1];
 
   PetscFunctionBegin;
-  fare_system_parameters(t->system, time, theta);
-  if (t->valid && !memcmp(theta, t->theta, sizeof theta)) PetscFunctionReturn(0);
-  memcpy(t->theta, theta, sizeof theta);
-  t->valid = PETSC_TRUE;
   for (PetscInt k = 0; k < t->size[2]; k++) {
     for (PetscInt j = 0; j < t->size[1]; j++) evaluate_row(t, j, k);
   }
   for (int i = 0; i <= 2 * FARE_DIM_MAX; i++) bounds[i] = -1e300;
-  FARE_FOR_ROWS(t, n, at)
+  FARE_FOR_ROWS(t, row, at)
   {
-    const double *f[FARE_DIM_MAX], *D[FARE_DIM_MAX];
-
-    (void)n;
+    (void)row;
     for (int axis = 0; axis < grid->dim; axis++) {
-      f[axis] = t->drift[axis] + at;
-      D[axis] = t->diffusion[axis] + at;
-      fare_transport_bounds(grid->count[0], D[axis], bounds + 2 * axis);
-      if (!fare_all_finite((size_t)grid->count[0], f[axis]) ||
-        !fare_all_rates((size_t)grid->count[0], D[axis]))
+      fare_transport_bounds(grid->count[0], t->diffusion[axis] + at, bounds + 2 * axis);
+      if (!fare_all_finite(n, t->drift[axis] + at) || !fare_all_rates(n, t->diffusion[axis] + at))
         bounds[2 * FARE_DIM_MAX] = HUGE_VAL;
     }
-    bounds[2 * FARE_DIM_MAX] =
-      PetscMax(bounds[2 * FARE_DIM_MAX], fare_transport_rate(grid->count[0], grid->dim, f, D));
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, bounds, 2 * FARE_DIM_MAX + 1, MPI_DOUBLE, MPI_MAX, grid->comm));
   for (int axis = 0; axis < grid->dim; axis++) {
     t->uniform[axis]    = bounds[2 * axis];
     t->is_uniform[axis] = bounds[2 * axis] == -bounds[2 * axis + 1] ? PETSC_TRUE : PETSC_FALSE;
   }
-  t->rate = bounds[2 * FARE_DIM_MAX];
+  t->is_finite = bounds[2 * FARE_DIM_MAX] < 0 ? PETSC_TRUE : PETSC_FALSE;
+  PetscFunctionReturn(0);
+}
+
+/*
+  The largest of the window; of a driven system, of all cells: its steps are of order 2 in the drive alone,
+  and need to be shorter than what is stable.
+*/
+static PetscErrorCode find_rate(fare_transport *t)
+{
+  const PetscInt  everywhere[] = {0, t->grid->count[0]};
+  const PetscBool driven       = fare_system_is_driven(t->system);
+
+  PetscFunctionBegin;
+  t->rate = t->is_finite ? 0 : HUGE_VAL;
+  FARE_FOR_ROWS(t, row, at)
+  {
+    const PetscInt *range = driven ? everywhere : fare_transport_range(t, at);
+    const double   *f[FARE_DIM_MAX], *D[FARE_DIM_MAX];
+
+    (void)row;
+    if (range[1] <= range[0] || !t->is_finite) continue;
+    for (int axis = 0; axis < t->grid->dim; axis++) {
+      f[axis] = t->drift[axis] + at + range[0];
+      D[axis] = t->diffusion[axis] + at + range[0];
+    }
+    t->rate = PetscMax(t->rate, fare_transport_rate(range[1] - range[0], t->grid->dim, f, D));
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &t->rate, 1, MPI_DOUBLE, MPI_MAX, t->grid->comm));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_transport_prepare(fare_transport *t, double time)
+{
+  double theta[FARE_PARAMETERS_MAX];
+
+  PetscFunctionBegin;
+  fare_system_parameters(t->system, time, theta);
+  if (!t->valid || memcmp(theta, t->theta, sizeof theta)) {
+    memcpy(t->theta, theta, sizeof theta);
+    t->valid = PETSC_TRUE;
+    PetscCall(evaluate(t));
+  }
+  PetscCall(find_rate(t));
   PetscFunctionReturn(0);
 }
 
@@ -366,7 +463,22 @@ static PetscErrorCode check_reach(const fare_transport *t)
   PetscFunctionReturn(fare_error_agree(t->grid->comm, code));
 }
 
-PetscErrorCode fare_transport_create(const fare_grid *grid, const fare_system *system,
+/* Rows, and room for what flows over the faces of one and below those that follow. */
+static PetscErrorCode create_window(fare_transport *t)
+{
+  const PetscInt n = t->size[0];
+
+  PetscFunctionBegin;
+  t->rows = t->box / n;
+  PetscCall(PetscCalloc2(2 * t->rows, &t->window, 2 * t->rows, &t->wider));
+  for (int side = 0; side < 2; side++)
+    PetscCall(PetscCalloc2(t->rows, &t->gap[side], t->rows, &t->beyond[side]));
+  PetscCall(PetscCalloc4(n, &t->along, n, &t->above, n, &t->below[1], n * t->grid->count[1], &t->below[2]));
+  t->along++;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_transport_create(const fare_grid *grid, const fare_system *system, double tolerance,
   const fare_patch *patch, Vec masses, fare_transport **transport)
 {
   fare_transport *t;
@@ -377,6 +489,7 @@ PetscErrorCode fare_transport_create(const fare_grid *grid, const fare_system *s
   t->grid    = grid;
   t->system  = system;
   t->patch   = patch;
+  t->little  = FARE_TRANSPORT_LITTLE * tolerance;
   t->box     = 1;
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
     const PetscInt layer = axis < grid->dim ? FARE_REACH : 0;
@@ -389,6 +502,7 @@ PetscErrorCode fare_transport_create(const fare_grid *grid, const fare_system *s
   t->owned = fare_grid_owned(grid);
   PetscCall(check_reach(t));
   PetscCall(fare_transport_create_halo(t));
+  PetscCall(create_window(t));
   PetscCall(PetscMalloc2(t->owned, &t->bad, t->owned, &t->border));
   fare_transport_list_borders(t);
   for (int axis = 0; axis < grid->dim; axis++)
@@ -412,6 +526,10 @@ PetscErrorCode fare_transport_destroy(fare_transport **transport)
   for (int axis = 0; axis < t->grid->dim; axis++)
     PetscCall(PetscFree3(t->drift[axis], t->diffusion[axis], t->flow[axis]));
   PetscCall(PetscFree3(t->stage[0], t->stage[1], t->row));
+  PetscCall(PetscFree2(t->window, t->wider));
+  for (int side = 0; side < 2; side++) PetscCall(PetscFree2(t->gap[side], t->beyond[side]));
+  t->along -= t->along ? 1 : 0;
+  PetscCall(PetscFree4(t->along, t->above, t->below[1], t->below[2]));
   PetscCall(PetscFree2(t->bad, t->border));
   PetscCall(VecDestroy(&t->points));
   PetscCall(VecDestroy(&t->next));

@@ -23,9 +23,19 @@ struct fare_transport {
   PetscInt           size[FARE_DIM_MAX], stride[FARE_DIM_MAX], first, box, owned;
   MPI_Datatype       outgoing[FARE_DIM_MAX][2], ghost[FARE_DIM_MAX][2];
   double            *drift[FARE_DIM_MAX], *diffusion[FARE_DIM_MAX];
-  PetscBool          is_uniform[FARE_DIM_MAX], valid;
-  double             uniform[FARE_DIM_MAX], theta[FARE_PARAMETERS_MAX], rate;
-  double            *stage[2], *flow[FARE_DIM_MAX], *row; /* flow: over the face above each cell */
+  PetscBool          is_uniform[FARE_DIM_MAX], is_finite, valid;
+  /*
+    Of a mass of 1, in a cell: less than this, of either sign, becomes 0. What that adds or takes, the others
+    have in proportion; the certificate counts it.
+  */
+  double  little;
+  double  uniform[FARE_DIM_MAX], theta[FARE_PARAMETERS_MAX], rate;
+  double *stage[2], *flow[FARE_DIM_MAX], *row; /* flow: over the face above each cell */
+  /* see window.c: two numbers for each row, layers too; gaps at both ends of each, and those beyond */
+  PetscInt     rows, *window, *wider, *gap[2], *beyond[2];
+  MPI_Datatype outgoing_window[FARE_DIM_MAX][2], ghost_window[FARE_DIM_MAX][2];
+  /* of a stage: flows over the faces of a row, and over those below the rows to come */
+  double *along, *above, *below[FARE_DIM_MAX];
   /* owned cells: those that the limiter shall look after, and those at a border of the rank */
   PetscInt *bad, bads, *border, borders;
   Vec       points, next; /* of owned cells, the state */
@@ -38,20 +48,33 @@ struct fare_transport {
          (at = (t)->first + k_ * (t)->stride[2] + j_ * (t)->stride[1], PETSC_TRUE); \
          j_++, n += (t)->grid->count[0])
 
+/* The range of cells of the row at `at` that a step works on: none where the second is not above. */
+static inline const PetscInt *fare_transport_range(const fare_transport *t, PetscInt at)
+{
+  return t->window + 2 * (at / t->size[0]);
+}
+
 /* What a step has left, over all ranks. */
 typedef struct {
-  double least, sum;                /* least point, of this rank alone; sum of all */
-  double off;                       /* of that sum from what it must be, before that was put right */
-  double negative;                  /* what was, before the limiter */
+  double least, sum; /* least point, of this rank alone; sum of all */
+  double off;        /* of that sum from what it must be, before that was put right */
+  double negative;   /* what was, before the limiter */
+  /* next to nothing that became zero: what that took off the sum, and its size, of either sign */
+  double taken, dropped;
   double absorbed[FARE_DIM_MAX][2]; /* through each end */
   int    passes;                    /* of the limiter */
 } fare_transport_step_result;
 
-/* Borrows all but masses, which are copied. Collective. */
-PetscErrorCode fare_transport_create(
-  const fare_grid *grid, const fare_system *system, const fare_patch *patch, Vec masses, fare_transport **t);
+/* Borrows all but masses, which are copied. tolerance: what a step may add to the L1 error. Collective. */
+PetscErrorCode fare_transport_create(const fare_grid *grid, const fare_system *system, double tolerance,
+  const fare_patch *patch, Vec masses, fare_transport **t);
 PetscErrorCode fare_transport_destroy(fare_transport **t);
-/* Drift and diffusion of a time; what is left of `rate` times a step decides on stability. Collective. */
+/* Chooses the cells of the next step by its points; or takes all. Collective. */
+PetscErrorCode fare_transport_fit_window(fare_transport *t);
+PetscErrorCode fare_transport_open_window(fare_transport *t);
+/*
+  Drift and diffusion of a time. `rate`, times a step, decides on stability in the window. Collective.
+*/
 PetscErrorCode fare_transport_prepare(fare_transport *t, double time);
 #define FARE_TRANSPORT_STABLE 2.6
 /* One step of a length, of the drift and diffusion last prepared, from a sum of points that is known.
@@ -64,8 +87,8 @@ PetscErrorCode fare_transport_destroy_halo(fare_transport *t);
 /* Brings what neighbours hold into the layers around values of owned cells. Collective. */
 PetscErrorCode fare_transport_exchange(const fare_transport *t, double *values);
 /*
-  The points after all flows of a length, limited so that none is negative, become the present ones.
-  Collective.
+  The points after all flows of a length, limited so that none is negative by more than next to nothing,
+  become the present ones. Collective.
 */
 PetscErrorCode fare_transport_settle(fare_transport *t, double length, fare_transport_step_result *result);
 /* Finds the owned cells with a neighbour on another rank, or on this one round a circle. */
@@ -73,12 +96,8 @@ void fare_transport_list_borders(fare_transport *t);
 /* The masses of the present points. Collective. */
 PetscErrorCode fare_transport_masses(fare_transport *t, Vec masses);
 
-/*
-  Of a mass of 1, in a cell: less than nothing becomes 0, as does what is negative by little. What that adds
-  or takes, the others have in proportion.
-*/
-#define FARE_TRANSPORT_NOTHING 1e-25
-#define FARE_TRANSPORT_LITTLE  1e-16
+/* Of the tolerance of a step: `little`. */
+#define FARE_TRANSPORT_LITTLE 1e-10
 
 /* Weights of differences of pairs, for 1 to 3: what a mass has more than a value at the centre. */
 extern const double fare_transport_to_mass[FARE_REACH][FARE_REACH];
@@ -105,8 +124,13 @@ void fare_transport_differences(
 /* to = from - c (what flows out over the faces of one axis): `to` may be `from`. */
 void fare_transport_advance_row(
   PetscInt n, double c, const double *above, const double *below, const double *from, double *to);
-/* The least, the sum and the negative part of n values; those that are next to nothing become zero. */
-void fare_transport_look(PetscInt n, double *points, double sums[3]);
+/*
+  The least, the sum and the negative part of n values, with those below `little` as zeros: what that takes
+  off the sum, and their sizes.
+*/
+void fare_transport_look(PetscInt n, double little, const double *points, double sums[5]);
+/* And with others scaled, it makes them zeros. */
+void fare_transport_drop(PetscInt n, double little, double factor, double *points);
 void fare_transport_scale(PetscInt n, double factor, double *values);
 /* Takes into bounds the largest of n values and of their opposites. */
 void fare_transport_bounds(PetscInt n, const double *values, double bounds[2]);

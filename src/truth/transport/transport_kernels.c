@@ -100,23 +100,31 @@ void fare_transport_advance_row(PetscInt n, double c, const double *restrict abo
   for (PetscInt i = 0; i < n; i++) to[i] = from[i] - c * (above[i] - below[i]);
 }
 
-void fare_transport_look(PetscInt n, double *restrict points, double sums[3])
+void fare_transport_look(PetscInt n, double little, const double *restrict points, double sums[5])
 {
-  double least = 1e300, sum = 0, negative = 0;
+  double least = 1e300, sum = 0, negative = 0, taken = 0, dropped = 0;
 
-#pragma omp simd reduction(min : least) reduction(+ : sum, negative)
+#pragma omp simd reduction(min : least) reduction(+ : sum, negative, taken, dropped)
   for (PetscInt i = 0; i < n; i++) {
-    const double from = points[i],
-                 p    = from < FARE_TRANSPORT_NOTHING && from > -FARE_TRANSPORT_LITTLE ? 0 : from;
+    const double from = points[i], p = fabs(from) < little ? 0 : from, off = from - p;
 
-    points[i] = p;
-    least     = p < least ? p : least;
+    least = p < least ? p : least;
     negative += from < 0 ? -from : 0;
     sum += p;
+    taken += off;
+    dropped += fabs(off);
   }
   sums[0] = least;
   sums[1] = sum;
   sums[2] = negative;
+  sums[3] = taken;
+  sums[4] = dropped;
+}
+
+void fare_transport_drop(PetscInt n, double little, double factor, double *points)
+{
+#pragma omp simd
+  for (PetscInt i = 0; i < n; i++) points[i] = fabs(points[i]) < little ? 0 : factor * points[i];
 }
 
 void fare_transport_scale(PetscInt n, double factor, double *values)
