@@ -88,34 +88,6 @@ static PetscErrorCode check_count(const fare_node *node, const char *key, int di
   PetscFunctionReturn(0);
 }
 
-static fare_boundary end_of(const fare_system *system, const fare_truth_options *options, int axis)
-{
-  return options->boundaries.count                ? (fare_boundary)options->boundaries.values[axis]
-    : fare_system_type_of(system)->periodic[axis] ? FARE_BOUNDARY_PERIODIC
-                                                  : FARE_BOUNDARY_REFLECTING;
-}
-
-fare_box fare_truth_box(const fare_system *system, const fare_truth_options *options)
-{
-  fare_box box = fare_system_box(system);
-
-  for (int axis = 0; axis < fare_system_dimension(system); axis++) {
-    if (options->lower.count) box.lower[axis] = options->lower.values[axis];
-    if (options->upper.count) box.upper[axis] = options->upper.values[axis];
-    box.periodic[axis] = end_of(system, options, axis) == FARE_BOUNDARY_PERIODIC ? PETSC_TRUE : PETSC_FALSE;
-  }
-  return box;
-}
-
-fare_walls fare_truth_walls(const fare_system *system, const fare_truth_options *options)
-{
-  const fare_box box = fare_truth_box(system, options);
-  fare_boundary  end[FARE_DIM_MAX];
-
-  for (int axis = 0; axis < fare_system_dimension(system); axis++) end[axis] = end_of(system, options, axis);
-  return fare_walls_of(system, &box, end);
-}
-
 /* A circle closes only where the system does: anywhere else drift would jump there. */
 static PetscErrorCode check_circle(
   const fare_node *node, const fare_system *system, const fare_truth_options *options, int axis)
@@ -221,7 +193,7 @@ static PetscErrorCode create_grids(
   PetscFunctionBegin;
   for (int axis = 0; axis < dim; axis++) {
     cells[axis] = (PetscInt)options->cells.values[axis] / (options->estimate ? 2 : 1);
-    end[axis]   = end_of(system, options, axis);
+    end[axis]   = fare_truth_end(system, options, axis);
   }
   if (!options->estimate) {
     PetscCall(fare_grid_create(comm, dim, cells, box.lower, box.upper, end, &truth->grid));
