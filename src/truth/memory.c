@@ -113,7 +113,7 @@ static double fitted_bytes(const fare_system *system, const fare_truth_options *
   /* cells of all coarser grids of multigrid, each with 3 dim + 5 numbers of single precision */
   const double coarser = dim == 2 ? 1. / 3 : 1. / 7;
   /* matrix and factors; or multigrid, and vectors of GMRES */
-  const double    solver  = dim == 1 ? 3.0 * (1 + 2 * dim) + 6 : (1.5 * dim + 2.5) * (1 + coarser) + 20;
+  const double    solver  = dim == 1 ? 3.0 * (1 + 2 * dim) + 6 : (1.5 * dim + 2.5) * (1 + coarser) + 16;
   const PetscBool general = fare_rates_are_general(type);
   const double    stepper = fare_system_is_gradient(system) ? 10 : 28, bound = options->estimate ? 10 : 1,
                better = options->extrapolate ? 4 : 0;

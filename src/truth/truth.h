@@ -9,8 +9,6 @@
 #include <petscts.h>
 
 #define FARE_CELLS_MAX (1 << 28) /* of a grid */
-/* What is at both ends of an axis; see options.c. Not collective. */
-fare_boundary fare_truth_end(const fare_system *system, const fare_truth_options *options, int axis);
 /* by which an error in space is taken to fall, at least, when cells are halved */
 #define FARE_RATIO_MIN 1.25
 /*
@@ -18,6 +16,9 @@ fare_boundary fare_truth_end(const fare_system *system, const fare_truth_options
   leave. (Numbers do better: UNSEEN of analysis.c.)
 */
 #define FARE_RATIO_UNSEEN 1.5
+
+/* The boundary along an axis: as the options say, or as the system is. */
+fare_boundary fare_truth_end(const fare_system *system, const fare_truth_options *options, int axis);
 
 /*
   The error in space from the masses of a grid and of one and two coarser ones; see estimate.c. quarter_grid

@@ -18,7 +18,7 @@
 
 #define PARTS    FARE_LINE_PARTS
 #define LONG     (8 * PARTS) /* cells from which on a line is cut */
-#define SHORT    (2 * PARTS)
+#define SHORT    (3 * PARTS)
 #define SMALLEST 1e-280 /* added so that products do not become so small that processors are slow at them */
 
 /* x_i = x[i] + carried[i] x_next from both sides, until they meet. lost: from each cell. */
@@ -136,7 +136,7 @@ typedef struct {
 static void shorten(PetscInt n, int ring, PetscInt each, const double *up, const double *down, double shift,
   const double *b, const handed *h, short_line *l)
 {
-  const PetscInt cells = PARTS + n % PARTS;
+  const PetscInt cells = n - PARTS * (each - 1);
 
   for (PetscInt k = 0; k < cells; k++) {
     const PetscInt at = k < PARTS ? (k + 1) * each - 1 : PARTS * each + k - PARTS;
@@ -166,7 +166,8 @@ static void shorten(PetscInt n, int ring, PetscInt each, const double *up, const
 static void solve_long(PetscInt n, int ring, const double *up, const double *down, double shift,
   const double *b, double *x, double *kept)
 {
-  const PetscInt each = n / PARTS, cells = PARTS + n % PARTS;
+  /* an odd length, or parts would lie at places that share one set of a cache */
+  const PetscInt each = n / PARTS - (n / PARTS % 2 ? 0 : 1), cells = n - PARTS * (each - 1);
   handed         h;
   short_line     l;
   double         below[PARTS];

@@ -109,7 +109,7 @@ PetscErrorCode fare_truth_solver_configure(fare_evolution *e, KSP ksp)
   PetscCall(KSPGetPC(ksp, &pc));
   if (e->multigrid) {
     PetscCall(KSPSetType(ksp, KSPFGMRES));
-    PetscCall(KSPGMRESSetRestart(ksp, 8));
+    PetscCall(KSPGMRESSetRestart(ksp, 4));
     PetscCall(PCSetType(pc, PCSHELL));
     PetscCall(PCShellSetName(pc, "multigrid with smoothing by lines"));
     PetscCall(PCShellSetContext(pc, e));
@@ -140,7 +140,7 @@ PetscErrorCode fare_truth_solver_configure(fare_evolution *e, KSP ksp)
 */
 PetscErrorCode fare_truth_solver_prepare(fare_evolution *e, double t, double shift)
 {
-  const double share = e->multigrid ? 1e-2 * shift : 1e-5; /* of the tolerance */
+  const double share = e->multigrid ? 5e-2 * shift : 1e-5; /* of the tolerance */
   double       cells = 1;
 
   PetscFunctionBegin;
