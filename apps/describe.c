@@ -69,7 +69,7 @@ static PetscErrorCode describe_truth(const char *name)
   if (type) {
     fare_joint_type_describe(type, stdout);
   } else {
-    printf("truth of kind grid: the density on one grid, of up to three axes\n\n");
+    printf("truth grid: the density on one grid, of up to three axes\n\n");
     fare_fields_describe(fare_truth_fields, stdout);
   }
   PetscFunctionReturn(0);

@@ -45,20 +45,17 @@ static PetscErrorCode print_mesh(fare_store *file, const char *path, const char 
 
 static PetscErrorCode print_species(fare_store *file, const char *path, const char *name)
 {
-  static const char *const axes[] = {"x", "y", "z"};
-  char                     position[PATH_SIZE];
-  uint64_t                 extent[4] = {0};
-  PetscBool                has       = PETSC_TRUE, many;
-  int                      rank, dim = 0;
+  char      position[PATH_SIZE], component[FARE_COMPONENT_SIZE];
+  uint64_t  extent[4] = {0};
+  PetscBool has       = PETSC_TRUE, many;
+  int       rank, dim = 0;
 
   PetscFunctionBegin;
   snprintf(position, sizeof position, "%.400s/position/x1", path);
   PetscCall(fare_store_has(file, position, &many));
   while (has && dim < (many ? FARE_AXES_MAX : FARE_DIM_MAX)) {
-    if (many)
-      snprintf(position, sizeof position, "%.400s/position/x%d", path, dim + 1);
-    else
-      snprintf(position, sizeof position, "%.400s/position/%s", path, axes[dim]);
+    fare_record_component(many ? FARE_AXES_MAX : FARE_DIM_MAX, dim, component);
+    snprintf(position, sizeof position, "%.400s/position/%s", path, component);
     PetscCall(fare_store_has(file, position, &has));
     if (has) PetscCall(fare_store_extents(file, position, &rank, extent));
     dim += has;

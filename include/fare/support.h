@@ -55,7 +55,9 @@ PetscBool fare_is_launched(void);
 int fare_finalize(PetscErrorCode code);
 
 /**
-  From now on SIGTERM and SIGUSR1 are requests to stop at the next safe point. Not collective.
+  From now on SIGINT (Ctrl-C), SIGTERM and SIGUSR1 are requests to stop at the next safe point, and rank 0
+  says so. A second SIGINT ends the process at once, and so does a SIGTERM five seconds after the first. Where
+  SIGINT is ignored, it stays so. Not collective.
   @param seconds after which there is such a request, too; 0: never
   @return FARE_ERR_FAILED where signals cannot be caught
 */

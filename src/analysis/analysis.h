@@ -63,6 +63,7 @@ typedef struct {
   int           findings, meshes;
   fare_finding *finding;
   fare_mesh    *mesh;
+  PetscBool     leaps; /* of fields that may leap: order 2 is the most that is believed */
 } fare_findings;
 
 /*
@@ -270,6 +271,9 @@ typedef struct fare_backward fare_backward;
 PetscErrorCode fare_backward_create(const fare_grid *grid, const fare_system *system, double t, int targets,
   const fare_region *const target[], fare_backward **backward);
 PetscErrorCode fare_backward_destroy(fare_backward **backward);
+/* Minus the operator, the identity in targets; borrowed. Its columns are nodes, which no target moves from
+ * centres. */
+Mat fare_backward_matrix(const fare_backward *backward);
 /*
   Minus the operator of x is `source`, x = value[target] inside and 0 at ends that absorb, or 1 at the end
   2 axis + side; -1: none. At centres of cells. New vector. Collective.

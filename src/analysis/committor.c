@@ -414,6 +414,7 @@ static PetscErrorCode run_high_order(const void *state, const fare_grid *grid, c
 
   PetscFunctionBegin;
   (void)like;
+  found->leaps = PETSC_TRUE;
   PetscCall(solve_high_order(s, grid, system, time, &reaction, &solved));
   PetscCall(keep_points(s, grid, &reaction, system, time, found));
   if (!fare_grid_absorbs(grid)) keep_rates(&reaction, found);

@@ -286,6 +286,7 @@ static PetscErrorCode run_high_order(const void *state, const fare_grid *grid, c
 
   PetscFunctionBegin;
   (void)like;
+  found->leaps = PETSC_TRUE;
   PetscCall(fare_backward_create(grid, system, time, 1, targets, &backward));
   p.solver = backward;
   PetscCall(fare_backward_times(backward, "passage times", &p.times, &p.solved));

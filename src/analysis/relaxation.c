@@ -276,6 +276,31 @@ static PetscErrorCode check_slowest(const fare_grid *grid, Mat A, fare_spectrum 
   PetscFunctionReturn(0);
 }
 
+/*
+  At ends that absorb, densities leap where drift alone comes in, which the forward operator meets with first
+  order. The backward one, of the same rates, does better: see backward.c.
+*/
+static PetscErrorCode find_rates_backward(
+  const fare_grid *grid, const fare_system *system, double t, eigenvalue *value, fare_spectrum *spectrum)
+{
+  fare_spectrum  other = {0};
+  fare_backward *backward;
+  EPS            eps;
+
+  PetscFunctionBegin;
+  PetscCall(fare_backward_create(grid, system, t, 0, NULL, &backward));
+  PetscCall(solve(grid, system, t, fare_backward_matrix(backward), PETSC_FALSE, spectrum->count, &eps));
+  PetscCall(get_eigenvalues(eps, spectrum->count, value, &other));
+  qsort(value, (size_t)spectrum->count, sizeof *value, by_rate);
+  for (PetscInt k = 0; k < spectrum->count; k++) {
+    spectrum->rate[k]      = value[k].rate;
+    spectrum->frequency[k] = value[k].frequency;
+  }
+  PetscCall(EPSDestroy(&eps));
+  PetscCall(fare_backward_destroy(&backward));
+  PetscFunctionReturn(0);
+}
+
 /* The same of the operator of high order, which has no detailed balance. */
 static PetscErrorCode solve_high_order(
   const fare_grid *grid, const fare_system *system, double t, PetscInt count, fare_spectrum *spectrum)
@@ -290,13 +315,14 @@ static PetscErrorCode solve_high_order(
   PetscCall(fare_high_order_matrix(grid, system, t, &A));
   PetscCall(MatScale(A, -1));
   PetscCall(solve(grid, system, t, A, PETSC_FALSE, count, &eps));
-  PetscCall(PetscMalloc1(count + 1, &value));
+  PetscCall(PetscMalloc1(count + 2, &value));
   PetscCall(get_eigenvalues(eps, count, value, spectrum));
   PetscCall(gather(grid, NULL, eps, NULL, value, spectrum));
   for (PetscInt k = 0; k < spectrum->count; k++) {
     PetscCall(fare_high_order_masses(grid, spectrum->mode[k]));
     PetscCall(finish_mode(spectrum->mode[k], NULL));
   }
+  if (fare_grid_absorbs(grid)) PetscCall(find_rates_backward(grid, system, t, value, spectrum));
   PetscCall(check_slowest(grid, A, spectrum));
   PetscCall(PetscFree(value));
   PetscCall(EPSDestroy(&eps));
@@ -410,6 +436,7 @@ static PetscErrorCode run_high_order(const void *state, const fare_grid *grid, c
   double time, const fare_findings *like, fare_findings *found)
 {
   PetscFunctionBegin;
+  found->leaps = fare_grid_absorbs(grid);
   PetscCall(run_by(solve_high_order, state, grid, system, time, like, found));
   PetscFunctionReturn(0);
 }

@@ -16,6 +16,7 @@
 /* what a scheme of high order is believed to do, at least and at most, when cells are halved */
 #define RATIO_LEAST 1.5
 #define RATIO_MOST  64.0
+#define RATIO_LEAPS 4.0
 #define SLIGHT      0.1 /* growth of a value from grid to grid that differences serve for */
 
 /* Room for one more of `count` things of a size; it is zeroed. */
@@ -149,9 +150,11 @@ static PetscErrorCode density_distance(
 }
 
 /* By how much errors fall, as two differences in turn show: within what is believed of them. */
-static double observed_ratio(double difference, double before)
+static double observed_ratio(double difference, double before, PetscBool leaps)
 {
-  return PetscMin(RATIO_MOST, PetscMax(RATIO_LEAST, difference > 0 ? before / difference : RATIO_MOST));
+  const double most = leaps ? RATIO_LEAPS : RATIO_MOST;
+
+  return PetscMin(most, PetscMax(RATIO_LEAST, difference > 0 ? before / difference : most));
 }
 
 static const fare_mesh *find_mesh(const fare_findings *found, const char *name)
@@ -163,7 +166,7 @@ static const fare_mesh *find_mesh(const fare_findings *found, const char *name)
 }
 
 static PetscErrorCode density_error(const fare_grid *half, const fare_grid *quarter, double ratio,
-  const fare_mesh *fine, const fare_mesh *coarse, const fare_mesh *coarser, double *error)
+  PetscBool leaps, const fare_mesh *fine, const fare_mesh *coarse, const fare_mesh *coarser, double *error)
 {
   double difference, before;
 
@@ -171,7 +174,7 @@ static PetscErrorCode density_error(const fare_grid *half, const fare_grid *quar
   PetscCall(density_distance(half, fine, coarse, &difference));
   if (!(ratio > 0)) {
     PetscCall(density_distance(quarter, coarse, coarser, &before));
-    ratio = observed_ratio(difference, before);
+    ratio = observed_ratio(difference, before, leaps);
   }
   *error = difference / (ratio - 1);
   PetscFunctionReturn(0);
@@ -236,7 +239,7 @@ static double left_error(double value, double wide, double wider, double ratio, 
 
 /* Of one number; at points, where values of one field fall alike, of them all. */
 static double ratio_at(
-  const fare_finding *f, size_t k, const fare_finding *coarse, const fare_finding *coarser)
+  const fare_finding *f, size_t k, PetscBool leaps, const fare_finding *coarse, const fare_finding *coarser)
 {
   const size_t first = f->fields ? 0 : k, end = f->fields ? f->extent[0] * f->extent[1] : k + 1;
   double       difference = 0, before = 0;
@@ -245,11 +248,12 @@ static double ratio_at(
     difference += fabs(f->value[i] - coarse->value[i]);
     before += fabs(coarse->value[i] - coarser->value[i]);
   }
-  return observed_ratio(difference, before);
+  return observed_ratio(difference, before, leaps);
 }
 
 static PetscErrorCode estimate(fare_finding *f, const fare_grid *grid, const fare_grid *half,
-  const fare_grid *quarter, double ratio, const fare_finding *coarse, const fare_finding *coarser)
+  const fare_grid *quarter, double ratio, PetscBool leaps, const fare_finding *coarse,
+  const fare_finding *coarser)
 {
   const PetscBool observed = ratio > 0 ? PETSC_FALSE : PETSC_TRUE;
   const double    rounding = 1e-12;
@@ -258,7 +262,7 @@ static PetscErrorCode estimate(fare_finding *f, const fare_grid *grid, const far
 
   PetscFunctionBegin;
   for (size_t k = 0; k < n; k++) {
-    if (observed) ratio = ratio_at(f, k, coarse, coarser);
+    if (observed) ratio = ratio_at(f, k, leaps, coarse, coarser);
     f->error[k] = left_error(f->value[k], f->value[k], coarse->value[k], ratio, 0);
     if (!coarser) continue;
     f->error[k] =
@@ -286,8 +290,8 @@ PetscErrorCode fare_findings_estimate(const fare_grid *grid, const fare_grid *ha
     const fare_finding *same = fare_findings_find(coarse, f->name);
 
     if (f->error && same)
-      PetscCall(
-        estimate(f, grid, half, quarter, ratio, same, coarser ? fare_findings_find(coarser, f->name) : NULL));
+      PetscCall(estimate(f, grid, half, quarter, ratio, found->leaps, same,
+        coarser ? fare_findings_find(coarser, f->name) : NULL));
   }
   for (int i = 0; i < found->meshes; i++) {
     const fare_mesh *mesh = &found->mesh[i], *wide = find_mesh(coarse, mesh->name);
@@ -295,7 +299,8 @@ PetscErrorCode fare_findings_estimate(const fare_grid *grid, const fare_grid *ha
     char             name[64];
 
     if (mesh->kind != FARE_MESH_ESTIMATED || !wide) continue;
-    PetscCall(density_error(half, quarter, ratio, mesh, wide, find_mesh(coarser, mesh->name), &error));
+    PetscCall(
+      density_error(half, quarter, ratio, found->leaps, mesh, wide, find_mesh(coarser, mesh->name), &error));
     snprintf(name, sizeof name, "%s_error", mesh->name);
     fare_found_number(found, name, "estimated L1 error of the density", error);
   }

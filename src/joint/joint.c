@@ -30,7 +30,7 @@ const fare_joint_type *fare_joint_type_find(const char *name)
 
 void fare_joint_type_describe(const fare_joint_type *type, FILE *to)
 {
-  fprintf(to, "truth of kind %s: %s\n%s\n\n", type->name, type->summary, type->reference);
+  fprintf(to, "truth %s: %s\n%s\n\n", type->name, type->summary, type->reference);
   fare_fields_describe(type->fields, to);
 }
 

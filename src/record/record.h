@@ -26,12 +26,6 @@ struct fare_record {
   int64_t             index;
 };
 
-/*
-  The component of a position along an axis: x, y, z of up to three axes, as the standard has it; x1, x2, ...
-  of more.
-*/
-#define FARE_COMPONENT_SIZE 16
-void fare_record_component(int dim, int axis, char name[FARE_COMPONENT_SIZE]);
 /* Least and greatest of n numbers; n = 0: infinite and the wrong way round. A kernel. */
 void fare_record_bounds(int64_t n, const double x[], double *least, double *most);
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a truth takes of memory, told before any is taken. */
 #include "truth/rates/operator.h"
+#include "truth/transport/transport.h"
 
 #include <math.h>
+
+#define NUMBERING 2.5 /* doubles per cell of a grid */
 
 /*
   Whether a term is linear in x, so that it is the same in all cells relative to their centres. `tilts`: axes
@@ -67,18 +70,54 @@ static double gradient_doubles(const fare_system *system, double *passing)
   return always + terms + groups;
 }
 
-double fare_truth_bytes(const fare_system *system, const fare_truth_options *options)
+/* Of a grid with a part of the cells along each axis and layers around them. */
+static double cells_of(const fare_truth_options *options, double part, double layers)
+{
+  double cells = 1;
+
+  for (size_t i = 0; i < options->cells.count; i++)
+    cells *= (double)options->cells.values[i] * part + 2 * layers;
+  return cells;
+}
+
+/* Doubles of transport on such a grid; see transport.h. */
+static double transport_doubles(const fare_truth_options *options, int dim, double part)
+{
+  const double own = 2 + 1 + 2 * sizeof(PetscInt) / (double)sizeof(double); /* state, masses, two lists */
+
+  return cells_of(options, part, FARE_REACH) * (3 * dim + 2) + cells_of(options, part, 0) * (own + NUMBERING);
+}
+
+/* The rates serve to look at the start, and then for what ends absorb. */
+static double transport_bytes(const fare_system *system, const fare_truth_options *options)
+{
+  const int       dim     = fare_system_dimension(system);
+  const PetscBool general = fare_rates_are_general(fare_system_type_of(system));
+  double          passing, all, rates = 2 * dim + (general ? 6 * dim : gradient_doubles(system, &passing));
+
+  rates *= cells_of(options, 1, 1);
+  /* the estimate, a copy of points, the extrapolated density */
+  all = transport_doubles(options, dim, 1) + (options->extrapolate ? 6 : 2) * cells_of(options, 1, 0);
+  if (options->estimate)
+    all += 2 * transport_doubles(options, dim, 0.5) + transport_doubles(options, dim, 0.25);
+  for (size_t i = 0; i < options->boundaries.count; i++) {
+    if (options->boundaries.values[i] >= FARE_BOUNDARY_ABSORBING) return 8 * (all + rates);
+  }
+  return 8 * PetscMax(all, rates + (2 + NUMBERING) * cells_of(options, 1, 0));
+}
+
+static double fitted_bytes(const fare_system *system, const fare_truth_options *options)
 {
   const fare_system_type *type = fare_system_type_of(system);
   const int               dim  = fare_system_dimension(system);
   /* cells of all coarser grids of multigrid, each with 3 dim + 5 numbers of single precision */
   const double coarser = dim == 2 ? 1. / 3 : 1. / 7;
   /* matrix and factors; or multigrid, and vectors of GMRES */
-  const double    solver    = dim == 1 ? 3.0 * (1 + 2 * dim) + 6 : (1.5 * dim + 2.5) * (1 + coarser) + 20;
-  const double    numbering = 2.5; /* of a grid's cells */
-  const PetscBool general   = fare_rates_are_general(type);
-  const double    stepper = fare_system_is_gradient(system) ? 10 : 28, bound = options->estimate ? 10 : 1;
-  double          passing, rates = 2 * dim + (general ? 6 * dim : 0), each, cells = 1, layered = 1,
+  const double    solver  = dim == 1 ? 3.0 * (1 + 2 * dim) + 6 : (1.5 * dim + 2.5) * (1 + coarser) + 20;
+  const PetscBool general = fare_rates_are_general(type);
+  const double    stepper = fare_system_is_gradient(system) ? 10 : 28, bound = options->estimate ? 10 : 1,
+               better = options->extrapolate ? 4 : 0;
+  double passing, rates = 2 * dim + (general ? 6 * dim : 0), each, cells = 1, layered = 1,
                   companions = options->estimate ? 2 : 0, coarsest = options->estimate ? 1 : 0;
 
   if (general)
@@ -91,10 +130,19 @@ double fare_truth_bytes(const fare_system *system, const fare_truth_options *opt
     companions /= 2;
     coarsest /= 4;
   }
-  each = layered * rates + cells * (solver + stepper + numbering);
+  each = layered * rates + cells * (solver + stepper + NUMBERING);
   return 8 *
-    PetscMax(
-      layered * (rates + passing) + cells * numbering, each * (1 + companions + coarsest) + bound * cells);
+    PetscMax(layered * (rates + passing) + cells * NUMBERING,
+      each * (1 + companions + coarsest) + (bound + better) * cells);
+}
+
+double fare_truth_bytes(const fare_system *system, const fare_truth_options *options)
+{
+  const fare_box box = fare_truth_box(system, options);
+
+  if (fare_truth_scheme(system, &box, options, 0) == FARE_SCHEME_HIGH_ORDER)
+    return transport_bytes(system, options);
+  return fitted_bytes(system, options);
 }
 
 PetscErrorCode fare_truth_check_memory(

@@ -356,6 +356,11 @@ PetscErrorCode fare_backward_destroy(fare_backward **backward)
   PetscFunctionReturn(0);
 }
 
+Mat fare_backward_matrix(const fare_backward *b)
+{
+  return b->A;
+}
+
 /* Of an outer node: the value at the centre of its cell along an axis, from nodes on both sides. */
 static void interpolate(
   const fare_backward *b, const PetscInt index[], int axis, double f, double D, equation *e)

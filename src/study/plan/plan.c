@@ -283,9 +283,11 @@ static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sect
     PetscCall(
       fare_analyses_from_config(s->analysis, plan->system, &plan->truth, &plan->analyses, &plan->analysis));
   plan->has_thermodynamics = s->thermodynamics ? PETSC_TRUE : PETSC_FALSE;
-  if (s->thermodynamics && plan->truth.scheme == FARE_SCHEME_HIGH_ORDER)
-    FARE_REFUSE(fare_node_find(s->truth, "scheme"), "thermodynamics counts flows by rates: take fitted");
-  if (s->thermodynamics) plan->truth.scheme = FARE_SCHEME_FITTED;
+  if (s->thermodynamics && fare_thermo_needs_rates(plan->system)) {
+    if (plan->truth.scheme == FARE_SCHEME_HIGH_ORDER)
+      FARE_REFUSE(fare_node_find(s->truth, "scheme"), "thermodynamics counts flows by rates: take fitted");
+    plan->truth.scheme = FARE_SCHEME_FITTED;
+  }
   if (s->thermodynamics)
     PetscCall(
       fare_thermo_options_from_config(s->thermodynamics, plan->system, &plan->truth, &plan->thermodynamics));

@@ -15,6 +15,7 @@ const fare_column fare_truth_columns[] = {
   {"error", AT(error)},
   {"error_space", AT(error_space)},
   {"error_time", AT(error_time)},
+  {"error_extrapolated", AT(error_extrapolated)},
   {"error_ratio", AT(observed)},
   {"time_bound", AT(time_bound)},
   {"mass_drift", AT(mass_drift)},

@@ -313,6 +313,20 @@ static void print_doubt(const fare_results *r, FILE *to)
     (long long)count, (long long)last + 1, r->truth[worst].time, text);
 }
 
+static void print_extrapolated(const fare_results *r, FILE *to)
+{
+  const PetscInt64 all   = r->plan->snapshots.count;
+  PetscInt64       count = 0;
+
+  for (PetscInt64 k = 0; k < all; k++) count += r->truth[k].extrapolated ? 1 : 0;
+  if (!count) return;
+  fprintf(to,
+    "       compared with: density extrapolated from three grids at %lld of %lld snapshots; estimated L1 "
+    "error "
+    "of what is compared with up to %.1e\n",
+    (long long)count, (long long)all, largest(r, &r->truth->error_extrapolated, sizeof *r->truth));
+}
+
 static void print_at_rest(const fare_results *r, FILE *to)
 {
   const PetscInt64 worst = fare_results_at_rest(r);
@@ -351,6 +365,7 @@ static void print_truth(const fare_results *r, FILE *to)
     largest(r, &r->truth->error_time, size), bound, last->mass_drift, last->minimum,
     largest(r, &r->truth->boundary_mass, size), (long long)last->steps, last->seconds);
   print_doubt(r, to);
+  print_extrapolated(r, to);
   print_at_rest(r, to);
   if (last->positivity_correction > 0)
     fprintf(

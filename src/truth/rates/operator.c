@@ -10,6 +10,16 @@
 #include <math.h>
 #include <string.h>
 
+/* For the rates, and what they are made of. */
+static PetscErrorCode make_room(fare_operator *o)
+{
+  PetscFunctionBegin;
+  for (int axis = 0; axis < o->grid->dim; axis++)
+    PetscCall(PetscCalloc2(o->box, &o->up[axis], o->box, &o->down[axis]));
+  PetscCall(o->how->create(o));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_operator_create(const fare_grid *grid, const fare_system *system, fare_operator **op)
 {
   fare_operator *o;
@@ -32,10 +42,17 @@ PetscErrorCode fare_operator_create(const fare_grid *grid, const fare_system *sy
     o->owned *= grid->count[axis];
   }
   PetscCall(fare_patch_create(grid, MPI_DOUBLE, &o->patch));
-  for (int axis = 0; axis < grid->dim; axis++)
-    PetscCall(PetscCalloc2(o->box, &o->up[axis], o->box, &o->down[axis]));
   fare_system_parameters(system, 0, o->theta);
-  PetscCall(fare_error_agree(grid->comm, o->how->create(o)));
+  PetscCall(fare_error_agree(grid->comm, make_room(o)));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_operator_clear(fare_operator *op)
+{
+  PetscFunctionBegin;
+  op->valid = PETSC_FALSE;
+  PetscCall(op->how->destroy(op));
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++) PetscCall(PetscFree2(op->up[axis], op->down[axis]));
   PetscFunctionReturn(0);
 }
 
@@ -45,8 +62,7 @@ PetscErrorCode fare_operator_destroy(fare_operator **op)
 
   PetscFunctionBegin;
   if (!o) PetscFunctionReturn(0);
-  PetscCall(o->how->destroy(o));
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++) PetscCall(PetscFree2(o->up[axis], o->down[axis]));
+  PetscCall(fare_operator_clear(o));
   PetscCall(fare_patch_destroy(&o->patch));
   PetscCall(PetscFree(*op));
   PetscFunctionReturn(0);
@@ -263,6 +279,7 @@ PetscErrorCode fare_operator_rates(fare_operator *op, double t)
   PetscFunctionBegin;
   fare_system_parameters(op->system, t, theta);
   if (op->valid && !memcmp(theta, op->theta, sizeof theta)) PetscFunctionReturn(0);
+  if (!op->up[0]) PetscCall(fare_error_agree(op->grid->comm, make_room(op)));
   memcpy(op->theta, theta, sizeof theta);
   op->time  = t;
   op->valid = op->finite = PETSC_FALSE;

@@ -73,6 +73,8 @@ PetscBool fare_operator_face_serves(const fare_operator *op, int axis, const Pet
 /* "1.5, 2", for messages. */
 #define FARE_PLACE_SIZE 80
 void fare_operator_write_place(const fare_operator *op, const double x[], char place[FARE_PLACE_SIZE]);
+/* Gives back what the rates take of memory, until they are asked for again. */
+PetscErrorCode fare_operator_clear(fare_operator *op);
 /* The largest rate at which mass leaves a cell, over all ranks. Collective. */
 PetscErrorCode fare_operator_largest_rate(const fare_operator *op, double *rate);
 /*
@@ -108,6 +110,8 @@ double fare_held_exponential(double r);
 /* e = exp(factor r), held within what can be multiplied. y += a x. Kernels. */
 void fare_exponentials(size_t n, double factor, const double *r, double *e);
 void fare_add_scaled(size_t n, double a, const double *x, double *y);
+/* y = sum of a_k x_k of `count` arrays. A kernel. */
+void fare_weighted_sum(size_t n, int count, const double a[], const double *const x[], double *y);
 /* Whether all are finite, whatever the compiler assumes. A kernel. */
 int fare_all_finite(size_t n, const double *x);
 /* Whether all are finite and none is negative. A kernel. */

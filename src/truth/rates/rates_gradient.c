@@ -49,7 +49,8 @@ typedef struct {
   int uses;
   use use[USES_MAX];
   /* of uses that the moving terms change by one and the same factor: the first of each */
-  int groups, group[USES_MAX];
+  int    groups, group[USES_MAX];
+  double factor[USES_MAX]; /* of each, at present */
   /*
     the exponentials of the fixed terms, summed for each group: run after run, [group * cells of the run +
     cell]
@@ -408,6 +409,21 @@ static PetscBool keeps_exponentials(const fare_operator *op)
     : PETSC_FALSE;
 }
 
+/* One average of n cells from `first`, at `at` of two layers, of the exponentials kept. */
+static void average_kept(const gradient *g, double *to, PetscInt first, PetscInt at, size_t n)
+{
+  const double *kept[USES_MAX], *from = g->kept + (size_t)g->groups * (size_t)first;
+  double        factor[USES_MAX];
+  int           count = 0;
+
+  for (int i = 0; i < g->groups; i++) {
+    if (g->use[g->group[i]].to != to) continue;
+    factor[count] = g->factor[i];
+    kept[count++] = from + (size_t)i * n;
+  }
+  fare_weighted_sum(n, count, factor, kept, to + at);
+}
+
 /* U at the centres and all averages of n cells from `first`, to `at` of two layers. */
 static void average(
   const fare_operator *op, const double a[], PetscBool kept, PetscInt first, PetscInt at, size_t n)
@@ -417,17 +433,15 @@ static void average(
   memcpy(g->U + at, g->centre + first, n * sizeof(double));
   for (int i = 0; i < g->terms; i++)
     fare_add_scaled(n, a[g->term[i].k], g->term[i].centre + first, g->U + at);
-  memset(g->average + at, 0, n * sizeof(double));
-  for (int axis = 0; axis < op->grid->dim; axis++) {
-    for (int side = 0; side < 2; side++) memset(g->half[axis][side] + at, 0, n * sizeof(double));
+  for (int which = 0; which <= 2 * op->grid->dim; which++) {
+    double *to = which ? g->half[(which - 1) / 2][(which - 1) % 2] : g->average;
+
+    if (kept)
+      average_kept(g, to, first, at, n);
+    else
+      memset(to + at, 0, n * sizeof *to);
   }
   if (!kept) average_anew(op, a, first, at, n);
-  for (int i = 0; i < g->groups && kept; i++) {
-    const use *u = &g->use[g->group[i]];
-
-    fare_add_scaled(n, exp(u->sign * uniform_shift(g, a, u->point) / op->theta[FARE_KT]),
-      g->kept + (size_t)g->groups * (size_t)first + (size_t)i * n, u->to + at);
-  }
 }
 
 /* With a nonconservative force: (U - U_centre)/T at the points of the half-edges. */
@@ -526,6 +540,11 @@ static PetscErrorCode rates(fare_operator *op)
   }
   kept = keeps_exponentials(op);
   if (kept && g->kept_T != op->theta[FARE_KT]) PetscCall(keep_exponentials(op));
+  for (int i = 0; i < g->groups && kept; i++) {
+    const use *u = &g->use[g->group[i]];
+
+    g->factor[i] = exp(u->sign * uniform_shift(g, a, u->point) / op->theta[FARE_KT]);
+  }
   if (op->type->nonconservative) keep_edges(op, a);
   for (int axis = 0; axis <= last && op->type->nonconservative; axis++)
     PetscCall(add_nonconservative(op, axis));

@@ -32,6 +32,30 @@ void fare_add_scaled(size_t n, double a, const double *restrict x, double *restr
   for (size_t i = 0; i < n; i++) y[i] += a * x[i];
 }
 
+/* Of four arrays at a time, which are read together. */
+static inline void sum_four(size_t n, PetscBool add, const double *restrict a, const double *restrict x,
+  const double *restrict x1, const double *restrict x2, const double *restrict x3, double *restrict y)
+{
+#pragma omp simd
+  for (size_t i = 0; i < n; i++)
+    y[i] = (add ? y[i] : 0) + a[0] * x[i] + a[1] * x1[i] + a[2] * x2[i] + a[3] * x3[i];
+}
+
+void fare_weighted_sum(size_t n, int count, const double a[], const double *const x[], double *restrict y)
+{
+  for (int k = 0; k < count; k += 4) {
+    const double *p[4],
+      weight[4] = {
+        a[k], k + 1 < count ? a[k + 1] : 0, k + 2 < count ? a[k + 2] : 0, k + 3 < count ? a[k + 3] : 0};
+
+    for (int i = 0; i < 4; i++) p[i] = x[k + i < count ? k + i : k];
+    if (k)
+      sum_four(n, PETSC_TRUE, weight, p[0], p[1], p[2], p[3], y);
+    else
+      sum_four(n, PETSC_FALSE, weight, p[0], p[1], p[2], p[3], y);
+  }
+}
+
 int fare_all_finite(size_t n, const double *x)
 {
   const uint64_t exponent = 0x7ff0000000000000u;

@@ -92,7 +92,7 @@ PetscErrorCode fare_truth_solver_create_matrix(fare_evolution *e, double start)
   PetscCall(MatShellSetOperation(e->A, MATOP_MULT, (void (*)(void))multiply));
   PetscCall(fare_operator_rates(e->op, start));
   if (e->grid->dim == 1)
-    PetscCall(PetscMalloc1(2 * e->op->owned, &e->line));
+    PetscCall(PetscMalloc1(FARE_LINE_WORK(e->op->owned), &e->line));
   else
     PetscCall(fare_multigrid_create(e->op, &e->multigrid));
   PetscFunctionReturn(0);
@@ -117,7 +117,7 @@ PetscErrorCode fare_truth_solver_configure(fare_evolution *e, KSP ksp)
   } else if (e->line) {
     PetscCall(KSPSetType(ksp, KSPPREONLY));
     PetscCall(PCSetType(pc, PCSHELL));
-    PetscCall(PCShellSetName(pc, "elimination from both ends"));
+    PetscCall(PCShellSetName(pc, "elimination in parts"));
     PetscCall(PCShellSetContext(pc, e));
     PetscCall(PCShellSetApply(pc, solve_line));
   } else if (e->grid->dim == 1 && ranks == 1) {

@@ -43,35 +43,32 @@ void fare_bdf_correct(
   sums[1] = added;
 }
 
-#define RUN 256
-
 double fare_bdf_finish(PetscInt n, int count, const double *const past[], double scale, int rows,
   const double c[][FARE_BDF_HISTORY], double *restrict p, double norms[])
 {
-  double smallest = HUGE_VAL, r[RUN];
+  const double *q[FARE_BDF_HISTORY];
+  double        a[3][FARE_BDF_HISTORY] = {{0}}, smallest = HUGE_VAL, sum0 = 0, sum1 = 0, sum2 = 0;
 
-  for (int m = 0; m < rows; m++) norms[m] = 0;
-  for (PetscInt first = 0; first < n; first += RUN) {
-    const PetscInt width = PetscMin(RUN, n - first);
-
-#pragma omp simd reduction(min : smallest)
-    for (PetscInt i = 0; i < width; i++) {
-      p[first + i] *= scale;
-      smallest = fmin(smallest, p[first + i]);
-    }
-    for (int m = 0; m < rows; m++) {
-      double sum = 0;
-
-      for (PetscInt i = 0; i < width; i++) r[i] = p[first + i];
-      for (int k = 0; k < count; k++) {
-        if (c[m][k] == 0) continue;
-#pragma omp simd
-        for (PetscInt i = 0; i < width; i++) r[i] -= c[m][k] * past[k][first + i];
-      }
-#pragma omp simd reduction(+ : sum)
-      for (PetscInt i = 0; i < width; i++) sum += fabs(r[i]);
-      norms[m] += sum;
-    }
+  for (int k = 0; k < FARE_BDF_HISTORY; k++) {
+    q[k] = past[k < count ? k : 0];
+    for (int m = 0; m < rows && k < count; m++) a[m][k] = c[m][k];
   }
+#define APART(a) \
+  fabs(own -     \
+    (a[0] * q[0][i] + a[1] * q[1][i] + a[2] * q[2][i] + a[3] * q[3][i] + a[4] * q[4][i] + a[5] * q[5][i]))
+#pragma omp simd reduction(min : smallest) reduction(+ : sum0, sum1, sum2)
+  for (PetscInt i = 0; i < n; i++) {
+    const double own = scale * p[i];
+
+    p[i]     = own;
+    smallest = fmin(smallest, own);
+    sum0 += APART(a[0]);
+    sum1 += APART(a[1]);
+    sum2 += APART(a[2]);
+  }
+#undef APART
+  const double sums[] = {sum0, sum1, sum2};
+
+  for (int m = 0; m < rows; m++) norms[m] = sums[m];
   return smallest;
 }

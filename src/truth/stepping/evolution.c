@@ -86,8 +86,9 @@ PetscErrorCode fare_evolution_create_transport(const fare_grid *grid, const fare
   PetscCall(begin(grid, system, start, masses, &e));
   *evolution = e;
   PetscCall(fare_operator_rates(e->op, start)); /* says where drift or diffusion are no numbers */
-  PetscCall(fare_transport_create(grid, system, tolerance, e->op->patch, masses, &e->transport));
   if (e->absorbs) PetscCall(fare_exits_restart(&e->exits, e->op, start, masses));
+  PetscCall(fare_operator_clear(e->op));
+  PetscCall(fare_transport_create(grid, system, tolerance, e->op->patch, masses, &e->transport));
   PetscFunctionReturn(0);
 }
 
@@ -175,6 +176,7 @@ PetscErrorCode fare_evolution_absorbed(fare_evolution *e, double *survival, doub
   PetscCall(VecSum(e->masses, survival));
   PetscCall(fare_operator_rates(e->op, e->before));
   PetscCall(fare_operator_exits(e->op, e->masses, flux));
+  if (e->transport) PetscCall(fare_operator_clear(e->op));
   PetscFunctionReturn(0);
 }
 
