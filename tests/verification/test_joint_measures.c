@@ -212,7 +212,7 @@ static void ranks_do_not_matter(void **state)
   fare_joint    *alone;
 
   (void)state;
-  assert_ok(fare_joint_create(PETSC_COMM_SELF, s.type, s.options, s.system, &s.initial, 0, &alone));
+  assert_ok(fare_joint_create(PETSC_COMM_SELF, s.type, s.options, s.system, s.initial, 0, &alone));
   assert_ok(fare_ensemble_create(PETSC_COMM_SELF, AXES, 3000, &own));
   assert_ok(fare_joint_draw(alone, fare_stream_make(6, "samples"), own));
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(of_samples); i++) {
@@ -251,7 +251,7 @@ static void a_product_of_marginals(void **state)
     -1 / (1 - r * r), r / (1 - r * r), r / (1 - r * r), -1 / (1 - r * r));
   s = make_joint(yaml);
   assert_ok(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find("product_of_marginals"), "q", NULL,
-    3, s.system, &s.initial, &schedule, &sampler));
+    3, s.system, s.initial, &schedule, &sampler));
   fare_sampler_set_joint(sampler, s.joint);
   assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 2, 60000, &e));
   assert_ok(fare_sampler_advance(sampler, 0, e));
