@@ -17,6 +17,8 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
 
   PetscFunctionBegin;
   (void)t;
+  if (!sampler->joint)
+    FARE_SAMPLER_FAIL(sampler, FARE_ERR_INPUT, "draws from a truth that is not one grid, and there is none");
   snprintf(name, sizeof name, "draws %lld", (long long)s->calls++);
   PetscCall(fare_joint_draw(sampler->joint, fare_sampler_stream(sampler, name), ensemble));
   PetscFunctionReturn(0);

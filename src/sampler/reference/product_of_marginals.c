@@ -99,6 +99,8 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   double            u[FARE_BLOCK];
 
   PetscFunctionBegin;
+  if (!sampler->joint)
+    FARE_SAMPLER_FAIL(sampler, FARE_ERR_INPUT, "draws from a truth that is not one grid, and there is none");
   if (!sampler->joint->type->marginal)
     FARE_SAMPLER_FAIL(
       sampler, FARE_ERR_INPUT, "a truth of kind '%s' has no marginals", sampler->joint->type->name);
