@@ -34,7 +34,9 @@ typedef struct {
 } fare_joint_status;
 
 /** What a kind provides: one const descriptor. Times ascend from call to call of `advance`. */
-typedef struct {
+typedef struct fare_joint_type fare_joint_type;
+/** See fare_joint_type. */
+struct fare_joint_type {
   const char       *name;      /**< as in `truth: {kind: ...}` */
   const char       *summary;   /**< one line */
   const char       *reference; /**< where the method is published; may be "" */
@@ -83,7 +85,26 @@ typedef struct {
   const fare_kept *kept;
   PetscErrorCode (*loaded)(fare_joint *joint);  /**< after those are loaded; may be NULL. Collective */
   PetscErrorCode (*destroy)(fare_joint *joint); /**< may be NULL */
-} fare_joint_type;
+  /**
+    The descriptor of the same name and state for a system, where what the kind can give depends on it; NULL:
+    this one. Not collective.
+  */
+  const fare_joint_type *(*for_system)(const fare_system *system);
+};
+
+/**
+  ln of the density of one block of a product, at points in the block's own axes; see
+  fare_product_to_blocks(). Not collective.
+  @param joint       of kind product
+  @param version     as of fare_joint_type
+  @param block       from 0
+  @param n           number of points
+  @param y           y[axis of the block][i]
+  @param log_density n values; -HUGE_VAL outside of the block's box
+  @return FARE_ERR_INPUT where the truth is no product
+*/
+PetscErrorCode fare_joint_block_log_density(
+  fare_joint *joint, int version, int block, int64_t n, const double *const y[], double log_density[]);
 
 /** One running truth. Its descriptor's functions read everything here and change state and status. */
 struct fare_joint {
@@ -109,6 +130,13 @@ const fare_joint_type *fare_joint_type_at(size_t i);
   @return NULL where there is none of that name
 */
 const fare_joint_type *fare_joint_type_find(const char *name);
+/**
+  The descriptor of a kind that says what it can give for a system. Not collective.
+  @param type   of that name
+  @param system that the truth is of
+  @return a descriptor of the same name and state
+*/
+const fare_joint_type *fare_joint_type_for(const fare_joint_type *type, const fare_system *system);
 /**
   Writes what a kind is, and its keys, for people. Not collective.
   @param type the kind

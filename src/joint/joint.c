@@ -28,6 +28,11 @@ const fare_joint_type *fare_joint_type_find(const char *name)
   return NULL;
 }
 
+const fare_joint_type *fare_joint_type_for(const fare_joint_type *type, const fare_system *system)
+{
+  return type->for_system ? type->for_system(system) : type;
+}
+
 void fare_joint_type_describe(const fare_joint_type *type, FILE *to)
 {
   fprintf(to, "truth %s: %s\n%s\n\n", type->name, type->summary, type->reference);
@@ -91,7 +96,7 @@ PetscErrorCode fare_joint_create(MPI_Comm comm, const fare_joint_type *type, con
   PetscFunctionBegin;
   PetscCall(PetscNew(&j));
   *joint     = j;
-  j->type    = type;
+  j->type    = fare_joint_type_for(type, system);
   j->comm    = comm;
   j->system  = system;
   j->initial = initial;

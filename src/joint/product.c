@@ -425,11 +425,6 @@ static PetscErrorCode rosenblatt(fare_joint *joint, int64_t n, const double *con
   const fare_product *product = fare_product_of(joint->system);
 
   PetscFunctionBegin;
-  if (fare_product_frame(product) == FARE_FRAME_ROTATION)
-    FARE_FAIL(FARE_ERR_INPUT,
-      "a rotated product has no conditionals in closed form: use rotation: none or permutation, or the "
-      "measures "
-      "of marginals and of ln p");
   for (int b = 0; b < fare_product_blocks(product); b++) {
     int           axes, order[FARE_DIM_MAX];
     const int     first = fare_product_first(product, b, &axes);
@@ -470,22 +465,39 @@ static PetscErrorCode destroy(fare_joint *joint)
   PetscFunctionReturn(0);
 }
 
-const fare_joint_type fare_joint_product = {
-  .name        = "product",
-  .summary     = "a grid of one to three axes for each block of a product, whatever the number of axes",
-  .reference   = "",
-  .size        = sizeof(fare_blocks),
-  .fields      = fields,
-  .check       = check,
-  .setup       = setup,
-  .advance     = advance,
-  .versions    = versions,
-  .log_density = log_density,
-  .score       = score,
-  .draw        = draw,
-  .marginal    = fare_blocks_marginal,
-  .rosenblatt  = rosenblatt,
-  .kept        = kept,
-  .loaded      = fare_blocks_renew,
-  .destroy     = destroy,
-};
+PetscErrorCode fare_joint_block_log_density(
+  fare_joint *joint, int version, int block, int64_t n, const double *const y[], double values[])
+{
+  const fare_blocks *all = joint->state;
+
+  PetscFunctionBegin;
+  if (strcmp(joint->type->name, "product"))
+    FARE_FAIL(FARE_ERR_INPUT, "a truth of kind '%s' has no blocks: take kind product", joint->type->name);
+  memset(values, 0, (size_t)n * sizeof *values);
+  fare_block_density_add(all->source[all->of_block[block]].version[version], (size_t)n, y, values, NULL);
+  for (int64_t i = 0; i < n; i++) {
+    if (values[i] < 0.5 * FARE_BLOCK_OUTSIDE) values[i] = -HUGE_VAL;
+  }
+  PetscFunctionReturn(0);
+}
+
+static const fare_joint_type *for_system(const fare_system *system);
+
+/* What products have in common. */
+#define PRODUCT                                                                                          \
+  .name = "product", .summary = "a grid of one to three axes for each block of a product of any number", \
+  .reference = "", .size = sizeof(fare_blocks), .fields = fields, .check = check, .setup = setup,        \
+  .advance = advance, .versions = versions, .log_density = log_density, .score = score, .draw = draw,    \
+  .marginal = fare_blocks_marginal, .kept = kept, .loaded = fare_blocks_renew, .destroy = destroy,       \
+  .for_system = for_system
+
+const fare_joint_type        fare_joint_product = {PRODUCT, .rosenblatt = rosenblatt};
+static const fare_joint_type turned             = {PRODUCT,
+              .no_rosenblatt = "under a rotation there are none: take rotation: none or permutation, or marginals_2"};
+
+static const fare_joint_type *for_system(const fare_system *system)
+{
+  const fare_product *product = fare_product_of(system);
+
+  return product && fare_product_frame(product) == FARE_FRAME_ROTATION ? &turned : &fare_joint_product;
+}

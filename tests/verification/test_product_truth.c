@@ -400,15 +400,27 @@ static void what_cannot_be_is_refused(void **state)
 
 static void rotated_products_have_no_conditionals(void **state)
 {
-  double        at[2] = {0, 0.1}, to[2];
-  joint_subject s;
+  joint_subject s = make_joint(TWO "initial: {density: boltzmann}\ntruth: {kind: product, cells: 64}\n");
 
   (void)state;
-  s = make_joint(TWO "initial: {density: boltzmann}\ntruth: {kind: product, cells: 64}\n");
-  assert_int_equal(s.joint->type->rosenblatt(
-                     s.joint, 1, (const double *const[]){&at[0], &at[1]}, (double *const[]){&to[0], &to[1]}),
-    FARE_ERR_INPUT);
-  assert_non_null(strstr(fare_error_message(), "no conditionals"));
+  assert_null(s.joint->type->rosenblatt);
+  assert_non_null(strstr(s.joint->type->no_rosenblatt, "under a rotation"));
+  drop_joint(&s);
+}
+
+/* ln p is the sum of the blocks', seen from them. */
+static void blocks_add_up(void **state)
+{
+  joint_subject s    = make_joint(TWO "initial: {density: boltzmann}\ntruth: {kind: product, cells: 64}\n");
+  const double  x[2] = {0.4, -0.7};
+  double        y[2], part[2];
+
+  (void)state;
+  fare_product_to_blocks(
+    fare_product_of(s.system), 1, (const double *const[]){&x[0], &x[1]}, (double *const[]){&y[0], &y[1]});
+  for (int b = 0; b < 2; b++)
+    assert_ok(fare_joint_block_log_density(s.joint, 0, b, 1, (const double *const[]){&y[b]}, &part[b]));
+  assert_near(part[0] + part[1], log_density_at(s.joint, 0, x), 1e-12);
   drop_joint(&s);
 }
 
@@ -422,6 +434,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(checkpoints_go_on),
   cmocka_unit_test(what_cannot_be_is_refused),
   cmocka_unit_test(rotated_products_have_no_conditionals),
+  cmocka_unit_test(blocks_add_up),
 };
 /* Of the ranks depend only densities that move, and their files. */
 static const struct CMUnitTest parallel[] = {
