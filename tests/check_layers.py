@@ -31,7 +31,7 @@ LAYERS = [
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
 # Public headers that are not called after their module.
 HEADERS = {
-    "system": ["box", "initial", "mixture", "plugin", "product", "schedule"],
+    "system": ["box", "chain", "initial", "mixture", "plugin", "product", "schedule"],
     "measure": ["joint_measure"],
     "truth": ["evolution", "grid", "operator", "resolution"],
     "sampler": ["langevin", "metropolis", "sampler_plugin"],

@@ -10,6 +10,7 @@
 #include <fare/store.h>
 #include <fare/box.h>
 #include <fare/system.h>
+#include <fare/chain.h>
 #include <fare/mixture.h>
 #include <fare/product.h>
 #include <fare/initial.h>

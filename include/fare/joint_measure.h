@@ -26,6 +26,7 @@ typedef struct {
   /** name, summary, definition, reference, unit and norm, as of measures on a grid; it has no `evaluate` */
   fare_measure_type base;
   unsigned          needs; /**< bits of fare_joint_need */
+  PetscBool         extra; /**< only where a study names it */
   /** Fills in *result, which is zeroed. Collective. */
   PetscErrorCode (*measure)(fare_joint_look *look, const fare_measure_type *type, fare_measured *result);
 } fare_joint_measure_type;
@@ -42,6 +43,12 @@ const fare_measure_type *fare_joint_measure_find(const char *name);
   @return what describes it; NULL past the last
 */
 const fare_measure_type *fare_joint_measure_at(size_t i);
+/**
+  Whether a study that names no measures has this one. Not collective.
+  @param type of fare_joint_measure_at()
+  @return false for variants of others
+*/
+PetscBool fare_joint_measure_is_usual(const fare_measure_type *type);
 /**
   Whether a kind of truth, in so many axes, has what a measure needs. Not collective.
   @param type            of fare_joint_measure_at()
@@ -64,7 +71,7 @@ PetscErrorCode fare_joint_measure_check(
   @param types       of fare_joint_measure_at()
   @param replicates  exact draws behind the floors of binned measures, at least 1
   @param stream      names their random numbers, and those of exact draws
-  @param results     one for each measure; not a number where a measure is not defined
+  @param results     one for each measure; not a number where it needs ln q and there is none
   @return FARE_ERR_INPUT where the truth cannot give what a measure needs
 */
 PetscErrorCode fare_joint_compare(fare_joint *joint, const fare_ensemble *ensemble,

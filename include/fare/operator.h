@@ -147,5 +147,12 @@ PetscErrorCode fare_high_order_current(
   @return an error of PETSc
 */
 PetscErrorCode fare_high_order_masses(const fare_grid *grid, Vec values);
+/**
+  Turns masses of cells into values at centres, times the volume of a cell. Collective.
+  @param grid   the cells
+  @param masses overwritten
+  @return an error of PETSc
+*/
+PetscErrorCode fare_high_order_values(const fare_grid *grid, Vec masses);
 
 #endif

@@ -128,6 +128,12 @@ typedef struct {
   PetscErrorCode (*destroy)(fare_sampler *sampler); /**< may be NULL; fields are freed by the caller */
   PetscBool many_axes;   /**< runs in any number of axes; else in up to FARE_DIM_MAX */
   PetscBool needs_joint; /**< takes what it draws from a truth that is not one grid: sampler->joint */
+  /**
+    ln q at n points x[axis][i], of the density q that the last advance has drawn from, in any number of axes;
+    NULL: unknown. Not collective.
+  */
+  PetscErrorCode (*log_density)(
+    fare_sampler *sampler, int64_t n, const double *const x[], double log_density[]);
 } fare_sampler_type;
 
 /** One running method. Its descriptor's functions may read everything here and change `state` and `cost`. */

@@ -8,6 +8,7 @@
 
 #include <fare/analysis.h>
 #include <fare/joint.h>
+#include <fare/joint_measure.h>
 #include <fare/measure.h>
 #include <fare/record.h>
 #include <fare/sampler.h>

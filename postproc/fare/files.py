@@ -56,7 +56,9 @@ class Snapshot:
                 raise FareError(f"{self.path}: not an openPMD snapshot: {one_line(reason)}") from None
 
     def mesh(self, name: str = "density") -> Array:
-        """(nx, ny, nz): cell averages; "density_error" is the truth's own estimate of how wrong they are."""
+        """(nx, ny, nz): cell averages; "density_error" is the truth's own estimate of how wrong they are.
+        "density_extrapolated" is what others are compared with, where a study extrapolates.
+        """
         with open_file(self.path) as file:
             data = self._member(file, "meshes", name, self.meshes)
             return data[()].transpose(_axes(data)) * data.attrs["unitSI"]

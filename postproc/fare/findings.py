@@ -56,7 +56,10 @@ def _truth(study: Study, span: str) -> str:
         error = highest(study.joint.series["error"]) if "error" in study.joint.series else 0
         where = f"by a truth of kind {html.escape(study.joint.kind)}"
     elif study.truth:
-        error, where = highest(study.truth.error), f"on {' × '.join(str(n) for n in study.truth.cells)} cells"
+        error, where = (
+            highest(study.truth.error_extrapolated),
+            f"on {' × '.join(str(n) for n in study.truth.cells)} cells",
+        )
     else:
         return ""
     known = (

@@ -74,8 +74,8 @@ CAPTIONS = {
     ),
     "training": "Training loss.",
     "truth_error": (
-        "The truth's own error, estimated with coarser companions in space and time; and what the scheme must"
-        " keep."
+        "The truth's own error, estimated with coarser companions in space and time; that of the density"
+        " extrapolated from them, which others are compared with; and what the scheme must keep."
     ),
     "other_divergences": DISTANCE,
 }

@@ -169,6 +169,9 @@ class Study:
             float(a["seconds"]),
             int(a["steps"]),
             **series,
+            error_extrapolated=(
+                group["error_extrapolated"][:] if "error_extrapolated" in group else series["error"]
+            ),
             unresolved=text_of(a["unresolved"]) if "unresolved" in a else "",
         )
 

@@ -158,7 +158,9 @@ class Study:
 
     @functools.cached_property
     def snapshots(self) -> xarray.Dataset:
-        """The truth on its own cells, (time, x, ...): `density`, and `density_error`, its estimated error."""
+        """The truth on its own cells, (time, x, ...): `density`, and `density_error`, its estimated error. Where
+        it is extrapolated, `density_extrapolated` is what others are compared with.
+        """
         coordinates = {"time": ("time", self._file_times, TIME)}
         if not self._first.meshes:
             return xarray.Dataset(coords=coordinates)

@@ -64,6 +64,8 @@ class Truth:
     """Estimated L1 error of the density, the sum of what space and time contribute."""
     error_space: Array
     error_time: Array
+    error_extrapolated: Array
+    """Estimated L1 error of what others are compared with: `error` where that is not extrapolated."""
     mass_drift: Array
     minimum: Array
     boundary_mass: Array

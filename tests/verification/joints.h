@@ -5,10 +5,12 @@
 
 #include "fare_test.h"
 
+#include <stdlib.h>
+
 typedef struct {
   fare_config           *config;
   fare_system           *system;
-  fare_initial           initial;
+  fare_initial          *initial; /* of malloc: the truth goes on to read it */
   const fare_joint_type *type;
   void                  *options;
   fare_joint            *joint;
@@ -19,16 +21,17 @@ static inline PetscErrorCode try_joint(const char *yaml, joint_subject *s)
   const fare_node *root, *truth;
 
   PetscFunctionBegin;
-  *s = (joint_subject){0};
+  *s         = (joint_subject){0};
+  s->initial = calloc(1, sizeof *s->initial);
   PetscCall(fare_config_parse("plan.yaml", yaml, strlen(yaml), &s->config));
   root  = fare_config_root(s->config);
   truth = fare_node_find(root, "truth");
   PetscCall(
     fare_system_from_config(fare_node_find(root, "system"), fare_node_find(root, "drive"), &s->system));
-  PetscCall(fare_initial_from_config(fare_node_find(root, "initial"), s->system, &s->initial));
+  PetscCall(fare_initial_from_config(fare_node_find(root, "initial"), s->system, s->initial));
   s->type = fare_joint_type_find(fare_node_text(fare_node_find(truth, "kind")));
-  PetscCall(fare_joint_options_read(s->type, truth, s->system, &s->initial, &s->options));
-  PetscCall(fare_joint_create(PETSC_COMM_WORLD, s->type, s->options, s->system, &s->initial, 0, &s->joint));
+  PetscCall(fare_joint_options_read(s->type, truth, s->system, s->initial, &s->options));
+  PetscCall(fare_joint_create(PETSC_COMM_WORLD, s->type, s->options, s->system, s->initial, 0, &s->joint));
   PetscFunctionReturn(0);
 }
 
@@ -36,7 +39,8 @@ static inline void drop_joint(joint_subject *s)
 {
   assert_ok(fare_joint_destroy(&s->joint));
   if (s->type) fare_joint_options_free(s->type, &s->options);
-  fare_initial_free(&s->initial);
+  if (s->initial) fare_initial_free(s->initial);
+  free(s->initial);
   assert_ok(fare_system_destroy(&s->system));
   fare_config_destroy(&s->config);
 }

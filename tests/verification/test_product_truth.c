@@ -433,7 +433,6 @@ int main(int argc, char **argv)
 {
   const char *ranks = getenv("OMPI_COMM_WORLD_SIZE");
 
-  return ranks && atoi(ranks) > 1
-    ? fare_test_run(argc, argv, parallel, PETSC_STATIC_ARRAY_LENGTH(parallel))
-    : fare_test_run(argc, argv, tests, PETSC_STATIC_ARRAY_LENGTH(tests));
+  return ranks && atoi(ranks) > 1 ? fare_test_run(argc, argv, parallel, PETSC_STATIC_ARRAY_LENGTH(parallel))
+                                  : fare_test_run(argc, argv, tests, PETSC_STATIC_ARRAY_LENGTH(tests));
 }

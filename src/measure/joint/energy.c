@@ -5,15 +5,15 @@
 enum { APART, SAMPLES = 2, DRAWS = 4, SUMS = 6 };
 
 static PetscErrorCode add(void *context, fare_joint_look *look, int n, const double *const x[],
-  const double w[], const double *const y[], double sum[])
+  const double w[], const double *const y[], const double v[], double sum[])
 {
   const int dim = look->joint->dim;
 
   PetscFunctionBegin;
   (void)context;
-  fare_unit_distances(dim, n, x, w, n, y, NULL, sum + APART);
+  fare_unit_distances(dim, n, x, w, n, y, v, sum + APART);
   fare_unit_distances_within(dim, n, x, w, sum + SAMPLES);
-  fare_unit_distances_within(dim, n, y, NULL, sum + DRAWS);
+  fare_unit_distances_within(dim, n, y, v, sum + DRAWS);
   PetscFunctionReturn(0);
 }
 
@@ -24,7 +24,7 @@ static double value(const double sum[])
 
 static PetscErrorCode measure(fare_joint_look *look, const fare_measure_type *type, fare_measured *result)
 {
-  const fare_unit_measure of = {.sums = SUMS, .add = add, .value = value};
+  const fare_unit_measure of = {.sums = SUMS, .looks_at_draws = PETSC_TRUE, .add = add, .value = value};
 
   (void)type;
   return fare_look_units(look, &of, result);

@@ -35,6 +35,11 @@ static const fare_joint_measure_type *whole(const fare_measure_type *type)
   return types[i];
 }
 
+PetscBool fare_joint_measure_is_usual(const fare_measure_type *type)
+{
+  return whole(type)->extra ? PETSC_FALSE : PETSC_TRUE;
+}
+
 PetscErrorCode fare_joint_measure_check(
   const fare_measure_type *type, const fare_joint_type *kind, int dim, PetscBool has_log_density)
 {
@@ -58,6 +63,13 @@ PetscErrorCode fare_joint_measure_check(
       "measure %s needs modes, which a truth of kind '%s' does not name: take log_density_shift", type->name,
       kind->name);
   PetscFunctionReturn(0);
+}
+
+void fare_look_unknown(fare_measured *m)
+{
+  m->interval = FARE_NO_VALUE;
+  m->value = m->corrected = m->low = m->high = m->floor_mean = m->floor_high = m->excess = NAN;
+  m->significance = m->p_value = m->truth_error = NAN;
 }
 
 PetscErrorCode fare_look_log_p(fare_joint_look *look)
@@ -123,8 +135,12 @@ PetscErrorCode fare_joint_compare(fare_joint *joint, const fare_ensemble *ensemb
   code = find_effective(ensemble, &look.effective);
   for (size_t m = 0; m < count && !code; m++) {
     results[m] = (fare_measured){.effective = look.effective, .independent = look.effective};
-    code = fare_joint_measure_check(of[m], joint->type, joint->dim, log_density ? PETSC_TRUE : PETSC_FALSE);
-    if (!code) code = whole(of[m])->measure(&look, of[m], &results[m]);
+    code       = fare_joint_measure_check(of[m], joint->type, joint->dim, PETSC_TRUE);
+    if (code) break;
+    if (whole(of[m])->needs & FARE_NEEDS_LOG_DENSITY && !log_density)
+      fare_look_unknown(&results[m]);
+    else
+      code = whole(of[m])->measure(&look, of[m], &results[m]);
   }
   PetscCall(PetscFree(look.log_p));
   for (int i = 0; i < 4; i++) PetscCall(PetscFree(look.margin[i / 2][i % 2]));

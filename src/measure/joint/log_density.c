@@ -56,5 +56,6 @@ const fare_joint_measure_type fare_joint_measure_log_density_ks = {
        .reference   = "Massey, J. Am. Stat. Assoc. 46, 68 (1951)",
        .unit        = "1",
        .norm        = PETSC_TRUE},
+  .extra   = PETSC_TRUE,
   .measure = measure,
 };

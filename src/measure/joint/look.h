@@ -22,6 +22,8 @@ struct fare_joint_look {
   fare_measured *margin[2][2]; /* of one and two axes; Kullback and Leibler's, Wasserstein's */
 };
 
+/* Not a number, all of it: there is nothing to measure. */
+void fare_look_unknown(fare_measured *result);
 /* ln p at local particles, of all versions. */
 PetscErrorCode fare_look_log_p(fare_joint_look *look);
 
@@ -51,13 +53,14 @@ void fare_look_most(int count, const fare_measured of[], fare_measured *result);
 #define FARE_UNIT_SUMS 6 /* of a unit at most */
 /*
   Numbers of units of consecutive particles, which add up over units: `sums` of them from n particles x of
-  weights w, beside which stand as many exact draws y.
+  weights w, beside which stand as many exact draws y of weights v; NULL: all alike.
 */
 typedef struct {
   int   sums;
   void *context;
   PetscErrorCode (*add)(void *context, fare_joint_look *look, int n, const double *const x[],
-    const double w[], const double *const y[], double sum[]);
+    const double w[], const double *const y[], const double v[], double sum[]);
+  PetscBool looks_at_draws;            /* else it takes the truth's score, of the first version alone */
   double (*value)(const double sum[]); /* of sums over units: unbiased, and 0 for exact draws */
 } fare_unit_measure;
 /*

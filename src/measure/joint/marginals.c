@@ -216,6 +216,7 @@ const fare_joint_measure_type fare_joint_measure_marginals_1_max = {
        .reference   = REFERENCE,
        .unit        = "nats"},
   .needs   = FARE_NEEDS_MARGINALS,
+  .extra   = PETSC_TRUE,
   .measure = measure,
 };
 const fare_joint_measure_type fare_joint_measure_marginals_1_wasserstein = {
@@ -226,6 +227,7 @@ const fare_joint_measure_type fare_joint_measure_marginals_1_wasserstein = {
        .unit        = "length",
        .norm        = PETSC_TRUE},
   .needs   = FARE_NEEDS_MARGINALS,
+  .extra   = PETSC_TRUE,
   .measure = measure,
 };
 const fare_joint_measure_type fare_joint_measure_marginals_2 = {
@@ -247,5 +249,6 @@ const fare_joint_measure_type fare_joint_measure_marginals_2_max = {
        .reference  = REFERENCE,
        .unit       = "nats"},
   .needs   = FARE_NEEDS_MARGINALS | FARE_NEEDS_PAIRS,
+  .extra   = PETSC_TRUE,
   .measure = measure,
 };

@@ -27,7 +27,9 @@ static PetscErrorCode measure(fare_joint_look *look, const fare_measure_type *ty
 
   PetscFunctionBegin;
   (void)type;
-  if (statistic.classes > 1)
+  if (statistic.classes < 2)
+    fare_look_unknown(result);
+  else
     PetscCall(fare_look_statistic(look, &statistic, fare_measure_type_find("total_variation"), result));
   PetscFunctionReturn(0);
 }

@@ -9,14 +9,14 @@ typedef struct {
 } kernel;
 
 static PetscErrorCode add(void *context, fare_joint_look *look, int n, const double *const x[],
-  const double w[], const double *const y[], double sum[])
+  const double w[], const double *const y[], const double v[], double sum[])
 {
   const kernel *k   = context;
   const int     dim = look->joint->dim;
   double       *all, *s[FARE_AXES_MAX], of[2] = {0};
 
   PetscFunctionBegin;
-  (void)y;
+  (void)y, (void)v;
   PetscCall(PetscMalloc1((size_t)dim * FARE_BLOCK, &all));
   for (int axis = 0; axis < dim; axis++) s[axis] = all + axis * FARE_BLOCK;
   PetscCall(look->joint->type->score(look->joint, n, x, s));

@@ -46,8 +46,8 @@ static PetscErrorCode begin(work *w)
 }
 
 /* The units of a block. */
-static PetscErrorCode add_block(
-  work *w, int count, double *const x[], const double weight[], double *const y[], double to[])
+static PetscErrorCode add_block(work *w, int count, double *const x[], const double weight[],
+  double *const y[], const double v[], double to[])
 {
   const double *at[FARE_AXES_MAX], *beside[FARE_AXES_MAX];
 
@@ -58,16 +58,31 @@ static PetscErrorCode add_block(
       beside[axis] = y[axis] + from;
     }
     PetscCall(w->measure->add(w->measure->context, w->look, PetscMin(w->size, count - from), at,
-      weight ? weight + from : NULL, beside, to + unit * FARE_UNIT_SUMS));
+      weight ? weight + from : NULL, beside, v ? v + from : NULL, to + unit * FARE_UNIT_SUMS));
   }
   PetscFunctionReturn(0);
 }
 
+/* What a block of exact draws counts for in another version of the truth. */
+static PetscErrorCode weigh_draws(work *w, int version, double v[])
+{
+  fare_joint          *joint = w->look->joint;
+  const double *const *y     = (const double *const *)w->y[0];
+  double               log_p[FARE_BLOCK];
+
+  PetscFunctionBegin;
+  PetscCall(joint->type->log_density(joint, 0, FARE_BLOCK, y, log_p));
+  PetscCall(joint->type->log_density(joint, version, FARE_BLOCK, y, v));
+  for (int i = 0; i < FARE_BLOCK; i++) v[i] = exp(v[i] - log_p[i]);
+  PetscFunctionReturn(0);
+}
+
 /* Of the samples: one unit after the other, known to all ranks. */
-static PetscErrorCode add_samples(work *w, double sum[])
+static PetscErrorCode add_samples(work *w, int version, double sum[])
 {
   const fare_ensemble *e         = w->look->ensemble;
   const int            per_block = FARE_BLOCK / w->size;
+  double               v[FARE_BLOCK];
 
   PetscFunctionBegin;
   memset(sum, 0, (size_t)(w->units + per_block) * FARE_UNIT_SUMS * sizeof *sum);
@@ -76,7 +91,8 @@ static PetscErrorCode add_samples(work *w, double sum[])
 
     if ((int64_t)block.number >= FARE_LOOK_UNITS || !block.counted) continue;
     PetscCall(w->look->joint->type->draw(w->look->joint, w->look->draws, block.number, w->y[0]));
-    PetscCall(add_block(w, block.counted, block.x, block.weight, w->y[0],
+    if (version) PetscCall(weigh_draws(w, version, v));
+    PetscCall(add_block(w, block.counted, block.x, block.weight, w->y[0], version ? v : NULL,
       sum + (int64_t)block.number * per_block * FARE_UNIT_SUMS));
   }
   PetscCallMPI(
@@ -99,7 +115,7 @@ static PetscErrorCode find_floor(work *w, double *spread)
     for (int k = 0; k < 2; k++)
       PetscCall(w->look->joint->type->draw(
         w->look->joint, w->look->draws, (uint64_t)(FARE_LOOK_UNITS + 2 * b + k), w->y[k]));
-    PetscCall(add_block(w, FARE_BLOCK, w->y[0], NULL, w->y[1], sum + b * per_block * FARE_UNIT_SUMS));
+    PetscCall(add_block(w, FARE_BLOCK, w->y[0], NULL, w->y[1], NULL, sum + b * per_block * FARE_UNIT_SUMS));
   }
   PetscCallMPI(
     MPI_Allreduce(MPI_IN_PLACE, sum, units * FARE_UNIT_SUMS, MPI_DOUBLE, MPI_SUM, w->look->ensemble->comm));
@@ -146,6 +162,23 @@ static void add_up(const work *w, int groups, int group, const double unit[], do
   }
 }
 
+/* The largest change of the value over versions of the truth: exact draws of one, weighed as of another. */
+static PetscErrorCode find_truth_error(work *w, double unit[], fare_measured *result)
+{
+  fare_joint *joint    = w->look->joint;
+  const int   versions = joint->type->versions(joint);
+  double      sum[FARE_UNIT_SUMS];
+
+  PetscFunctionBegin;
+  result->truth_error = joint->status.error > 0 && (versions < 2 || !w->measure->looks_at_draws) ? NAN : 0;
+  for (int v = 1; v < versions && w->measure->looks_at_draws; v++) {
+    PetscCall(add_samples(w, v, unit));
+    add_up(w, 1, -1, unit, sum);
+    result->truth_error = PetscMax(result->truth_error, fabs(w->measure->value(sum) - result->value));
+  }
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_look_units(fare_joint_look *look, const fare_unit_measure *measure, fare_measured *result)
 {
   work   w = {.look = look, .measure = measure};
@@ -155,7 +188,7 @@ PetscErrorCode fare_look_units(fare_joint_look *look, const fare_unit_measure *m
   PetscFunctionBegin;
   PetscCall(begin(&w));
   PetscCall(PetscMalloc1((size_t)(w.units + FARE_BLOCK / w.size) * FARE_UNIT_SUMS, &unit));
-  PetscCall(add_samples(&w, unit));
+  PetscCall(add_samples(&w, 0, unit));
   groups = (int)PetscMin(GROUPS, w.units);
   add_up(&w, groups, -1, unit, sum);
   result->value = measure->value(sum);
@@ -167,7 +200,7 @@ PetscErrorCode fare_look_units(fare_joint_look *look, const fare_unit_measure *m
   /* uneven weights leave fewer samples */
   spread *= sqrt((double)look->ensemble->count / look->effective);
   fare_look_judge(groups, without, spread, result);
-  result->truth_error = look->joint->status.error > 0 ? NAN : 0;
+  PetscCall(find_truth_error(&w, unit, result));
   PetscCall(PetscFree(unit));
   PetscCall(PetscFree(w.all));
   PetscFunctionReturn(0);

@@ -42,50 +42,83 @@ const fare_field fare_plan_output_fields[] = {
   FARE_FIELDS_END,
 };
 
-static const char *measure_name_at(size_t i)
+/* Of a truth on a grid, or of one without. */
+static const fare_measure_type *measure_at(const fare_plan *plan, size_t i)
+{
+  return plan->joint ? fare_joint_measure_at(i) : fare_measure_type_at(i);
+}
+
+static const char *grid_measure_name_at(size_t i)
 {
   return fare_measure_type_at(i) ? fare_measure_type_at(i)->name : NULL;
 }
 
+static const char *joint_measure_name_at(size_t i)
+{
+  return fare_joint_measure_at(i) ? fare_joint_measure_at(i)->name : NULL;
+}
+
+/* Whether some generator has a density of its own in any number of axes. */
+static PetscBool has_log_density(const fare_plan *plan)
+{
+  for (size_t i = 0; i < plan->ensembles; i++) {
+    if (plan->ensemble[i].type->log_density) return PETSC_TRUE;
+  }
+  return PETSC_FALSE;
+}
+
+/* FARE_ERR_INPUT where a measure is not defined here. */
+static PetscErrorCode check_measure(const fare_plan *plan, const fare_measure_type *type)
+{
+  const int dim = fare_system_dimension(plan->system);
+
+  PetscFunctionBegin;
+  if (plan->joint)
+    PetscFunctionReturn(fare_joint_measure_check(type, plan->joint, dim, has_log_density(plan)));
+  if (type->dimension_max && dim > type->dimension_max)
+    FARE_FAIL(FARE_ERR_INPUT, "measure '%s' is defined in up to %d dimension%s, the system has %d",
+      type->name, type->dimension_max, type->dimension_max > 1 ? "s" : "", dim);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode read_measure(fare_plan *plan, const fare_node *node)
+{
+  const fare_measure_type *type;
+
+  PetscFunctionBegin;
+  if (fare_node_kind_of(node) != FARE_NODE_SCALAR) FARE_REFUSE(node, "expected the name of a measure");
+  type = plan->joint ? fare_joint_measure_find(fare_node_text(node))
+                     : fare_measure_type_find(fare_node_text(node));
+  if (!type)
+    PetscCall(fare_node_unknown(node, "measure", plan->joint ? joint_measure_name_at : grid_measure_name_at));
+  if (check_measure(plan, type)) FARE_REFUSE(node, "%s", fare_error_message());
+  for (size_t k = 0; k < plan->measures; k++) {
+    if (plan->measure[k] == type) FARE_REFUSE(node, "duplicate measure '%s'", type->name);
+  }
+  plan->measure[plan->measures++] = type;
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode read_measures(fare_plan *plan, const fare_node *list)
 {
-  const int dim  = fare_system_dimension(plan->system);
-  size_t    most = list && fare_node_kind_of(list) == FARE_NODE_LIST ? fare_node_size(list) : 0;
+  size_t most = list && fare_node_kind_of(list) == FARE_NODE_LIST ? fare_node_size(list) : 0;
 
   PetscFunctionBegin;
   if (list && fare_node_kind_of(list) != FARE_NODE_LIST)
     FARE_REFUSE(list, "expected a list of measures, for instance [kl, wasserstein_1]");
-  if (list && most && plan->joint)
-    FARE_REFUSE(list,
-      "these measures compare on the bins of a grid, which a truth of kind '%s' is not: remove "
-      "'measures'",
-      plan->joint->name);
-  if (list && most && !plan->has_truth)
+  if (list && most && !plan->has_truth && !plan->joint)
     FARE_REFUSE(list, "measures compare with a truth: add a section 'truth'");
-  while (!list && fare_measure_type_at(most)) most++;
+  while (!list && measure_at(plan, most)) most++;
   plan->measure = calloc(PetscMax(1, most), sizeof *plan->measure);
   if (!plan->measure) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
-  if (!plan->has_truth) PetscFunctionReturn(0);
+  if (!plan->has_truth && !plan->joint) PetscFunctionReturn(0);
   for (size_t i = 0; !list && i < most; i++) {
-    const fare_measure_type *type = fare_measure_type_at(i);
+    const fare_measure_type *type = measure_at(plan, i);
 
-    if (!type->dimension_max || dim <= type->dimension_max) plan->measure[plan->measures++] = type;
+    if (plan->joint && !fare_joint_measure_is_usual(type)) continue;
+    if (!check_measure(plan, type)) plan->measure[plan->measures++] = type;
   }
-  for (size_t i = 0; list && i < most; i++) {
-    const fare_node         *node = fare_node_item(list, i);
-    const fare_measure_type *type;
-
-    if (fare_node_kind_of(node) != FARE_NODE_SCALAR) FARE_REFUSE(node, "expected the name of a measure");
-    type = fare_measure_type_find(fare_node_text(node));
-    if (!type) PetscCall(fare_node_unknown(node, "measure", measure_name_at));
-    if (type->dimension_max && dim > type->dimension_max)
-      FARE_REFUSE(node, "measure '%s' is defined in up to %d dimension%s, the system has %d", type->name,
-        type->dimension_max, type->dimension_max > 1 ? "s" : "", dim);
-    for (size_t k = 0; k < plan->measures; k++) {
-      if (plan->measure[k] == type) FARE_REFUSE(node, "duplicate measure '%s'", type->name);
-    }
-    plan->measure[plan->measures++] = type;
-  }
+  for (size_t i = 0; list && i < most; i++) PetscCall(read_measure(plan, fare_node_item(list, i)));
   PetscFunctionReturn(0);
 }
 
@@ -250,9 +283,11 @@ static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sect
     PetscCall(
       fare_analyses_from_config(s->analysis, plan->system, &plan->truth, &plan->analyses, &plan->analysis));
   plan->has_thermodynamics = s->thermodynamics ? PETSC_TRUE : PETSC_FALSE;
-  if (s->thermodynamics && plan->truth.scheme == FARE_SCHEME_HIGH_ORDER)
-    FARE_REFUSE(fare_node_find(s->truth, "scheme"), "thermodynamics counts flows by rates: take fitted");
-  if (s->thermodynamics) plan->truth.scheme = FARE_SCHEME_FITTED;
+  if (s->thermodynamics && fare_thermo_needs_rates(plan->system)) {
+    if (plan->truth.scheme == FARE_SCHEME_HIGH_ORDER)
+      FARE_REFUSE(fare_node_find(s->truth, "scheme"), "thermodynamics counts flows by rates: take fitted");
+    plan->truth.scheme = FARE_SCHEME_FITTED;
+  }
   if (s->thermodynamics)
     PetscCall(
       fare_thermo_options_from_config(s->thermodynamics, plan->system, &plan->truth, &plan->thermodynamics));

@@ -15,6 +15,7 @@ const fare_column fare_truth_columns[] = {
   {"error", AT(error)},
   {"error_space", AT(error_space)},
   {"error_time", AT(error_time)},
+  {"error_extrapolated", AT(error_extrapolated)},
   {"error_ratio", AT(observed)},
   {"time_bound", AT(time_bound)},
   {"mass_drift", AT(mass_drift)},
@@ -127,8 +128,9 @@ PetscErrorCode fare_results_create(
       if (e->type->train && !e->oracle && fare_training_includes(&e->training, k)) r->trained[k] = PETSC_TRUE;
     }
     if (grid) PetscCall(add_series(r, e->name, ""));
-    if (!plan->has_truth) continue;
+    if (!plan->has_truth && !plan->joint) continue;
     PetscCall(add_comparison(r, i, FARE_SAMPLES_TRUTH));
+    if (!plan->has_truth) continue;
     if (!fare_sampler_type_has_model_density(e->type, fare_plan_ensemble_mode(e))) continue;
     PetscCall(add_series(r, e->name, suffix[FARE_DENSITY_TRUTH]));
     PetscCall(add_comparison(r, i, FARE_DENSITY_TRUTH));

@@ -134,7 +134,7 @@ static PetscErrorCode write_truth(const fare_results *r, fare_store *store)
   const PetscInt64         worst = fare_results_doubt(r);
   uint64_t                 cells[FARE_DIM_MAX];
   char                     text[FARE_REASON_SIZE] = "";
-  double                  *doubt;
+  double                  *flag;
 
   PetscFunctionBegin;
   if (!r->truth) PetscFunctionReturn(0);
@@ -144,10 +144,12 @@ static PetscErrorCode write_truth(const fare_results *r, fare_store *store)
   for (const fare_column *c = fare_truth_columns; c->name; c++)
     PetscCall(
       write_column(r, store, "/truth", c->name, (const char *)r->truth + c->offset, sizeof *r->truth));
-  PetscCall(PetscMalloc1(count, &doubt));
-  for (PetscInt64 k = 0; k < count; k++) doubt[k] = r->truth[k].doubt;
-  PetscCall(write_column(r, store, "/truth", "doubt", (const char *)doubt, sizeof *doubt));
-  PetscCall(PetscFree(doubt));
+  PetscCall(PetscMalloc1(count, &flag));
+  for (PetscInt64 k = 0; k < count; k++) flag[k] = r->truth[k].extrapolated;
+  PetscCall(write_column(r, store, "/truth", "extrapolated", (const char *)flag, sizeof *flag));
+  for (PetscInt64 k = 0; k < count; k++) flag[k] = r->truth[k].doubt;
+  PetscCall(write_column(r, store, "/truth", "doubt", (const char *)flag, sizeof *flag));
+  PetscCall(PetscFree(flag));
   if (worst >= 0) fare_truth_doubt_text(r->plan->system, &r->truth[worst], sizeof text, text);
   PetscCall(fare_store_put_string(store, "/truth", "unresolved", text));
   for (int axis = 0; axis < dim; axis++) cells[axis] = (uint64_t)r->cells[axis];

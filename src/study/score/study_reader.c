@@ -317,15 +317,32 @@ static PetscErrorCode check_snapshot(const fare_finished *f, fare_store *store, 
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode fare_finished_compared(fare_store *store, size_t snapshot, const char *mesh[2])
+{
+  static const char *const plain[]  = {"density", "density_error"};
+  static const char *const better[] = {"density_extrapolated", "density_extrapolated_error"};
+  char                     path[128];
+  PetscBool                has;
+
+  PetscFunctionBegin;
+  snprintf(path, sizeof path, "/data/%zu/meshes/%s", snapshot, better[0]);
+  PetscCall(fare_store_has(store, path, &has));
+  for (int i = 0; i < 2; i++) mesh[i] = has ? better[i] : plain[i];
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode read_truth(const fare_finished *f, fare_store *store, size_t snapshot, double buffer[],
   Vec masses, fare_binned *p, fare_binned *corrected)
 {
+  const char *mesh[2];
+
   PetscFunctionBegin;
   PetscCall(check_snapshot(f, store, snapshot));
+  PetscCall(fare_finished_compared(store, snapshot, mesh));
   PetscCall(VecSet(masses, 0));
-  PetscCall(add_mesh(f, store, snapshot, "density", buffer, masses));
+  PetscCall(add_mesh(f, store, snapshot, mesh[0], buffer, masses));
   PetscCall(fare_binning_density(f->binning, masses, p));
-  PetscCall(add_mesh(f, store, snapshot, "density_error", buffer, masses));
+  PetscCall(add_mesh(f, store, snapshot, mesh[1], buffer, masses));
   PetscCall(fare_binning_density(f->binning, masses, corrected));
   PetscFunctionReturn(0);
 }

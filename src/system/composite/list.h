@@ -3,3 +3,5 @@
 FARE_COMPOSITE(linear)
 FARE_COMPOSITE(gaussian_mixture)
 FARE_COMPOSITE(product)
+FARE_COMPOSITE(dyson)
+FARE_COMPOSITE(chain)

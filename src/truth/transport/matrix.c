@@ -43,6 +43,11 @@ static int weights_to_mass(const row *r, int side, int *first, double w[])
   return differences(r, fare_transport_to_mass, side, first, w);
 }
 
+static int weights_to_point(const row *r, int side, int *first, double w[])
+{
+  return differences(r, fare_transport_to_point, side, first, w);
+}
+
 static int weights_of_flow(const row *r, int side, int *first, double w[])
 {
   const int pairs = fare_transport_pairs(r->grid, r->axis, r->index - 1 + side);
@@ -173,7 +178,8 @@ PetscErrorCode fare_high_order_current(
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_high_order_masses(const fare_grid *grid, Vec values)
+/* Along one axis after the other. */
+static PetscErrorCode convert(const fare_grid *grid, face_weights of, Vec values)
 {
   Vec from;
 
@@ -183,12 +189,26 @@ PetscErrorCode fare_high_order_masses(const fare_grid *grid, Vec values)
     Mat A;
 
     PetscCall(create(grid, 1, &A));
-    PetscCall(add_axis(grid, NULL, 0, axis, inflow, weights_to_mass, A));
+    PetscCall(add_axis(grid, NULL, 0, axis, inflow, of, A));
     PetscCall(finish(A));
     PetscCall(VecCopy(values, from));
     PetscCall(MatMultAdd(A, from, from, values));
     PetscCall(MatDestroy(&A));
   }
   PetscCall(VecDestroy(&from));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_high_order_masses(const fare_grid *grid, Vec values)
+{
+  PetscFunctionBegin;
+  PetscCall(convert(grid, weights_to_mass, values));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_high_order_values(const fare_grid *grid, Vec masses)
+{
+  PetscFunctionBegin;
+  PetscCall(convert(grid, weights_to_point, masses));
   PetscFunctionReturn(0);
 }

@@ -29,7 +29,8 @@ const double fare_transport_to_mass[FARE_REACH][FARE_REACH] = {{0}, {-1. / 24},
   {-1. / 24 - 3 * 17. / 5760, 17. / 5760},
   {-1. / 24 - 3 * 17. / 5760 - 10 * 367. / 967680, 17. / 5760 + 5 * 367. / 967680, -367. / 967680}};
 /* And what a value at the centre has more than a mass. */
-static const double to_point[FARE_REACH][FARE_REACH] = {{0}, {1. / 24}, {1. / 24 + 3 * 3. / 640, -3. / 640},
+const double fare_transport_to_point[FARE_REACH][FARE_REACH] = {{0}, {1. / 24},
+  {1. / 24 + 3 * 3. / 640, -3. / 640},
   {1. / 24 + 3 * 3. / 640 + 10 * 5. / 7168, -3. / 640 - 5 * 5. / 7168, 5. / 7168}};
 
 int fare_transport_pairs(const fare_grid *grid, int axis, PetscInt i)
@@ -512,7 +513,7 @@ PetscErrorCode fare_transport_create(const fare_grid *grid, const fare_system *s
   PetscCall(VecDuplicate(masses, &t->points));
   PetscCall(VecDuplicate(masses, &t->next));
   PetscCall(VecCopy(masses, t->points));
-  PetscCall(convert(t, to_point));
+  PetscCall(convert(t, fare_transport_to_point));
   PetscFunctionReturn(0);
 }
 

@@ -99,8 +99,12 @@ PetscErrorCode fare_transport_masses(fare_transport *t, Vec masses);
 /* Of the tolerance of a step: `little`. */
 #define FARE_TRANSPORT_LITTLE 1e-10
 
-/* Weights of differences of pairs, for 1 to 3: what a mass has more than a value at the centre. */
-extern const double fare_transport_to_mass[FARE_REACH][FARE_REACH];
+/*
+  Weights of differences of pairs, for 1 to 3: what a mass has more than a value at the centre, and the other
+  way round.
+*/
+extern const double fare_transport_to_mass[FARE_REACH][FARE_REACH],
+  fare_transport_to_point[FARE_REACH][FARE_REACH];
 /* Pairs of cells around the face above a cell of index i along an axis; 0: an end. */
 int fare_transport_pairs(const fare_grid *grid, int axis, PetscInt i);
 /*
