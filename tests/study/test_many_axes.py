@@ -164,7 +164,7 @@ def check_export(where):
 
 
 REFUSED = (
-    ("truth.kind=gausian", "unknown kind of truth 'gausian' (did you mean 'gaussian'?)"),
+    ("truth.kind=gausssian", "unknown kind of truth 'gausssian' (did you mean 'gaussian'?)"),
     ("truth.kind=[1]", "truth.kind: expected one of"),
     ("truth.cells=[8]", "truth: unknown key 'cells'"),
     ("truth={cells: [8, 8]}", "a grid has up to 3 axes, the system has 32: set 'kind'"),
