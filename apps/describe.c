@@ -7,10 +7,8 @@
 
 static PetscErrorCode describe_system(const char *name)
 {
-  const fare_system_type *type = fare_system_type_find(name);
-
   PetscFunctionBegin;
-  PetscCall(fare_system_type_describe(type, stdout));
+  PetscCall(fare_system_describe(name, stdout));
   PetscFunctionReturn(0);
 }
 
@@ -54,12 +52,27 @@ static PetscErrorCode describe_waveform(const char *name)
   PetscFunctionReturn(0);
 }
 
-static const char *system_at(size_t i, const char **summary)
+/* A truth on one grid comes first. */
+static const char *truth_at(size_t i, const char **summary)
 {
-  const fare_system_type *type = fare_system_type_at(i);
+  const fare_joint_type *type = i ? fare_joint_type_at(i - 1) : NULL;
 
-  *summary = type ? type->summary : NULL;
-  return type ? type->name : NULL;
+  *summary = type ? type->summary : i ? NULL : "the density on one grid, of up to three axes";
+  return type ? type->name : i ? NULL : "grid";
+}
+
+static PetscErrorCode describe_truth(const char *name)
+{
+  const fare_joint_type *type = fare_joint_type_find(name);
+
+  PetscFunctionBegin;
+  if (type) {
+    fare_joint_type_describe(type, stdout);
+  } else {
+    printf("truth grid: the density on one grid, of up to three axes\n\n");
+    fare_fields_describe(fare_truth_fields, stdout);
+  }
+  PetscFunctionReturn(0);
 }
 
 static const char *sampler_at(size_t i, const char **summary)
@@ -106,7 +119,8 @@ static const struct {
   /* whether a name that is not listed is known; may be NULL */
   PetscBool (*describe_also)(const char *name, PetscBool show);
 } registries[] = {
-  {"system", "systems", system_at, describe_system, NULL},
+  {"system", "systems", fare_system_name_at, describe_system, NULL},
+  {"truth", "truths", truth_at, describe_truth, NULL},
   {"sampler", "samplers", sampler_at, describe_sampler, NULL},
   {"measure", "measures", measure_at, describe_measure, describe_column},
   {"waveform", "waveforms", waveform_at, describe_waveform, NULL},
@@ -213,8 +227,8 @@ static PetscErrorCode describe(const fare_arguments *arguments)
 
 const fare_command fare_command_list = {
   .name        = "list",
-  .synopsis    = "list [systems|samplers|measures|waveforms|analyses]",
-  .summary     = "lists systems, samplers, measures, waveforms and analyses",
+  .synopsis    = "list [systems|truths|samplers|measures|waveforms|analyses]",
+  .summary     = "lists systems, kinds of truth, samplers, measures, waveforms and analyses",
   .help        = "fare list samplers\n",
   .run         = list,
   .without_mpi = PETSC_TRUE,
@@ -222,8 +236,9 @@ const fare_command fare_command_list = {
 };
 
 const fare_command fare_command_describe = {
-  .name        = "describe",
-  .synopsis    = "describe study | system NAME | sampler NAME | measure NAME | waveform NAME | analysis NAME",
+  .name = "describe",
+  .synopsis =
+    "describe study | system NAME | truth KIND | sampler NAME | measure NAME | waveform NAME | analysis NAME",
   .summary     = "describes one item and its keys, with defaults and ranges",
   .help        = "fare describe system prinz\n",
   .run         = describe,

@@ -45,15 +45,17 @@ static PetscErrorCode print_mesh(fare_store *file, const char *path, const char 
 
 static PetscErrorCode print_species(fare_store *file, const char *path, const char *name)
 {
-  static const char *const axes[] = {"x", "y", "z"};
-  char                     position[PATH_SIZE];
-  uint64_t                 extent[4] = {0};
-  PetscBool                has       = PETSC_TRUE;
-  int                      rank, dim = 0;
+  char      position[PATH_SIZE], component[FARE_COMPONENT_SIZE];
+  uint64_t  extent[4] = {0};
+  PetscBool has       = PETSC_TRUE, many;
+  int       rank, dim = 0;
 
   PetscFunctionBegin;
-  while (has && dim < FARE_DIM_MAX) {
-    snprintf(position, sizeof position, "%.400s/position/%s", path, axes[dim]);
+  snprintf(position, sizeof position, "%.400s/position/x1", path);
+  PetscCall(fare_store_has(file, position, &many));
+  while (has && dim < (many ? FARE_AXES_MAX : FARE_DIM_MAX)) {
+    fare_record_component(many ? FARE_AXES_MAX : FARE_DIM_MAX, dim, component);
+    snprintf(position, sizeof position, "%.400s/position/%s", path, component);
     PetscCall(fare_store_has(file, position, &has));
     if (has) PetscCall(fare_store_extents(file, position, &rank, extent));
     dim += has;
@@ -108,14 +110,36 @@ static PetscErrorCode print_comparison(fare_store *file, const char *path, const
   PetscFunctionReturn(0);
 }
 
+static PetscErrorCode print_truth(fare_store *file)
+{
+  char      system[64], kind[64] = "grid", unresolved[512];
+  double    tolerance;
+  PetscBool has;
+
+  PetscFunctionBegin;
+  PetscCall(fare_store_has(file, "/truth", &has));
+  if (!has) PetscFunctionReturn(0);
+  PetscCall(fare_store_get_string(file, "/truth", "system", sizeof system, system));
+  (void)fare_store_get_string(
+    file, "/truth", "kind", sizeof kind, kind); /* earlier versions had grids alone */
+  if (strcmp(kind, "grid")) {
+    fare_text_add(&shown, "  truth     system %s, kind %s\n", system, kind);
+    PetscFunctionReturn(0);
+  }
+  PetscCall(fare_store_get_real(file, "/truth", "tolerance", &tolerance));
+  fare_text_add(&shown, "  truth     system %s, tolerance %g\n", system, tolerance);
+  if (!fare_store_get_string(file, "/truth", "unresolved", sizeof unresolved, unresolved) && *unresolved)
+    fare_text_add(&shown, "            UNRESOLVED in space: %s\n", unresolved);
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode print_study(fare_store *file)
 {
-  char      study[128], version[64], date[64], system[64], unresolved[512];
-  uint64_t  times[4] = {0};
-  int       rank;
-  int64_t   ranks;
-  double    seconds, tolerance;
-  PetscBool has;
+  char     study[128], version[64], date[64];
+  uint64_t times[4] = {0};
+  int      rank;
+  int64_t  ranks;
+  double   seconds;
 
   PetscFunctionBegin;
   PetscCall(fare_store_get_string(file, "/", "study", sizeof study, study));
@@ -126,14 +150,7 @@ static PetscErrorCode print_study(fare_store *file)
   PetscCall(fare_store_extents(file, "/snapshots/time", &rank, times));
   fare_text_add(&shown, "study %s: FARE %s, %s, %lld rank%s, %.1f s, %llu snapshots\n", study, version, date,
     (long long)ranks, ranks > 1 ? "s" : "", seconds, (unsigned long long)times[0]);
-  PetscCall(fare_store_has(file, "/truth", &has));
-  if (has) {
-    PetscCall(fare_store_get_string(file, "/truth", "system", sizeof system, system));
-    PetscCall(fare_store_get_real(file, "/truth", "tolerance", &tolerance));
-    fare_text_add(&shown, "  truth     system %s, tolerance %g\n", system, tolerance);
-    if (!fare_store_get_string(file, "/truth", "unresolved", sizeof unresolved, unresolved) && *unresolved)
-      fare_text_add(&shown, "            UNRESOLVED in space: %s\n", unresolved);
-  }
+  PetscCall(print_truth(file));
   PetscCall(walk(file, "/ensembles", print_ensemble));
   PetscCall(walk(file, "/comparisons", print_comparison));
   PetscFunctionReturn(0);

@@ -285,8 +285,10 @@ const fare_command fare_command_run = {
     "them in turn\n\n"
     "--tables also prints the contents of tables.txt: maxima, noise floors and truth errors of each measure, "
     "boundaries and costs.\n"
-    "SIGUSR1, SIGTERM and the end of --max-seconds stop a study after the current snapshot, or within it "
-    "after 10 seconds (--grace-seconds), with a\ncheckpoint and exit code 75: continue with --resume. "
+    "Ctrl-C, SIGTERM, SIGUSR1 and the end of --max-seconds stop a study after the current snapshot, or "
+    "within "
+    "it after 10 seconds (--grace-seconds),\nwith a checkpoint and exit code 75: continue with --resume. A "
+    "second Ctrl-C ends it at once. "
     "Checkpoints are written every 300 seconds (--checkpoint-seconds; 0: after every snapshot) and when a "
     "study ends.\n",
   .run = run,

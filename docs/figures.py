@@ -220,6 +220,7 @@ GALLERY = {
     "tilted_washboard": truth_and_model,
     "ornstein_uhlenbeck": truth_and_model,
     "geometric_brownian": over_time,
+    "quickstart": truth_and_model,
     "prinz_driven": truth_and_model,
     "prinz_driven_large": truth_and_model,
     "expression": planes,

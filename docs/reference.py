@@ -13,6 +13,7 @@ import sys
 
 KINDS = {  # heading in `fare list`: title of the page
     "system": "Systems",
+    "truth": "Truths",
     "sampler": "Samplers",
     "measure": "Measures",
     "waveform": "Waveforms",

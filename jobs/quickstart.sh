@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# From a clean clone to the first result: installs dependencies, builds, runs the driven Prinz study on all
-# cores.
+# From a clean clone to the first result: installs dependencies, builds, runs a study of the driven Prinz
+# potential on all cores.
 #   jobs/quickstart.sh [STUDY.yaml] [fare options, e.g. --set ensembles.langevin.particles=20000]
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 cd "$fare_root"
 
-study=input/prinz_driven.yaml
+study=input/quickstart.yaml
 if [[ $# -gt 0 && $1 == *.yaml ]]; then
   study=$1
   shift

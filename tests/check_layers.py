@@ -22,6 +22,7 @@ LAYERS = [
     ["config", "random", "store"],
     ["system"],
     ["truth", "ensemble", "learn"],
+    ["joint"],
     ["sampler", "analysis"],
     ["measure", "record", "thermo"],
     ["study"],
@@ -30,7 +31,8 @@ LAYERS = [
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
 # Public headers that are not called after their module.
 HEADERS = {
-    "system": ["box", "initial", "plugin", "schedule"],
+    "system": ["box", "chain", "initial", "mixture", "plugin", "product", "schedule"],
+    "measure": ["joint_measure"],
     "truth": ["evolution", "grid", "operator", "resolution"],
     "sampler": ["langevin", "metropolis", "sampler_plugin"],
 }

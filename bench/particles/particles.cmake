@@ -5,6 +5,9 @@ target_include_directories(bench_particles PRIVATE src)
 target_sources(bench_particles PRIVATE bench/particles/kernels.c)
 set_source_files_properties(bench/particles/kernels.c PROPERTIES
   COMPILE_OPTIONS "${FARE_KERNEL_FLAGS};${FARE_NATIVE_FLAGS}")
+# the wells of bench/axes.c are a kernel, too
+set_source_files_properties(bench/axes.c PROPERTIES
+  COMPILE_OPTIONS "${FARE_KERNEL_FLAGS};${FARE_NATIVE_FLAGS}")
 include(CheckLanguage)
 check_language(CXX)
 if(CMAKE_CXX_COMPILER)

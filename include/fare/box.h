@@ -9,9 +9,9 @@
 
 /** The box of a density: outside of it there is none, and periodic axes close at its ends. */
 typedef struct {
-  double    lower[FARE_DIM_MAX];    /**< lower corner */
-  double    upper[FARE_DIM_MAX];    /**< upper corner */
-  PetscBool periodic[FARE_DIM_MAX]; /**< per axis: it closes */
+  double    lower[FARE_AXES_MAX];    /**< lower corner */
+  double    upper[FARE_AXES_MAX];    /**< upper corner */
+  PetscBool periodic[FARE_AXES_MAX]; /**< per axis: it closes */
 } fare_box;
 
 /** What a particle meets at an end of the box. */
@@ -19,11 +19,11 @@ typedef enum { FARE_WALL_NONE, FARE_WALL_REFLECTING, FARE_WALL_ABSORBING } fare_
 
 /** Boundary conditions for particles, at the lower and the upper end of each axis. Zeroed: no walls. */
 typedef struct {
-  int       dim;                 /**< 0: no walls */
-  double    lower[FARE_DIM_MAX]; /**< lower corner of the box */
-  double    upper[FARE_DIM_MAX]; /**< upper corner */
-  fare_wall at[FARE_DIM_MAX][2]; /**< per axis, lower end first */
-  PetscBool absorbing;           /**< some end absorbs */
+  int       dim;                  /**< 0: no walls */
+  double    lower[FARE_AXES_MAX]; /**< lower corner of the box */
+  double    upper[FARE_AXES_MAX]; /**< upper corner */
+  fare_wall at[FARE_AXES_MAX][2]; /**< per axis, lower end first */
+  PetscBool absorbing;            /**< some end absorbs */
   PetscBool inertial; /**< axis 1 is the velocity along axis 0; a reflection there changes its sign */
 } fare_walls;
 

@@ -16,23 +16,23 @@
   particle but never counted or written.
 */
 typedef struct {
-  MPI_Comm comm;            /**< the ranks that share it */
-  int      dim;             /**< number of axes */
-  int64_t  count;           /**< particles on all ranks */
-  int64_t  first_block;     /**< of this rank, over all ranks */
-  int64_t  blocks;          /**< of this rank */
-  int64_t  local;           /**< counted particles here; at most blocks*FARE_BLOCK */
-  double  *x[FARE_DIM_MAX]; /**< positions, blocks*FARE_BLOCK each, 64-byte aligned */
-  double  *weight;          /**< NULL: all equal; otherwise unnormalised, blocks*FARE_BLOCK */
-  double   time;            /**< that the particles are at */
+  MPI_Comm comm;             /**< the ranks that share it */
+  int      dim;              /**< number of axes */
+  int64_t  count;            /**< particles on all ranks */
+  int64_t  first_block;      /**< of this rank, over all ranks */
+  int64_t  blocks;           /**< of this rank */
+  int64_t  local;            /**< counted particles here; at most blocks*FARE_BLOCK */
+  double  *x[FARE_AXES_MAX]; /**< positions, blocks*FARE_BLOCK each, 64-byte aligned */
+  double  *weight;           /**< NULL: all equal; otherwise unnormalised, blocks*FARE_BLOCK */
+  double   time;             /**< that the particles are at */
 } fare_ensemble;
 
 /** One block of an ensemble, as kernels take it. */
 typedef struct {
-  uint64_t number;          /**< over all ranks; selects the block's random numbers */
-  int      counted;         /**< its first so many particles count, the others are padding */
-  double  *x[FARE_DIM_MAX]; /**< FARE_BLOCK positions each; NULL past the last axis */
-  double  *weight;          /**< NULL: all equal */
+  uint64_t number;           /**< over all ranks; selects the block's random numbers */
+  int      counted;          /**< its first so many particles count, the others are padding */
+  double  *x[FARE_AXES_MAX]; /**< FARE_BLOCK positions each; NULL past the last axis */
+  double  *weight;           /**< NULL: all equal */
 } fare_block;
 /** Block b of this rank, from 0 to blocks - 1; borrowed. Not collective. */
 static inline fare_block fare_ensemble_block(const fare_ensemble *ensemble, int64_t b)
@@ -44,9 +44,14 @@ static inline fare_block fare_ensemble_block(const fare_ensemble *ensemble, int6
                                               : FARE_BLOCK,
        .weight                   = ensemble->weight ? ensemble->weight + first : NULL};
 
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++)
-    block.x[axis] = ensemble->x[axis] ? ensemble->x[axis] + first : NULL;
+  for (int axis = 0; axis < ensemble->dim; axis++) block.x[axis] = ensemble->x[axis] + first;
   return block;
+}
+
+/** Rows of a block, as kernels take them: row[axis] becomes at[axis], up to dim. */
+static inline void fare_block_rows(int dim, double at[][FARE_BLOCK], double *row[])
+{
+  for (int axis = 0; axis < dim; axis++) row[axis] = at[axis];
 }
 
 /**
@@ -155,8 +160,8 @@ typedef struct {
   double outside; /**< share of weight beyond an end; not a number without walls */
   /** share of particles that were drawn outside and then reflected into the box: the sampler's to count */
   double folded;
-  double survival;                  /**< 1 less those that are absorbed */
-  double absorbed[FARE_DIM_MAX][2]; /**< at each end */
+  double survival;                   /**< 1 less those that are absorbed */
+  double absorbed[FARE_AXES_MAX][2]; /**< at each end */
 } fare_census;
 /**
   Counts where particles are; the same on any number of ranks. Collective over ensemble->comm.

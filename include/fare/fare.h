@@ -10,6 +10,9 @@
 #include <fare/store.h>
 #include <fare/box.h>
 #include <fare/system.h>
+#include <fare/chain.h>
+#include <fare/mixture.h>
+#include <fare/product.h>
 #include <fare/initial.h>
 #include <fare/schedule.h>
 #include <fare/plugin.h>
@@ -19,10 +22,12 @@
 #include <fare/resolution.h>
 #include <fare/truth.h>
 #include <fare/ensemble.h>
+#include <fare/joint.h>
 #include <fare/learn.h>
 #include <fare/sampler.h>
 #include <fare/analysis.h>
 #include <fare/measure.h>
+#include <fare/joint_measure.h>
 #include <fare/record.h>
 #include <fare/thermo.h>
 #include <fare/study.h>

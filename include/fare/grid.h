@@ -158,6 +158,14 @@ PetscErrorCode fare_grid_write_mesh(
 PetscErrorCode fare_grid_label(const fare_grid *grid, int before, fare_store *store, const char *path);
 
 /**
+  A field of all cells, whole on every rank, in the order of the grid whatever ranks own. Collective.
+  @param grid   the cells
+  @param field  one value per cell
+  @param values as many as there are cells, overwritten; the first axis is the fastest
+  @return an error of PETSc
+*/
+PetscErrorCode fare_grid_gather(const fare_grid *grid, Vec field, double values[]);
+/**
   Volume of one cell. Not collective.
   @param grid the grid
   @return the product of the spacings: a length, an area or a volume

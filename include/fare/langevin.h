@@ -36,7 +36,7 @@ typedef struct {
   /** counts steps that mirrors cannot make good, see fare_langevin_meet; there where walls are */
   int64_t *wild;
   /** for noise that spans two steps, between walls: the block's signs of the half that is still to come */
-  double *frame[FARE_DIM_MAX];
+  double *frame[FARE_AXES_MAX];
 } fare_langevin_run;
 
 /**

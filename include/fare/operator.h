@@ -117,4 +117,42 @@ PetscErrorCode fare_operator_ratio(const fare_operator *op, Vec masses, double *
 */
 PetscErrorCode fare_linear_solver_choose(const fare_grid *grid, KSP ksp);
 
+/**
+  The operator of truth.scheme: high_order as a matrix: dp/dt = L p for values p at the centres of cells,
+  times their volume. Of order 7 along each axis; not a rate matrix, but what it moves is kept. Collective.
+  @param grid   the cells
+  @param system the physics
+  @param t      time of drift and diffusion
+  @param L      the caller destroys it
+  @return FARE_ERR_FAILED where drift or diffusion is not finite
+*/
+PetscErrorCode fare_high_order_matrix(const fare_grid *grid, const fare_system *system, double t, Mat *L);
+/**
+  The flow of that operator through each cell along an axis: the mean of those over its two faces. Its sum,
+  times the spacing, is d<x>/dt. Collective.
+  @param grid   the cells
+  @param system the physics
+  @param t      time of drift and diffusion
+  @param axis   along which
+  @param values at centres, times the volume of a cell
+  @param J      probability per time, overwritten
+  @return FARE_ERR_FAILED where drift or diffusion is not finite
+*/
+PetscErrorCode fare_high_order_current(
+  const fare_grid *grid, const fare_system *system, double t, int axis, Vec values, Vec J);
+/**
+  Turns values at centres, times the volume of a cell, into masses of cells, of any sign. Collective.
+  @param grid   the cells
+  @param values overwritten
+  @return an error of PETSc
+*/
+PetscErrorCode fare_high_order_masses(const fare_grid *grid, Vec values);
+/**
+  Turns masses of cells into values at centres, times the volume of a cell. Collective.
+  @param grid   the cells
+  @param masses overwritten
+  @return an error of PETSc
+*/
+PetscErrorCode fare_high_order_values(const fare_grid *grid, Vec masses);
+
 #endif

@@ -142,8 +142,19 @@ PetscErrorCode fare_record_mesh(fare_record *record, const char *name, const cha
   @return FARE_ERR_FAILED, which says so where the disk is full
 */
 PetscErrorCode fare_record_species(fare_record *record, const char *name, const fare_ensemble *ensemble);
+/** Characters of the name of a component, with its end. */
+#define FARE_COMPONENT_SIZE 16
 /**
-  Names the axes that the components x, y, z of a species' positions lie along. Collective.
+  The component of a position along an axis, as snapshots name it: x, y, z of up to three axes, x1, x2, ... of
+  more. Not collective.
+  @param dim  number of axes
+  @param axis from 0
+  @param name filled in
+*/
+void fare_record_component(int dim, int axis, char name[FARE_COMPONENT_SIZE]);
+/**
+  Names the axes that the components x, y, z (x1, x2, ... beyond three) of a species' positions lie along.
+  Collective.
 
   @param record   within a snapshot
   @param name     of the species, which is there

@@ -7,6 +7,7 @@
 #define FARE_SAMPLER_H
 
 #include <fare/ensemble.h>
+#include <fare/joint.h>
 #include <fare/learn.h>
 #include <fare/store.h>
 #include <fare/truth.h>
@@ -125,6 +126,14 @@ typedef struct {
   */
   PetscErrorCode (*loaded)(fare_sampler *sampler);
   PetscErrorCode (*destroy)(fare_sampler *sampler); /**< may be NULL; fields are freed by the caller */
+  PetscBool many_axes;   /**< runs in any number of axes; else in up to FARE_DIM_MAX */
+  PetscBool needs_joint; /**< takes what it draws from a truth that is not one grid: sampler->joint */
+  /**
+    ln q at n points x[axis][i], of the density q that the last advance has drawn from, in any number of axes;
+    NULL: unknown. Not collective.
+  */
+  PetscErrorCode (*log_density)(
+    fare_sampler *sampler, int64_t n, const double *const x[], double log_density[]);
 } fare_sampler_type;
 
 /** One running method. Its descriptor's functions may read everything here and change `state` and `cost`. */
@@ -140,7 +149,9 @@ struct fare_sampler {
   fare_sampler_mode        mode;       /**< FARE_LEARNED where nothing else was said */
   fare_walls               walls;      /**< of the truth's box; dim 0: none */
   /** particles of this rank that the last advance left outside, and that were reflected into the box */
-  int64_t               folded;
+  int64_t folded;
+  /** borrowed: a truth that is not one grid, at the time of the present advance; NULL: there is none */
+  fare_joint           *joint;
   const fare_densities *exact; /**< borrowed; with FARE_ORACLE from before training on, otherwise NULL */
   /**
     the owner's: lets training and long advances be stopped, and go on; methods hand it to fare_learn_train
@@ -263,6 +274,13 @@ PetscErrorCode fare_sampler_set_mode(
 */
 PetscErrorCode fare_sampler_set_walls(fare_sampler *sampler, const fare_walls *walls);
 /**
+  Gives the method a truth that is not one grid; before training and the first advance. Its owner advances it
+  to the time of every advance of the method before that. Not collective.
+  @param sampler the method
+  @param joint   borrowed; NULL: there is none
+*/
+void fare_sampler_set_joint(fare_sampler *sampler, fare_joint *joint);
+/**
   Frees a method. Collective.
   @param sampler may point to NULL; becomes NULL
   @return an error of PETSc
@@ -318,7 +336,8 @@ PetscErrorCode fare_sampler_pause(fare_sampler *sampler);
 */
 PetscErrorCode fare_sampler_exact(const fare_sampler *sampler, double t, const double **masses);
 /**
-  Draws an ensemble from the initial density, by the random stream `initial`. Collective.
+  Draws an ensemble from the initial density, by the random stream `initial`; beyond the axes of a grid by the
+  truth, where that is there and the density is not gaussian. Collective.
   @param sampler the method
   @param t time of the system's parameters
   @param ensemble becomes the particles

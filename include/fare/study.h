@@ -7,6 +7,8 @@
 #define FARE_STUDY_H
 
 #include <fare/analysis.h>
+#include <fare/joint.h>
+#include <fare/joint_measure.h>
 #include <fare/measure.h>
 #include <fare/record.h>
 #include <fare/sampler.h>
@@ -76,8 +78,10 @@ typedef struct {
   fare_system              *system;             /**< with its drive */
   fare_initial              initial;            /**< the initial condition */
   fare_schedule             snapshots;          /**< their times */
-  PetscBool                 has_truth;          /**< whether there is a section `truth` */
+  PetscBool                 has_truth;          /**< whether there is a section `truth`, on a grid */
   fare_truth_options        truth;              /**< where there is */
+  const fare_joint_type    *joint;              /**< kind of a truth that is not one grid; else NULL */
+  void                     *joint_options;      /**< of that kind */
   size_t                    ensembles;          /**< of all lines and seeds */
   fare_plan_ensemble       *ensemble;           /**< each of them */
   size_t                    analyses;           /**< of the grid */

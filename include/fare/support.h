@@ -21,13 +21,15 @@ enum { FARE_EXIT_DONE = 0, FARE_EXIT_FAILED = 1, FARE_EXIT_INPUT = 2, FARE_EXIT_
 /** stopped on request with a checkpoint written: exit code 75 */
 #define FARE_ERR_STOPPED ((PetscErrorCode)3075)
 
-#define FARE_DIM_MAX 3 /**< axes of a grid; also the largest dimension of a state for now */
+#define FARE_DIM_MAX  3   /**< most axes of a grid */
+#define FARE_AXES_MAX 128 /**< most axes of a state */
 
 /**
   Starts MPI and PETSc, tells Open MPI how unless its variables are set (a process alone looks for no network;
   ranks that wait yield their cores), keeps our errors to one line, writes a line for a rank that crashes (not
-  with PETSc's option -no_signal_handler), and holds BLAS to one thread per rank. A closed pipe ends a program
-  without a word, or with such a line where fare_doing() has told what it does. Collective.
+  with PETSc's option -no_signal_handler), and holds BLAS to one thread per rank. An OpenBLAS that does not
+  know this processor is given kernels for its instructions, unless OPENBLAS_CORETYPE is set. A closed pipe
+  ends a program without a word, or with such a line where fare_doing() has told what it does. Collective.
   @param argc number of PETSc's options, as of main()
   @param argv these options
   @return 0 or an error code
@@ -53,7 +55,9 @@ PetscBool fare_is_launched(void);
 int fare_finalize(PetscErrorCode code);
 
 /**
-  From now on SIGTERM and SIGUSR1 are requests to stop at the next safe point. Not collective.
+  From now on SIGINT (Ctrl-C), SIGTERM and SIGUSR1 are requests to stop at the next safe point, and rank 0
+  says so. A second SIGINT ends the process at once, and so does a SIGTERM five seconds after the first. Where
+  SIGINT is ignored, it stays so. Not collective.
   @param seconds after which there is such a request, too; 0: never
   @return FARE_ERR_FAILED where signals cannot be caught
 */

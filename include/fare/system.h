@@ -14,6 +14,8 @@
 /** Place of the time among the values of the parameters, of a system whose formulas have t; zero otherwise.
  */
 #define FARE_TIME (FARE_PARAMETERS_MAX - 1)
+/** Place of what a system of many axes is made of; zero otherwise. */
+#define FARE_SELF (FARE_PARAMETERS_MAX - 2)
 
 /** A parameter of a system. */
 typedef struct {
@@ -68,16 +70,16 @@ typedef void fare_acceleration_kernel(const double *theta, size_t n, const doubl
   in list.h there.
 */
 typedef struct {
-  const char           *name;                   /**< in studies */
-  const char           *summary;                /**< one line for people */
-  const char           *reference;              /**< where it is published; may be "" */
-  int                   dimension_min;          /**< least number of axes */
-  int                   dimension_max;          /**< largest one; equal where the dimension is fixed */
-  const char           *axes[FARE_DIM_MAX];     /**< names of the axes; NULL: x, y, z */
-  const fare_parameter *parameters;             /**< FARE_PARAMETERS_END ends it */
-  double                lower[FARE_DIM_MAX];    /**< lower corner of the default domain of the truth */
-  double                upper[FARE_DIM_MAX];    /**< upper corner */
-  PetscBool             periodic[FARE_DIM_MAX]; /**< per axis: it closes at the ends of that domain */
+  const char *name;                /**< in studies */
+  const char *summary;             /**< one line for people */
+  const char *reference;           /**< where it is published; may be "" */
+  int         dimension_min;       /**< least number of axes */
+  int         dimension_max;       /**< largest one; equal where the dimension is fixed */
+  const char *axes[FARE_AXES_MAX]; /**< names of the axes; NULL: x, y, z; or x1, x2, ... of more than three */
+  const fare_parameter *parameters;              /**< FARE_PARAMETERS_END ends it */
+  double                lower[FARE_AXES_MAX];    /**< lower corner of the default domain of the truth */
+  double                upper[FARE_AXES_MAX];    /**< upper corner */
+  PetscBool             periodic[FARE_AXES_MAX]; /**< per axis: it closes at the ends of that domain */
   /**
     V(x), of which exp(-V/kT) is the equilibrium of the undriven system (the energy, where x is a phase
     space); NULL where there is none
@@ -138,6 +140,22 @@ const char *fare_waveform_description_at(size_t i);
   @return FARE_ERR_INPUT where there is none of this name
 */
 PetscErrorCode fare_waveform_describe(const char *name, FILE *to);
+
+/**
+  Names of all systems: the types of the library, and then those that are made of others or of matrices. Not
+  collective.
+  @param i       from 0
+  @param summary one line about it; NULL past the last
+  @return the name, as in studies; NULL past the last
+*/
+const char *fare_system_name_at(size_t i, const char **summary);
+/**
+  Describes a system of that list, with its keys and parameters, for people. Not collective.
+  @param name its name
+  @param to   where to
+  @return 0 or an error code
+*/
+PetscErrorCode fare_system_describe(const char *name, FILE *to);
 
 /** A system: a type with a dimension, values of its parameters, and what drives them. */
 typedef struct fare_system fare_system;

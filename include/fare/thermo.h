@@ -54,6 +54,13 @@ typedef enum {
   @return a sum of fare_thermo_defined
 */
 int fare_thermo_defines(const fare_system *system);
+/**
+  Whether what is defined is counted by rates over faces, so that the truth needs FARE_SCHEME_FITTED. Not
+  collective.
+  @param system the physics
+  @return false for systems with inertia: heat and entropy of the density tell all
+*/
+PetscBool fare_thermo_needs_rates(const fare_system *system);
 
 /** At one instant; quantities of a path since the first row. NaN where not defined. */
 typedef struct {

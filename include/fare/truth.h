@@ -19,6 +19,7 @@ typedef enum {
 
 /** How a truth is computed: the section `truth:` of a plan. */
 typedef struct {
+  int kind; /**< 0: a grid; other kinds have options of their own, see fare/joint.h */
   /** per axis; even, because the error estimate compares with half as many; empty where accuracy is given */
   fare_integers cells;
   /** total L1 error asked for at every snapshot, for fare_truth_fit; 0: cells and tolerance are as given */
@@ -31,7 +32,7 @@ typedef struct {
   */
   fare_integers boundaries;
   double        tolerance;   /**< estimated L1 error that one time step may add */
-  PetscBool     extrapolate; /**< record (density + its estimated error), too */
+  PetscBool     extrapolate; /**< compare with the density of next order in space, where there is one */
   PetscBool     estimate;    /**< also evolve the coarser companions that give the error estimate */
   PetscBool     fit_domain;  /**< lower and upper are found by fare_truth_fit_domain */
   int           scheme;      /**< a fare_scheme */
@@ -146,6 +147,9 @@ typedef struct {
   double error_space; /**< estimated L1 error in space; zero without estimate */
   double error_time;  /**< and in time */
   double error;       /**< their sum */
+  /** of what is compared with, fare_truth_compared(); smaller than error where that is extrapolated */
+  double    error_extrapolated;
+  PetscBool extrapolated; /**< whether it is */
   /**
     how many times as large the error in space is on cells twice as wide, used for what is no density:
     observed, but no more than the scheme can; zero without estimate
@@ -244,6 +248,12 @@ PetscErrorCode fare_truth_destroy(fare_truth **truth);
 /** The truth itself, and its companions. */
 enum { FARE_TRUTH_MAIN, FARE_TRUTH_HALF, FARE_TRUTH_HALF_TIGHTER, FARE_TRUTH_QUARTER, FARE_TRUTH_PARTS_MAX };
 /**
+  The scheme that a truth runs with. Not collective.
+  @param truth the truth
+  @return FARE_SCHEME_FITTED or FARE_SCHEME_HIGH_ORDER
+*/
+fare_scheme fare_truth_runs_with(const fare_truth *truth);
+/**
   Number of parts: the truth and the companions that it has. Not collective.
   @param truth the truth
   @return 1 without companions, else 3, or 4 where there is one on a quarter of the cells
@@ -308,6 +318,26 @@ Vec fare_truth_masses(const fare_truth *truth);
   @return borrowed; (exact - masses) per cell of its grid; zero without estimate
 */
 Vec fare_truth_error_field(const fare_truth *truth);
+/**
+  Whether it has the grids that an extrapolation needs, and was asked for it. Not collective.
+  @param truth the truth
+  @return false: fare_truth_compared() always is fare_truth_masses()
+*/
+PetscBool fare_truth_extrapolates(const fare_truth *truth);
+/**
+  What others are compared with at the present time: masses extrapolated from three grids, which are of the
+  next order in space; or those of its own grid, where the status says that these are not extrapolated. Not
+  collective.
+  @param truth the truth
+  @return borrowed; of the cells of its grid, none negative because of the extrapolation
+*/
+Vec fare_truth_compared(const fare_truth *truth);
+/**
+  The estimated error of fare_truth_compared(). Not collective.
+  @param truth the truth
+  @return borrowed; (exact - compared) per cell of its grid; zero without estimate
+*/
+Vec fare_truth_compared_error(const fare_truth *truth);
 /**
   What a truth knows about itself at its present time. Not collective.
   @param truth the truth

@@ -56,7 +56,9 @@ class Snapshot:
                 raise FareError(f"{self.path}: not an openPMD snapshot: {one_line(reason)}") from None
 
     def mesh(self, name: str = "density") -> Array:
-        """(nx, ny, nz): cell averages; "density_error" is the truth's own estimate of how wrong they are."""
+        """(nx, ny, nz): cell averages; "density_error" is the truth's own estimate of how wrong they are.
+        "density_extrapolated" is what others are compared with, where a study extrapolates.
+        """
         with open_file(self.path) as file:
             data = self._member(file, "meshes", name, self.meshes)
             return data[()].transpose(_axes(data)) * data.attrs["unitSI"]
@@ -77,7 +79,7 @@ class Snapshot:
             return np.stack(
                 [
                     _component(group["position"][x]) + _component(group["positionOffset"][x])
-                    for x in group["position"]
+                    for x in sorted(group["position"], key=lambda x: (len(x), x))  # x2 before x10
                 ],
                 axis=1,
             )

@@ -22,24 +22,12 @@ def findings(study: Study) -> list[str]:
         else f"at t = {study.times[0]:g}"
     )
     ensembles = f"{len(study.ensembles)} ensemble{'' if len(study.ensembles) == 1 else 's'}"
-    if study.truth is None:
+    of = _truth(study, span)
+    if not of:
         return [
             f"{ensembles.capitalize()} {span}. The study has no truth, so that there is nothing to compare"
             " with."
         ]
-    cells = " × ".join(str(n) for n in study.truth.cells)
-    error = highest(study.truth.error)
-    known = (
-        f"its L1 error is estimated as {number(error)} at the most inaccurate time"
-        if error > 0
-        else "its error was not estimated"
-    )
-    if study.truth.unresolved:
-        known += (
-            ", to an order of magnitude at best, as it is not resolved in space:"
-            f" {html.escape(study.truth.unresolved)}"
-        )
-    of = f"the exact density of {html.escape(study.truth.system)} on {cells} cells {span}; {known}"
     name = headline(study)
     against = [
         c
@@ -60,6 +48,32 @@ def findings(study: Study) -> list[str]:
     text += _factors(study, against, baseline, name)
     text += _converged(study, name)
     return text
+
+
+def _truth(study: Study, span: str) -> str:
+    """What there is to compare with."""
+    if study.joint:
+        error = highest(study.joint.series["error"]) if "error" in study.joint.series else 0
+        where = f"by a truth of kind {html.escape(study.joint.kind)}"
+    elif study.truth:
+        error, where = (
+            highest(study.truth.error_extrapolated),
+            f"on {' × '.join(str(n) for n in study.truth.cells)} cells",
+        )
+    else:
+        return ""
+    known = (
+        f"its L1 error is estimated as {number(error)} at the most inaccurate time"
+        if error > 0
+        else "its error was not estimated"
+    )
+    if study.truth and study.truth.unresolved:
+        known += (
+            ", to an order of magnitude at best, as it is not resolved in space:"
+            f" {html.escape(study.truth.unresolved)}"
+        )
+    system = (study.joint or study.truth).system  # type: ignore[union-attr]
+    return f"the exact density of {html.escape(system)} {where} {span}; {known}"
 
 
 def _failures(study: Study) -> list[str]:

@@ -74,8 +74,8 @@ CAPTIONS = {
     ),
     "training": "Training loss.",
     "truth_error": (
-        "The truth's own error, estimated with coarser companions in space and time; and what the scheme must"
-        " keep."
+        "The truth's own error, estimated with coarser companions in space and time; that of the density"
+        " extrapolated from them, which others are compared with; and what the scheme must keep."
     ),
     "other_divergences": DISTANCE,
 }
@@ -163,6 +163,12 @@ def costs(study: Study) -> str:
         rows.append(
             f'<tr><td>truth</td><td class="text">grid, {study.truth.steps} time'
             f" steps</td><td></td><td></td><td></td><td>{number(study.truth.seconds)}</td><td></td><td></td></tr>"
+        )
+    if study.joint:
+        rows.append(
+            "<tr><td>truth</td><td"
+            f' class="text">{html.escape(study.joint.kind)}</td><td></td><td></td><td></td>'
+            f"<td>{number(study.joint.seconds)}</td><td></td><td></td></tr>"
         )
     for e in study.ensembles.values():
         cells = [
@@ -386,7 +392,7 @@ def numbers(study: Study, view: Study) -> list[str]:
             blocks.append(folded(f"Each training{where}", note, results(_trainings(study), at, names)))
     if study.ranking:
         blocks.append(folded("Ranking", ranking(study)))
-    if study.ensembles or study.truth:
+    if study.ensembles or study.truth or study.joint:
         blocks.append(folded("Costs", costs(study)))
     if study.comparisons:
         blocks.append(folded("How to read it", reading()))

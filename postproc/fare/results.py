@@ -21,7 +21,7 @@ import h5py
 import numpy as np
 
 from fare.files import Array, FareError, Snapshot, one_line, open_file, scalar_of, text_of
-from fare.tables import Bins, Comparison, Ensemble, Measured, Ranked, Split, Truth
+from fare.tables import Bins, Comparison, Ensemble, Joint, Measured, Ranked, Split, Truth
 
 
 class Study:
@@ -61,7 +61,12 @@ class Study:
         self.times: Array = file["snapshots/time"][:]
         self.trained: Array = file["snapshots/trained"][:].astype(bool)
         """True where learned samplers were trained on that time."""
-        self.truth = self._truth(file["truth"]) if "truth" in file else None
+        truth = file.get("truth")
+        kind = text_of(truth.attrs.get("kind", "grid")) if truth is not None else ""
+        self.truth = self._truth(truth) if kind == "grid" else None
+        """The truth on a grid."""
+        self.joint = self._joint(truth) if kind not in ("", "grid") else None
+        """The truth of another kind."""
         self.bins = self._bins(file["bins"], file.get("binned", {})) if "bins" in file else None
         groups = file.get("ensembles", {})
         self.ensembles = {name: self._ensemble(name, groups[name]) for name in self._in_plan_order(groups)}
@@ -164,8 +169,17 @@ class Study:
             float(a["seconds"]),
             int(a["steps"]),
             **series,
+            error_extrapolated=(
+                group["error_extrapolated"][:] if "error_extrapolated" in group else series["error"]
+            ),
             unresolved=text_of(a["unresolved"]) if "unresolved" in a else "",
         )
+
+    @staticmethod
+    def _joint(group: h5py.Group) -> Joint:
+        a = group.attrs
+        series = {name: group[name][:] for name in group if "CLASS" not in group[name].attrs}
+        return Joint(text_of(a["kind"]), text_of(a["system"]), float(a["seconds"]), series)
 
     @staticmethod
     def _ensemble(name: str, group: h5py.Group) -> Ensemble:

@@ -158,7 +158,9 @@ class Study:
 
     @functools.cached_property
     def snapshots(self) -> xarray.Dataset:
-        """The truth on its own cells, (time, x, ...): `density`, and `density_error`, its estimated error."""
+        """The truth on its own cells, (time, x, ...): `density`, and `density_error`, its estimated error. Where
+        it is extrapolated, `density_extrapolated` is what others are compared with.
+        """
         coordinates = {"time": ("time", self._file_times, TIME)}
         if not self._first.meshes:
             return xarray.Dataset(coords=coordinates)
@@ -291,7 +293,11 @@ class Study:
     @functools.cached_property
     def truth(self) -> xarray.Dataset:
         """The truth's account of itself over time: its estimated error and what a right scheme keeps."""
-        truth = self.results.truth
+        truth, joint = self.results.truth, self.results.joint
+        if joint is not None:
+            known = {name: ("time", values) for name, values in joint.series.items()}
+            about = {"kind": joint.kind, "system": joint.system, "seconds": joint.seconds}
+            return xarray.Dataset(known, self._coordinates(), about)
         if truth is None:
             return xarray.Dataset(coords=self._coordinates())
         values = asdict(truth)

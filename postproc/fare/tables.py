@@ -64,11 +64,24 @@ class Truth:
     """Estimated L1 error of the density, the sum of what space and time contribute."""
     error_space: Array
     error_time: Array
+    error_extrapolated: Array
+    """Estimated L1 error of what others are compared with: `error` where that is not extrapolated."""
     mass_drift: Array
     minimum: Array
     boundary_mass: Array
     unresolved: str = ""
     """Why the estimate is out of its asymptotic range at some snapshot, and the cells to take; empty where it is not."""
+
+
+@dataclass(frozen=True)
+class Joint:
+    """What a truth that is not one grid says of itself."""
+
+    kind: str
+    system: str
+    seconds: float
+    series: dict[str, Array]
+    """By name, one entry per time: error, entropy and what else this kind knows."""
 
 
 @dataclass(frozen=True)

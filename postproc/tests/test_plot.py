@@ -194,6 +194,26 @@ def test_curves_of_a_sweep(tmp_path: pathlib.Path) -> None:
         lows = [min(kl.low.mean(), kl.value.mean()) for kl in kls if kl.low is not None]
         highs = [max(kl.high.mean(), kl.value.mean()) for kl in kls if kl.high is not None]
         assert np.allclose(ends, np.transpose([lows, highs]))
+    check_one_curve(sweep)
+
+
+def check_one_curve(sweep: fare.Sweep) -> None:
+    """fare.plot.sweep draws a measure over one key, at a value of the other, on the axes that it is given."""
+    pyplot.close("all")
+    _, given = pyplot.subplots()
+    ax = fare.plot.sweep(sweep, "kl", over="drive.0.amplitude", at={"system.parameters.kT": "1.0"}, ax=given)
+    assert ax is given and ax.get_xlabel() == "amplitude" and ax.get_ylabel() == "kl"
+    (container,) = ax.containers
+    line = container.lines[0]
+    kls = [sweep.studies[n].results.comparisons["langevin"].measures["kl"] for n in (2, 3)]
+    assert line.get_xdata().tolist() == [1, 4]
+    assert np.allclose(line.get_ydata(), [kl.value.mean() for kl in kls])
+    with pytest.raises(fare.FareError, match="no value of drive.0.amplitude"):
+        fare.plot.sweep(sweep, over="system.parameters.kT")
+    with pytest.raises(fare.FareError, match="no point has drive.0.amplitude = 3"):
+        fare.plot.sweep(sweep, over="system.parameters.kT", at={"drive.0.amplitude": 3})
+    with pytest.raises(fare.FareError, match="one of the swept keys: .*; got 'kT2'"):
+        fare.plot.sweep(sweep, over="kT2")
 
 
 @pytest.mark.parametrize("system", ["ornstein_uhlenbeck", "prinz"])

@@ -25,15 +25,22 @@ static const fare_analysis_type *const types[] = {
   What errors are taken to fall by where no third grid shows it: numbers are integrals over the grid, of first
   order at least. A density in L1 may do worse (FARE_RATIO_UNSEEN of the truth).
 */
-#define UNSEEN     2
-#define ROUGH_HIGH 1 /* kT, of what a cell hides: all grids may then agree on what is wrong */
+#define UNSEEN 2
+/* cells whose factors fit */
+#define HIGH_ORDER_2D (1 << 17)
+#define HIGH_ORDER_3D 20000
+#define ROUGH_HIGH    1 /* kT, of what a cell hides: all grids may then agree on what is wrong */
 /* per axis, where the truth finds its own: every box of a plan holds some centre then */
 #define CELLS_UNKNOWN (1 << 20)
+
+typedef PetscErrorCode (*run_function)(const void *state, const fare_grid *grid, const fare_system *system,
+  double time, const fare_findings *like, fare_findings *found);
 
 struct fare_analysis {
   char                     *name, *kind;
   double                    time;
   PetscBool                 estimate;
+  int                       scheme; /* of the truth */
   const fare_node          *node;
   const fare_system        *system;
   const fare_analysis_type *type;
@@ -195,8 +202,9 @@ PetscErrorCode fare_analyses_from_config(const fare_node *list, const fare_syste
   if (!*analyses) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   for (size_t i = 0; i < fare_node_size(list) && !code; i++) {
     PetscCall(PetscNew(&(*analyses)[i]));
-    code   = read_one(fare_node_item(list, i), &context, i, *analyses, (*analyses)[i]);
-    *count = i + 1;
+    (*analyses)[i]->scheme = truth->scheme;
+    code                   = read_one(fare_node_item(list, i), &context, i, *analyses, (*analyses)[i]);
+    *count                 = i + 1;
   }
   if (code) PetscCall(fare_analyses_destroy(count, analyses));
   PetscFunctionReturn(code);
@@ -325,24 +333,48 @@ static PetscErrorCode look_for_rough_cells(const fare_analysis_result *r)
   PetscFunctionReturn(0);
 }
 
+/*
+  On three axes cells may be too many for factors, which the scheme of high order needs: its stencils reach
+  four cells far.
+*/
+static PetscBool is_high_order(const fare_analysis *a, const fare_grid *grid)
+{
+  const double   most = grid->dim < 3 ? HIGH_ORDER_2D : HIGH_ORDER_3D;
+  const fare_box box  = fare_grid_box(grid);
+  PetscInt64     cells[FARE_DIM_MAX];
+  double         all = 1;
+
+  for (int axis = 0; axis < grid->dim; axis++) {
+    cells[axis] = grid->cells[axis];
+    all *= (double)grid->cells[axis];
+  }
+  if (!a->type->run_high_order || all > most) return PETSC_FALSE;
+  return fare_truth_scheme(a->system, &box,
+           &(fare_truth_options){.scheme = a->scheme, .cells = {(size_t)grid->dim, cells}},
+           a->time) == FARE_SCHEME_HIGH_ORDER;
+}
+
 static PetscErrorCode compute(fare_analysis_result *r, const fare_grid *grid)
 {
   const fare_analysis *a      = r->of;
+  const PetscBool      high   = is_high_order(a, grid);
+  run_function         run    = high ? a->type->run_high_order : a->type->run;
   fare_findings        coarse = {0}, coarser = {0};
   PetscErrorCode       code = FARE_ERR_INPUT;
   double               ratio;
 
   PetscFunctionBegin;
   PetscCall(create_grids(r, grid));
-  PetscCall(a->type->run(a->state, r->grid[0], a->system, a->time, NULL, &r->found));
+  PetscCall(run(a->state, r->grid[0], a->system, a->time, NULL, &r->found));
   if (!r->grid[1]) PetscFunctionReturn(0);
   PetscCall(look_for_rough_cells(r));
-  PetscCall(a->type->run(a->state, r->grid[1], a->system, a->time, &r->found, &coarse));
+  PetscCall(run(a->state, r->grid[1], a->system, a->time, &r->found, &coarse));
   PetscCall(ratio_of_errors(r, &ratio));
   /* a set may hold the centre of none of the widest cells */
-  if (r->grid[2]) code = a->type->run(a->state, r->grid[2], a->system, a->time, &r->found, &coarser);
+  if (r->grid[2]) code = run(a->state, r->grid[2], a->system, a->time, &r->found, &coarser);
   if (code && code != FARE_ERR_INPUT && code != FARE_ERR_FAILED) PetscFunctionReturn(code);
-  if (!r->grid[2] || code) ratio = PetscMin(ratio, UNSEEN);
+  if (high) ratio = 0;
+  if (!r->grid[2] || code) ratio = high ? UNSEEN : PetscMin(ratio, UNSEEN);
   PetscCall(fare_findings_estimate(
     r->grid[0], r->grid[1], r->grid[2], ratio, &coarse, code ? NULL : &coarser, &r->found));
   PetscCall(fare_findings_free(&coarse));

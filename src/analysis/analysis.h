@@ -8,11 +8,16 @@
 #include <fare/resolution.h>
 #include <fare/truth.h>
 
-/* Values that are given within sets: up to two. */
+/*
+  Values that are given within sets: up to two. With a system, they are not those at a boundary that its drift
+  alone, at that time, leads away from: there, fields leap.
+*/
 typedef struct {
   int                count;
   const fare_region *region[2];
   double             value[2];
+  const fare_system *system; /* NULL: fields do not leap */
+  double             time;
 } fare_held;
 typedef struct {
   size_t  count;
@@ -58,6 +63,7 @@ typedef struct {
   int           findings, meshes;
   fare_finding *finding;
   fare_mesh    *mesh;
+  PetscBool     leaps; /* of fields that may leap: order 2 is the most that is believed */
 } fare_findings;
 
 /*
@@ -87,6 +93,9 @@ struct fare_analysis_type {
   */
   PetscErrorCode (*run)(const void *state, const fare_grid *grid, const fare_system *system, double time,
     const fare_findings *like, fare_findings *found);
+  /* the same where truth.scheme is high_order; NULL: fitted rates serve everywhere */
+  PetscErrorCode (*run_high_order)(const void *state, const fare_grid *grid, const fare_system *system,
+    double time, const fare_findings *like, fare_findings *found);
   void (*destroy)(void *state); /* may be NULL; fields are freed by the caller */
 };
 
@@ -112,8 +121,8 @@ const fare_finding *fare_findings_find(const fare_findings *found, const char *n
 /*
   Errors of what was found on `grid` by what was found on `half`, of cells twice as wide, where they are
   `ratio` times as large; and on `quarter`, of cells four times as wide, which tells where the other
-  difference is small by chance (NULL: none). At points the largest difference within two of the wider cells
-  counts.
+  difference is small by chance (NULL: none). ratio 0: as these three grids show. At points the largest
+  difference within two of the wider cells counts.
 */
 PetscErrorCode fare_findings_estimate(const fare_grid *grid, const fare_grid *half, const fare_grid *quarter,
   double ratio, const fare_findings *coarse, const fare_findings *coarser, fare_findings *found);
@@ -255,6 +264,34 @@ PetscErrorCode fare_absorbing_solve(
 PetscErrorCode fare_absorbing_exit(fare_absorbing *absorbing, int axis, int side, Vec *x);
 
 /*
+  The backward operator of high order outside of up to two targets, which it borrows: see backward.c.
+  Collective.
+*/
+typedef struct fare_backward fare_backward;
+PetscErrorCode fare_backward_create(const fare_grid *grid, const fare_system *system, double t, int targets,
+  const fare_region *const target[], fare_backward **backward);
+PetscErrorCode fare_backward_destroy(fare_backward **backward);
+/* Minus the operator, the identity in targets; borrowed. Its columns are nodes, which no target moves from
+ * centres. */
+Mat fare_backward_matrix(const fare_backward *backward);
+/*
+  Minus the operator of x is `source`, x = value[target] inside and 0 at ends that absorb, or 1 at the end
+  2 axis + side; -1: none. At centres of cells. New vector. Collective.
+*/
+PetscErrorCode fare_backward_solve(fare_backward *backward, double source, const double value[], int end,
+  const char *what, Vec *x, fare_solved *solved);
+/* Mean times to reach the targets or such ends; FARE_ERR_FAILED where rounding spoils them. */
+PetscErrorCode fare_backward_times(
+  fare_backward *backward, const char *what, Vec *times, fare_solved *solved);
+
+/*
+  The stationary density of the operator of high order: values at centres, times the volume of a cell. New
+  vector. Collective.
+*/
+PetscErrorCode fare_stationary_values(
+  const fare_grid *grid, const fare_system *system, double t, Vec *values, fare_solved *solved);
+
+/*
   u' S v of the symmetric matrix S of sqrt(r(i->j) r(j->i)), as a sum over faces of products of differences.
   Collective.
 */
@@ -293,12 +330,14 @@ PetscErrorCode fare_passage_check(
   fare_passage_keys *keys, const fare_node *node, const fare_analysis_context *context);
 void fare_passage_free(fare_passage_keys *keys);
 /*
-  Masses in the set that it begins from, sum 1: parameters frozen at t. And times at the points. Collective.
+  Masses in the set that it begins from, sum 1: parameters frozen at t. And times at the points, which leap
+  where the drift of `leaping` at t, alone, comes out of the set; NULL: nowhere. Collective.
 */
 PetscErrorCode fare_passage_begin(
   const fare_passage_keys *keys, const fare_grid *grid, const fare_system *system, double t, Vec *masses);
 PetscErrorCode fare_passage_at_points(const fare_passage_keys *keys, const fare_grid *grid,
-  const char *meaning, int count, Vec times[], double known, fare_findings *found);
+  const char *meaning, int count, Vec times[], double known, const fare_system *leaping, double t,
+  fare_findings *found);
 
 /* Keys that both kinds of committor share; `kept` says which fields. */
 typedef struct {
@@ -319,9 +358,11 @@ typedef struct {
   }
 PetscErrorCode fare_committor_check(fare_committor_keys *keys, const fare_analysis_context *context);
 void           fare_committor_free(fare_committor_keys *keys);
-/* q, of cells, at the points: 0 within a, 1 within b, or the other way round: `complement`. Collective. */
+/* q, of cells, at the points: 0 within a, 1 within b, or the other way round: `complement`. leaping: as
+ * above. Collective. */
 PetscErrorCode fare_committor_at_points(const fare_committor_keys *keys, const fare_grid *grid,
-  PetscBool complement, const char *meaning, int count, Vec q[], double known, fare_findings *found);
+  PetscBool complement, const char *meaning, int count, Vec q[], double known, const fare_system *leaping,
+  double t, fare_findings *found);
 
 /*
   Steps of a moving generator, backward on x (dx/ds = b - M x, s = -t) or forward on masses (dP/dt = -M^T P).

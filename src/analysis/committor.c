@@ -213,9 +213,10 @@ void fare_committor_free(fare_committor_keys *keys)
 }
 
 PetscErrorCode fare_committor_at_points(const fare_committor_keys *keys, const fare_grid *grid,
-  PetscBool complement, const char *meaning, int count, Vec q[], double known, fare_findings *found)
+  PetscBool complement, const char *meaning, int count, Vec q[], double known, const fare_system *leaping,
+  double t, fare_findings *found)
 {
-  const fare_held held = {2, {&keys->from, &keys->to}, {complement ? 1 : 0, complement ? 0 : 1}};
+  const fare_held held = {2, {&keys->from, &keys->to}, {complement ? 1 : 0, complement ? 0 : 1}, leaping, t};
 
   PetscFunctionBegin;
   PetscCall(fare_found_at_points(
@@ -242,8 +243,17 @@ static void keep_rates(const fare_reaction *reaction, fare_findings *found)
   fare_found(found, "flux", "transitions from a to b per time in the steady state", 1, &reaction->flux_b);
   fare_found(found, "rate_ab", "transitions per time spent having last left a", 1, &reaction->rate_ab);
   fare_found(found, "rate_ba", "transitions per time spent having last left b", 1, &reaction->rate_ba);
-  fare_found_number(found, "imbalance", "relative difference of the fluxes out of a and into b",
-    fabs(reaction->flux_a - reaction->flux_b) / reaction->flux_b);
+  if (reaction->reactive)
+    fare_found_number(found, "imbalance", "relative difference of the fluxes out of a and into b",
+      fabs(reaction->flux_a - reaction->flux_b) / reaction->flux_b);
+}
+
+/* Takes it over. */
+static void keep_committor(fare_reaction *reaction, fare_findings *found)
+{
+  fare_found_mesh(found, "committor", "probability to reach b before a from the centre of each cell",
+    FARE_MESH_VALUES, reaction->committor);
+  reaction->committor = NULL;
 }
 
 /* There is no steady state, and no rate in it, where an end absorbs. */
@@ -260,6 +270,19 @@ static PetscErrorCode solve(const fare_committor_keys *s, const fare_grid *grid,
   PetscFunctionReturn(0);
 }
 
+static PetscErrorCode keep_points(const fare_committor_keys *s, const fare_grid *grid,
+  fare_reaction *reaction, const fare_system *leaping, double time, fare_findings *found)
+{
+  PetscFunctionBegin;
+  PetscCall(fare_committor_at_points(s, grid, PETSC_FALSE, "probability to reach b before a, at the points",
+    1, &reaction->committor, 0, leaping, time, found));
+  PetscCall(fare_committor_at_points(s, grid, PETSC_TRUE, "probability to reach a before b, at the points", 1,
+    &reaction->complement, 0, leaping, time, found));
+  fare_found_exact(
+    found, "points", "where `committor` and `to_a` are given", s->at.count, (size_t)grid->dim, s->at.x);
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time,
   const fare_findings *like, fare_findings *found)
 {
@@ -270,23 +293,133 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   PetscFunctionBegin;
   (void)like;
   PetscCall(solve(s, grid, system, time, &reaction, &solved));
-  PetscCall(fare_committor_at_points(s, grid, PETSC_FALSE, "probability to reach b before a, at the points",
-    1, &reaction.committor, 0, found));
-  PetscCall(fare_committor_at_points(s, grid, PETSC_TRUE, "probability to reach a before b, at the points", 1,
-    &reaction.complement, 0, found));
-  fare_found_exact(
-    found, "points", "where `committor` and `to_a` are given", s->at.count, (size_t)grid->dim, s->at.x);
+  PetscCall(keep_points(s, grid, &reaction, NULL, time, found));
   if (reaction.reactive) keep_rates(&reaction, found);
   fare_found_number(found, "residual", "of the equation, relative to its terms", solved.residual);
   if (s->meshes) {
-    fare_found_mesh(found, "committor", "probability to reach b before a from the centre of each cell",
-      FARE_MESH_VALUES, reaction.committor);
-    reaction.committor = NULL;
+    keep_committor(&reaction, found);
     if (reaction.reactive)
       fare_found_mesh(found, "from_a", "density of paths that come from a rather than from b",
         FARE_MESH_ESTIMATED, reaction.reactive);
     reaction.reactive = NULL;
   }
+  PetscCall(fare_reaction_free(&reaction));
+  PetscFunctionReturn(0);
+}
+
+/* Square of the distance to a set, each axis in units of the box. */
+static double distance(const fare_region *region, const fare_grid *grid, const double x[])
+{
+  double least = HUGE_VAL;
+
+  for (size_t box = 0; box < region->boxes; box++) {
+    double sum = 0;
+
+    for (int axis = 0; axis < grid->dim; axis++) {
+      const size_t at    = box * (size_t)region->dim + (size_t)axis;
+      const double away  = PetscMax(0, PetscMax(region->lower[at] - x[axis], x[axis] - region->upper[at])),
+                   width = grid->upper[axis] - grid->lower[axis];
+
+      /* on a ring either way round */
+      sum += PetscSqr(
+        (grid->boundary[axis] == FARE_BOUNDARY_PERIODIC
+            ? PetscMin(
+                away, PetscMax(0, width - PetscMax(region->upper[at] - x[axis], x[axis] - region->lower[at])))
+            : away) /
+        width);
+    }
+    least = PetscMin(least, sum);
+  }
+  return least;
+}
+
+/* 1 in and near a, 0 in and near b, and smooth: a polynomial with three derivatives where it joins. */
+static double between(const fare_committor_keys *s, const fare_grid *grid, const double x[])
+{
+  const double near = 0.1, a = distance(&s->from, grid, x), b = distance(&s->to, grid, x),
+               z = PetscMin(1, PetscMax(0, (b / (a + b) - near) / (1 - 2 * near)));
+
+  return z * z * z * z * (35 - z * (84 - z * (70 - 20 * z)));
+}
+
+/*
+  With c from 1 in a to 0 in b, and tau the time to reach either: as L pi = 0, and by parts,
+
+    flux = int q L(c pi),  mass that last came from a = int c pi + tau L(c pi),
+
+  which is all done where q and tau are smooth, away from both sets.
+*/
+static PetscErrorCode find_smooth_rates(const fare_committor_keys *s, const fare_grid *grid,
+  const fare_system *system, double t, Vec times, fare_reaction *reaction)
+{
+  PetscScalar flux, held, lived, *value;
+  double      all;
+  fare_solved solved;
+  Vec         values, flow;
+  Mat         L;
+
+  PetscFunctionBegin;
+  PetscCall(fare_stationary_values(grid, system, t, &values, &solved));
+  PetscCall(VecSum(values, &all));
+  PetscCall(VecDuplicate(values, &flow));
+  PetscCall(VecGetArray(values, &value));
+  for (PetscInt n = 0; n < fare_grid_owned(grid); n++) {
+    double x[FARE_DIM_MAX];
+
+    fare_cell_centre(grid, n, x);
+    value[n] *= between(s, grid, x);
+  }
+  PetscCall(VecRestoreArray(values, &value));
+  PetscCall(fare_high_order_matrix(grid, system, t, &L));
+  PetscCall(MatMult(L, values, flow));
+  PetscCall(VecDot(reaction->committor, flow, &flux));
+  PetscCall(VecDot(times, flow, &lived));
+  PetscCall(VecSum(values, &held));
+  reaction->flux_a = reaction->flux_b = flux;
+  reaction->rate_ab                   = flux / (held + lived);
+  reaction->rate_ba                   = flux / (all - held - lived);
+  PetscCall(MatDestroy(&L));
+  PetscCall(VecDestroy(&values));
+  PetscCall(VecDestroy(&flow));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode solve_high_order(const fare_committor_keys *s, const fare_grid *grid,
+  const fare_system *system, double t, fare_reaction *reaction, fare_solved *solved)
+{
+  const fare_region *targets[] = {[A] = &s->from, [B] = &s->to};
+  const double       to_b[] = {[A] = 0, [B] = 1}, to_a[] = {[A] = 1, [B] = 0};
+  fare_backward     *backward;
+  fare_solved        other;
+  Vec                times;
+
+  PetscFunctionBegin;
+  *reaction = (fare_reaction){NULL, NULL, NULL, NAN, NAN, NAN, NAN};
+  PetscCall(fare_backward_create(grid, system, t, 2, targets, &backward));
+  PetscCall(fare_backward_solve(backward, 0, to_b, -1, "committor", &reaction->committor, solved));
+  PetscCall(fare_backward_solve(backward, 0, to_a, -1, "committor", &reaction->complement, &other));
+  PetscCall(fare_backward_times(backward, "committor", &times, &other));
+  if (!fare_grid_absorbs(grid)) PetscCall(find_smooth_rates(s, grid, system, t, times, reaction));
+  PetscCall(VecDestroy(&times));
+  PetscCall(fare_backward_destroy(&backward));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode run_high_order(const void *state, const fare_grid *grid, const fare_system *system,
+  double time, const fare_findings *like, fare_findings *found)
+{
+  const fare_committor_keys *s = state;
+  fare_reaction              reaction;
+  fare_solved                solved;
+
+  PetscFunctionBegin;
+  (void)like;
+  found->leaps = PETSC_TRUE;
+  PetscCall(solve_high_order(s, grid, system, time, &reaction, &solved));
+  PetscCall(keep_points(s, grid, &reaction, system, time, found));
+  if (!fare_grid_absorbs(grid)) keep_rates(&reaction, found);
+  fare_found_number(found, "residual", "of the equation, relative to its terms", solved.residual);
+  if (s->meshes) keep_committor(&reaction, found);
   PetscCall(fare_reaction_free(&reaction));
   PetscFunctionReturn(0);
 }
@@ -297,12 +430,13 @@ static void destroy(void *state)
 }
 
 const fare_analysis_type fare_analysis_committor = {
-  .name      = "committor",
-  .summary   = "probability to reach one set before another, and rates of transition between them",
-  .reference = "E and Vanden-Eijnden, J. Stat. Phys. 123, 503 (2006)",
-  .size      = sizeof(fare_committor_keys),
-  .fields    = fields,
-  .check     = check,
-  .run       = run,
-  .destroy   = destroy,
+  .name           = "committor",
+  .summary        = "probability to reach one set before another, and rates of transition between them",
+  .reference      = "E and Vanden-Eijnden, J. Stat. Phys. 123, 503 (2006)",
+  .size           = sizeof(fare_committor_keys),
+  .fields         = fields,
+  .check          = check,
+  .run            = run,
+  .run_high_order = run_high_order,
+  .destroy        = destroy,
 };

@@ -33,7 +33,8 @@ static PetscErrorCode keep_points(
 {
   PetscFunctionBegin;
   PetscCall(fare_committor_at_points(&s->sets, grid, PETSC_FALSE,
-    "probability to reach b before a: of each start, at the points", (int)s->keys.starts, q, known, found));
+    "probability to reach b before a: of each start, at the points", (int)s->keys.starts, q, known, NULL, 0,
+    found));
   fare_found_exact(
     found, "points", "where `committor` is given", s->sets.at.count, (size_t)grid->dim, s->sets.at.x);
   PetscFunctionReturn(0);

@@ -114,7 +114,7 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
     s->keys.after == FARE_AFTER_OVER
       ? "mean time, cut off at the end of the span: of each start, from the points"
       : "mean time: of each start, from the points",
-    count, times, driven.error * driven.largest, found));
+    count, times, driven.error * driven.largest, NULL, 0, found));
   fare_driven_keep(&s->keys, &driven, starts, "times from which `time`, `mean` and `rate` are given", found);
   for (int k = 0; k < count; k++) {
     char name[32];

@@ -93,8 +93,21 @@ static PetscErrorCode check(
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode weigh(
-  const fare_passage_keys *s, const fare_grid *grid, const fare_system *system, double t, Vec *masses)
+/* By which operator densities are stationary. */
+typedef PetscErrorCode (*stationary_function)(
+  const fare_grid *grid, const fare_system *system, double t, Vec *masses, fare_solved *solved);
+
+static PetscErrorCode stationary_masses(
+  const fare_grid *grid, const fare_system *system, double t, Vec *masses, fare_solved *solved)
+{
+  PetscFunctionBegin;
+  PetscCall(fare_stationary_values(grid, system, t, masses, solved));
+  PetscCall(fare_high_order_masses(grid, *masses));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode weigh(const fare_passage_keys *s, const fare_grid *grid, const fare_system *system,
+  double t, stationary_function stationary, Vec *masses)
 {
   const fare_initial uniform = {.density = FARE_INITIAL_UNIFORM};
   fare_solved        solved;
@@ -102,7 +115,7 @@ static PetscErrorCode weigh(
   PetscFunctionBegin;
   switch ((weight_kind)s->weight) {
   case BY_STATIONARY:
-    PetscCall(fare_stationary_solve(grid, system, t, masses, &solved));
+    PetscCall(stationary(grid, system, t, masses, &solved));
     break;
   case BY_BOLTZMANN:
     PetscCall(fare_grid_boltzmann(grid, system, t, masses));
@@ -115,13 +128,13 @@ static PetscErrorCode weigh(
 }
 
 /* Cells that lie in the set by a part count by that part. */
-PetscErrorCode fare_passage_begin(
-  const fare_passage_keys *s, const fare_grid *grid, const fare_system *system, double t, Vec *masses)
+static PetscErrorCode begin_by(const fare_passage_keys *s, const fare_grid *grid, const fare_system *system,
+  double t, stationary_function stationary, Vec *masses)
 {
   PetscScalar *w, sum;
 
   PetscFunctionBegin;
-  PetscCall(weigh(s, grid, system, t, masses));
+  PetscCall(weigh(s, grid, system, t, stationary, masses));
   PetscCall(VecGetArray(*masses, &w));
   for (PetscInt n = 0; n < fare_grid_owned(grid); n++) {
     PetscInt index[FARE_DIM_MAX];
@@ -136,10 +149,18 @@ PetscErrorCode fare_passage_begin(
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_passage_at_points(const fare_passage_keys *s, const fare_grid *grid, const char *meaning,
-  int count, Vec times[], double known, fare_findings *found)
+PetscErrorCode fare_passage_begin(
+  const fare_passage_keys *s, const fare_grid *grid, const fare_system *system, double t, Vec *masses)
 {
-  const fare_held held = {1, {&s->absorbing}, {0}};
+  PetscFunctionBegin;
+  PetscCall(begin_by(s, grid, system, t, fare_stationary_solve, masses));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_passage_at_points(const fare_passage_keys *s, const fare_grid *grid, const char *meaning,
+  int count, Vec times[], double known, const fare_system *leaping, double t, fare_findings *found)
+{
+  const fare_held held = {1, {&s->absorbing}, {0}, leaping, t};
 
   PetscFunctionBegin;
   PetscCall(fare_found_at_points(found, "time", meaning, grid, &held, count, times, &s->at, known));
@@ -148,29 +169,59 @@ PetscErrorCode fare_passage_at_points(const fare_passage_keys *s, const fare_gri
   PetscFunctionReturn(0);
 }
 
-/* Where ends absorb: how many paths end at each, from the points and from the set. */
-static PetscErrorCode keep_exits(const fare_passage_keys *s, fare_absorbing *absorbing,
-  const fare_system *system, Vec begin, fare_findings *found)
+/* Solves for paths out of the set by one of the operators; `solver` is fare_absorbing or fare_backward. */
+typedef PetscErrorCode (*exit_function)(void *solver, int axis, int side, Vec *x);
+
+static PetscErrorCode exit_by_rates(void *solver, int axis, int side, Vec *x)
 {
-  const fare_grid *grid = absorbing->grid;
-  const fare_held  held = {1, {&s->absorbing}, {0}};
+  PetscFunctionBegin;
+  PetscCall(fare_absorbing_exit(solver, axis, side, x));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode exit_by_backward(void *solver, int axis, int side, Vec *x)
+{
+  const double zero = 0;
+  fare_solved  solved;
+
+  PetscFunctionBegin;
+  PetscCall(fare_backward_solve(solver, 0, &zero, 2 * axis + side, "exit probability", x, &solved));
+  PetscFunctionReturn(0);
+}
+
+/* What was solved, for what is found from it. */
+typedef struct {
+  const fare_grid   *grid;
+  const fare_system *system, *leaping; /* leaping: NULL where fields do not leap */
+  double             time;
+  Vec                times, begin; /* begin: NULL without a set */
+  exit_function      exit;
+  void              *solver;
+  fare_solved        solved;
+} passage;
+
+/* Where ends absorb: how many paths end at each, from the points and from the set. */
+static PetscErrorCode keep_exits(const fare_passage_keys *s, const passage *p, fare_findings *found)
+{
+  const fare_grid *grid = p->grid;
+  const fare_held  held = {1, {&s->absorbing}, {0}, p->leaping, p->time};
 
   PetscFunctionBegin;
   for (int axis = 0; axis < grid->dim; axis++) {
     for (int side = 0; side < 2; side++) {
-      const char *end = side ? "upper" : "lower";
+      const char *end = side ? "upper" : "lower", *axis_name = fare_system_axis_name(p->system, axis);
       char        name[48];
       PetscScalar mean;
       Vec         exits;
 
       if (!fare_boundary_absorbs(grid->boundary[axis], side)) continue;
-      PetscCall(fare_absorbing_exit(absorbing, axis, side, &exits));
-      if (begin) {
-        PetscCall(VecDot(exits, begin, &mean));
-        snprintf(name, sizeof name, "mean_%s_%.16s", end, fare_system_axis_name(system, axis));
+      PetscCall(p->exit(p->solver, axis, side, &exits));
+      if (p->begin) {
+        PetscCall(VecDot(exits, p->begin, &mean));
+        snprintf(name, sizeof name, "mean_%s_%.16s", end, axis_name);
         fare_found(found, name, "fraction of paths from the set absorbed at this boundary", 1, &mean);
       }
-      snprintf(name, sizeof name, "%s_%.16s", end, fare_system_axis_name(system, axis));
+      snprintf(name, sizeof name, "%s_%.16s", end, axis_name);
       PetscCall(fare_found_at_points(found, name,
         "probability of absorption at this boundary, from the points", grid, &held, 1, &exits, &s->at, 0));
       PetscCall(VecDestroy(&exits));
@@ -179,39 +230,69 @@ static PetscErrorCode keep_exits(const fare_passage_keys *s, fare_absorbing *abs
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time,
-  const fare_findings *like, fare_findings *found)
+/* Takes over the times. */
+static PetscErrorCode keep(const fare_passage_keys *s, passage *p, fare_findings *found)
 {
-  const fare_passage_keys *s = state;
-  double                   rate;
-  PetscScalar              mean;
-  const fare_region       *targets[] = {&s->absorbing};
-  const double             zero      = 0;
-  fare_absorbing          *absorbing;
-  fare_solved              solved;
-  Vec                      times, begin = NULL;
+  double      rate;
+  PetscScalar mean;
 
   PetscFunctionBegin;
-  (void)like;
-  PetscCall(fare_absorbing_create(grid, system, time, 1, targets, &absorbing));
-  PetscCall(fare_absorbing_solve(absorbing, 1, &zero, "passage times", &times, &solved));
-  if (s->begin.boxes) PetscCall(fare_passage_begin(s, grid, system, time, &begin));
-  if (begin) {
-    PetscCall(VecDot(times, begin, &mean));
+  if (p->begin) {
+    PetscCall(VecDot(p->times, p->begin, &mean));
     rate = 1 / mean;
     fare_found(found, "mean", "mean time from the set", 1, &mean);
     fare_found(found, "rate", "its inverse", 1, &rate);
   }
-  PetscCall(fare_passage_at_points(s, grid, "mean time from the points", 1, &times, 0, found));
-  PetscCall(keep_exits(s, absorbing, system, begin, found));
-  PetscCall(fare_absorbing_destroy(&absorbing));
-  PetscCall(VecDestroy(&begin));
-  fare_found_number(found, "residual", "of the equation, relative to its terms", solved.residual);
+  PetscCall(fare_passage_at_points(
+    s, p->grid, "mean time from the points", 1, &p->times, 0, p->leaping, p->time, found));
+  PetscCall(keep_exits(s, p, found));
+  PetscCall(VecDestroy(&p->begin));
+  fare_found_number(found, "residual", "of the equation, relative to its terms", p->solved.residual);
   if (s->meshes)
-    fare_found_mesh(
-      found, "passage_time", "mean first-passage time from the centre of each cell", FARE_MESH_VALUES, times);
+    fare_found_mesh(found, "passage_time", "mean first-passage time from the centre of each cell",
+      FARE_MESH_VALUES, p->times);
   else
-    PetscCall(VecDestroy(&times));
+    PetscCall(VecDestroy(&p->times));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time,
+  const fare_findings *like, fare_findings *found)
+{
+  const fare_passage_keys *s         = state;
+  const fare_region       *targets[] = {&s->absorbing};
+  const double             zero      = 0;
+  passage                  p         = {.grid = grid, .system = system, .time = time, .exit = exit_by_rates};
+  fare_absorbing          *absorbing;
+
+  PetscFunctionBegin;
+  (void)like;
+  PetscCall(fare_absorbing_create(grid, system, time, 1, targets, &absorbing));
+  p.solver = absorbing;
+  PetscCall(fare_absorbing_solve(absorbing, 1, &zero, "passage times", &p.times, &p.solved));
+  if (s->begin.boxes) PetscCall(fare_passage_begin(s, grid, system, time, &p.begin));
+  PetscCall(keep(s, &p, found));
+  PetscCall(fare_absorbing_destroy(&absorbing));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode run_high_order(const void *state, const fare_grid *grid, const fare_system *system,
+  double time, const fare_findings *like, fare_findings *found)
+{
+  const fare_passage_keys *s         = state;
+  const fare_region       *targets[] = {&s->absorbing};
+  passage p = {.grid = grid, .system = system, .leaping = system, .time = time, .exit = exit_by_backward};
+  fare_backward *backward;
+
+  PetscFunctionBegin;
+  (void)like;
+  found->leaps = PETSC_TRUE;
+  PetscCall(fare_backward_create(grid, system, time, 1, targets, &backward));
+  p.solver = backward;
+  PetscCall(fare_backward_times(backward, "passage times", &p.times, &p.solved));
+  if (s->begin.boxes) PetscCall(begin_by(s, grid, system, time, stationary_masses, &p.begin));
+  PetscCall(keep(s, &p, found));
+  PetscCall(fare_backward_destroy(&backward));
   PetscFunctionReturn(0);
 }
 
@@ -228,12 +309,13 @@ static void destroy(void *state)
 }
 
 const fare_analysis_type fare_analysis_passage = {
-  .name      = "passage",
-  .summary   = "mean first-passage time into or out of a set, from points and from a set",
-  .reference = "Gardiner, Handbook of Stochastic Methods (Springer), chapter 5",
-  .size      = sizeof(fare_passage_keys),
-  .fields    = fields,
-  .check     = check,
-  .run       = run,
-  .destroy   = destroy,
+  .name           = "passage",
+  .summary        = "mean first-passage time into or out of a set, from points and from a set",
+  .reference      = "Gardiner, Handbook of Stochastic Methods (Springer), chapter 5",
+  .size           = sizeof(fare_passage_keys),
+  .fields         = fields,
+  .check          = check,
+  .run            = run,
+  .run_high_order = run_high_order,
+  .destroy        = destroy,
 };

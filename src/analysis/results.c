@@ -13,7 +13,11 @@
 #include <string.h>
 
 #define PATH_SIZE 256
-#define SLIGHT    0.1 /* growth of a value from grid to grid that differences serve for */
+/* what a scheme of high order is believed to do, at least and at most, when cells are halved */
+#define RATIO_LEAST 1.5
+#define RATIO_MOST  64.0
+#define RATIO_LEAPS 4.0
+#define SLIGHT      0.1 /* growth of a value from grid to grid that differences serve for */
 
 /* Room for one more of `count` things of a size; it is zeroed. */
 static void *add(void *array, int count, size_t size)
@@ -130,19 +134,49 @@ PetscErrorCode fare_findings_free(fare_findings *found)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode density_error(
-  const fare_grid *half, double share, const fare_mesh *fine, const fare_mesh *coarse, double *error)
+/* L1 distance of the masses on two grids, on the wider one. */
+static PetscErrorCode density_distance(
+  const fare_grid *half, const fare_mesh *fine, const fare_mesh *coarse, double *norm)
 {
-  PetscReal norm;
-  Vec       sums;
+  Vec sums;
 
   PetscFunctionBegin;
   PetscCall(VecDuplicate(coarse->values, &sums));
   PetscCall(fare_grid_restrict(half, fine->values, sums));
   PetscCall(VecAXPY(sums, -1, coarse->values));
-  PetscCall(VecNorm(sums, NORM_1, &norm));
+  PetscCall(VecNorm(sums, NORM_1, norm));
   PetscCall(VecDestroy(&sums));
-  *error = share * norm;
+  PetscFunctionReturn(0);
+}
+
+/* By how much errors fall, as two differences in turn show: within what is believed of them. */
+static double observed_ratio(double difference, double before, PetscBool leaps)
+{
+  const double most = leaps ? RATIO_LEAPS : RATIO_MOST;
+
+  return PetscMin(most, PetscMax(RATIO_LEAST, difference > 0 ? before / difference : most));
+}
+
+static const fare_mesh *find_mesh(const fare_findings *found, const char *name)
+{
+  for (int k = 0; found && k < found->meshes; k++) {
+    if (!strcmp(found->mesh[k].name, name)) return &found->mesh[k];
+  }
+  return NULL;
+}
+
+static PetscErrorCode density_error(const fare_grid *half, const fare_grid *quarter, double ratio,
+  PetscBool leaps, const fare_mesh *fine, const fare_mesh *coarse, const fare_mesh *coarser, double *error)
+{
+  double difference, before;
+
+  PetscFunctionBegin;
+  PetscCall(density_distance(half, fine, coarse, &difference));
+  if (!(ratio > 0)) {
+    PetscCall(density_distance(quarter, coarse, coarser, &before));
+    ratio = observed_ratio(difference, before, leaps);
+  }
+  *error = difference / (ratio - 1);
   PetscFunctionReturn(0);
 }
 
@@ -203,19 +237,39 @@ static double left_error(double value, double wide, double wider, double ratio, 
   return PetscMax(difference, fabs(value) * expm1(growth / ((slow - 1) * pow(slow, levels))));
 }
 
-static PetscErrorCode estimate(fare_finding *f, const fare_grid *grid, const fare_grid *half,
-  const fare_grid *quarter, double ratio, const fare_finding *coarse, const fare_finding *coarser)
+/* Of one number; at points, where values of one field fall alike, of them all. */
+static double ratio_at(
+  const fare_finding *f, size_t k, PetscBool leaps, const fare_finding *coarse, const fare_finding *coarser)
 {
-  const double rounding = 1e-12, share = 1 / (ratio - 1), further = share / ratio;
-  const size_t n = f->extent[0] * f->extent[1];
+  const size_t first = f->fields ? 0 : k, end = f->fields ? f->extent[0] * f->extent[1] : k + 1;
+  double       difference = 0, before = 0;
+
+  for (size_t i = first; i < end; i++) {
+    difference += fabs(f->value[i] - coarse->value[i]);
+    before += fabs(coarse->value[i] - coarser->value[i]);
+  }
+  return observed_ratio(difference, before, leaps);
+}
+
+static PetscErrorCode estimate(fare_finding *f, const fare_grid *grid, const fare_grid *half,
+  const fare_grid *quarter, double ratio, PetscBool leaps, const fare_finding *coarse,
+  const fare_finding *coarser)
+{
+  const PetscBool observed = ratio > 0 ? PETSC_FALSE : PETSC_TRUE;
+  const double    rounding = 1e-12;
+  const size_t    n        = f->extent[0] * f->extent[1];
+  double          share, further;
 
   PetscFunctionBegin;
-  for (size_t k = 0; k < n; k++)
+  for (size_t k = 0; k < n; k++) {
+    if (observed) ratio = ratio_at(f, k, leaps, coarse, coarser);
     f->error[k] = left_error(f->value[k], f->value[k], coarse->value[k], ratio, 0);
-  for (size_t k = 0; k < n && coarser; k++) {
+    if (!coarser) continue;
     f->error[k] =
       PetscMax(f->error[k], left_error(f->value[k], coarse->value[k], coarser->value[k], ratio, 1));
   }
+  share   = 1 / (ratio - 1);
+  further = share / ratio;
   if (f->fields) PetscCall(look_around(f, grid, coarse, half, share, half->spacing));
   if (f->fields && coarser) {
     fare_finding as_fine = *coarse;
@@ -230,28 +284,25 @@ static PetscErrorCode estimate(fare_finding *f, const fare_grid *grid, const far
 PetscErrorCode fare_findings_estimate(const fare_grid *grid, const fare_grid *half, const fare_grid *quarter,
   double ratio, const fare_findings *coarse, const fare_findings *coarser, fare_findings *found)
 {
-  const double share = 1 / (ratio - 1); /* of the difference */
-
   PetscFunctionBegin;
   for (int i = 0; i < found->findings; i++) {
     fare_finding       *f    = &found->finding[i];
     const fare_finding *same = fare_findings_find(coarse, f->name);
 
     if (f->error && same)
-      PetscCall(
-        estimate(f, grid, half, quarter, ratio, same, coarser ? fare_findings_find(coarser, f->name) : NULL));
+      PetscCall(estimate(f, grid, half, quarter, ratio, found->leaps, same,
+        coarser ? fare_findings_find(coarser, f->name) : NULL));
   }
   for (int i = 0; i < found->meshes; i++) {
-    double error = NAN;
-    char   name[64];
+    const fare_mesh *mesh = &found->mesh[i], *wide = find_mesh(coarse, mesh->name);
+    double           error = NAN;
+    char             name[64];
 
-    if (found->mesh[i].kind != FARE_MESH_ESTIMATED) continue;
-    for (int k = 0; k < coarse->meshes; k++) {
-      if (strcmp(coarse->mesh[k].name, found->mesh[i].name)) continue;
-      PetscCall(density_error(half, share, &found->mesh[i], &coarse->mesh[k], &error));
-      snprintf(name, sizeof name, "%s_error", found->mesh[i].name);
-      fare_found_number(found, name, "estimated L1 error of the density", error);
-    }
+    if (mesh->kind != FARE_MESH_ESTIMATED || !wide) continue;
+    PetscCall(
+      density_error(half, quarter, ratio, found->leaps, mesh, wide, find_mesh(coarser, mesh->name), &error));
+    snprintf(name, sizeof name, "%s_error", mesh->name);
+    fare_found_number(found, name, "estimated L1 error of the density", error);
   }
   PetscFunctionReturn(0);
 }

@@ -110,29 +110,30 @@ static void choose_components(const fare_initial *initial, fare_stream stream, u
 static int draw_gaussian_block(const fare_initial *initial, const fare_box *box, int dim, fare_stream stream,
   uint64_t block, double *const x[])
 {
-  double    place[FARE_DIM_MAX][FARE_BLOCK];
+  double    z[FARE_BLOCK];
   size_t    component[FARE_BLOCK];
-  PetscBool placed[FARE_BLOCK] = {PETSC_FALSE};
+  PetscBool placed[FARE_BLOCK] = {PETSC_FALSE}, inside[FARE_BLOCK];
   int       left               = FARE_BLOCK;
 
   for (uint64_t attempt = 0; left && attempt < ATTEMPTS; attempt++) {
     choose_components(initial, stream, block, attempt, dim, component);
-    for (int axis = 0; axis < dim; axis++)
-      fare_random_normals(stream, block, attempt, (uint32_t)axis, place[axis]);
-    for (int i = 0; i < FARE_BLOCK; i++) {
-      PetscBool inside = PETSC_TRUE;
+    for (int i = 0; i < FARE_BLOCK; i++) inside[i] = PETSC_TRUE;
+    for (int axis = 0; axis < dim; axis++) {
+      const PetscBool ends = initial->bounded && !box->periodic[axis] ? PETSC_TRUE : PETSC_FALSE;
 
-      if (placed[i]) continue;
-      for (int axis = 0; axis < dim; axis++) {
+      fare_random_normals(stream, block, attempt, (uint32_t)axis, z);
+      for (int i = 0; i < FARE_BLOCK; i++) {
         const size_t at = component[i] * (size_t)dim + (size_t)axis;
 
-        x[axis][i] = initial->mean.values[at] + initial->sd.values[at] * place[axis][i];
-        if (initial->bounded && !box->periodic[axis] &&
-          !(x[axis][i] >= box->lower[axis] && x[axis][i] <= box->upper[axis]))
-          inside = PETSC_FALSE;
+        if (placed[i]) continue;
+        x[axis][i] = initial->mean.values[at] + initial->sd.values[at] * z[i];
+        if (ends && !(x[axis][i] >= box->lower[axis] && x[axis][i] <= box->upper[axis]))
+          inside[i] = PETSC_FALSE;
       }
-      placed[i] = inside;
-      left -= inside ? 1 : 0;
+    }
+    for (int i = 0; i < FARE_BLOCK; i++) {
+      left -= !placed[i] && inside[i] ? 1 : 0;
+      placed[i] = placed[i] || inside[i] ? PETSC_TRUE : PETSC_FALSE;
     }
   }
   return left;
@@ -157,12 +158,36 @@ static PetscErrorCode draw_gaussian(fare_ensemble *ensemble, const fare_initial 
   PetscFunctionReturn(0);
 }
 
+/* Beyond a grid's axes: each by itself, where rejection would have cells to look for. */
+static void draw_evenly(
+  fare_ensemble *ensemble, const fare_initial *initial, const fare_system *system, fare_stream stream)
+{
+  const fare_box box = fare_initial_box(initial, system);
+
+  for (int64_t b = 0; b < ensemble->blocks; b++) {
+    const fare_block block = fare_ensemble_block(ensemble, b);
+
+    for (int axis = 0; axis < ensemble->dim; axis++) {
+      fare_random_uniforms(stream, block.number, 0, (uint32_t)axis, block.x[axis]);
+      for (int i = 0; i < FARE_BLOCK; i++)
+        block.x[axis][i] = box.lower[axis] + (box.upper[axis] - box.lower[axis]) * block.x[axis][i];
+    }
+  }
+}
+
 PetscErrorCode fare_ensemble_draw(fare_ensemble *ensemble, const fare_initial *initial,
   const fare_system *system, double t, fare_stream stream)
 {
   PetscFunctionBegin;
   if (initial->mean.count)
     PetscCall(draw_gaussian(ensemble, initial, system, t, stream));
+  else if (ensemble->dim > FARE_DIM_MAX && initial->density == FARE_INITIAL_UNIFORM)
+    draw_evenly(ensemble, initial, system, stream);
+  else if (ensemble->dim > FARE_DIM_MAX)
+    FARE_FAIL(FARE_ERR_INPUT,
+      "in %d axes a density is drawn from where it is gaussian, a mixture, a point or "
+      "uniform, or where a truth draws it",
+      ensemble->dim);
   else
     PetscCall(draw_by_rejection(ensemble, initial, system, t, stream));
   ensemble->time = t;

@@ -46,7 +46,7 @@ PetscErrorCode fare_ensemble_destroy(fare_ensemble **ensemble)
 {
   PetscFunctionBegin;
   if (!*ensemble) PetscFunctionReturn(0);
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++) free((*ensemble)->x[axis]);
+  for (int axis = 0; axis < (*ensemble)->dim; axis++) free((*ensemble)->x[axis]);
   free((*ensemble)->weight);
   PetscCall(PetscFree(*ensemble));
   PetscFunctionReturn(0);
@@ -171,15 +171,15 @@ PetscErrorCode fare_ensemble_moments(
   const fare_ensemble *ensemble, double mean[], double variance[], double *effective)
 {
   enum { W, W2, FIRST };
-  double sum[FIRST + 2 * FARE_DIM_MAX] = {0};
-  double shift[FARE_DIM_MAX]           = {0};
+  double    sum[FIRST + 2 * FARE_AXES_MAX] = {0}, shift[FARE_AXES_MAX] = {0};
+  const int sums = FIRST + 2 * ensemble->dim;
 
   PetscFunctionBegin;
   /* second moments about the first particle, lest two large numbers cancel */
   if (ensemble->first_block == 0 && ensemble->local > 0) {
     for (int axis = 0; axis < ensemble->dim; axis++) shift[axis] = ensemble->x[axis][0];
   }
-  PetscCallMPI(MPI_Bcast(shift, FARE_DIM_MAX, MPI_DOUBLE, 0, ensemble->comm));
+  PetscCallMPI(MPI_Bcast(shift, ensemble->dim, MPI_DOUBLE, 0, ensemble->comm));
   for (int64_t i = 0; i < ensemble->local; i++) {
     const double w = ensemble->weight ? ensemble->weight[i] : 1;
 
@@ -192,8 +192,7 @@ PetscErrorCode fare_ensemble_moments(
       sum[FIRST + 2 * axis + 1] += w * d * d;
     }
   }
-  PetscCallMPI(
-    MPI_Allreduce(MPI_IN_PLACE, sum, FIRST + 2 * FARE_DIM_MAX, MPI_DOUBLE, MPI_SUM, ensemble->comm));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sum, sums, MPI_DOUBLE, MPI_SUM, ensemble->comm));
   for (int axis = 0; axis < ensemble->dim; axis++) {
     const double d = sum[FIRST + 2 * axis] / sum[W];
 

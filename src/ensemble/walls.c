@@ -47,21 +47,22 @@ int64_t fare_walls_fold(
   int64_t moved = 0;
 
   for (int64_t i = 0; i < n; i++) {
-    double turned[FARE_DIM_MAX] = {1, 1, 1};
-    int    beyond               = 0;
+    double turned = 1, first = 1; /* of this axis and of axis 0 */
+    int    beyond = 0;
 
     for (int axis = 0; axis < w->dim; axis++) {
       const double before = x[axis][i];
       double       now    = before;
 
-      if (axis == 1 && w->inertial) now *= turned[0];
-      now = fold(now, w->lower[axis], w->upper[axis], w->at[axis], &turned[axis]);
+      if (axis == 1 && w->inertial) now *= first;
+      now = fold(now, w->lower[axis], w->upper[axis], w->at[axis], &turned);
       if (clamp) now = hold(now, w->lower[axis], w->upper[axis], w->at[axis]);
-      if (axis == 1 && w->inertial) turned[1] *= turned[0];
+      if (axis == 1 && w->inertial) turned *= first;
+      if (axis == 0) first = turned;
+      if (sign) sign[axis][i] = turned;
       if (now != before) beyond = 1;
       x[axis][i] = now;
     }
-    for (int axis = 0; axis < w->dim && sign; axis++) sign[axis][i] = turned[axis];
     moved += beyond && isfinite(x[0][i]);
   }
   return moved;
@@ -96,7 +97,7 @@ void fare_walls_refuse(const fare_walls *w, int64_t n, const double *const x[], 
 
 PetscErrorCode fare_ensemble_census(const fare_ensemble *e, const fare_walls *w, fare_census *census)
 {
-  enum { OUTSIDE, WEIGHT, ABSORBED, COUNTS = ABSORBED + 2 * FARE_DIM_MAX };
+  enum { OUTSIDE, WEIGHT, ABSORBED, COUNTS = ABSORBED + 2 * FARE_AXES_MAX };
   int64_t           counts[COUNTS] = {0};
   fare_weight_units units;
 

@@ -14,8 +14,7 @@
 #define PATH_SIZE 256
 #define ID_PIECE  (1 << 20)
 
-static const char *const axis_names[FARE_DIM_MAX] = {"x", "y", "z"}; /* of components; see fare_record_axes */
-static const double      dimensionless[7]         = {0};
+static const double dimensionless[7] = {0};
 
 /* A path in the snapshot under way. */
 static const char *place(char path[PATH_SIZE], const fare_record *record, const char *format, ...)
@@ -242,14 +241,15 @@ static PetscErrorCode write_column(fare_record *record, const char *path, const 
 static PetscErrorCode write_positions(
   fare_record *record, const char *name, const fare_ensemble *ensemble, const extent *of)
 {
-  char path[PATH_SIZE];
+  char path[PATH_SIZE], component[FARE_COMPONENT_SIZE];
 
   PetscFunctionBegin;
   for (int axis = 0; axis < ensemble->dim; axis++) {
-    place(path, record, "particles/%s/position/%s", name, axis_names[axis]);
+    fare_record_component(ensemble->dim, axis, component);
+    place(path, record, "particles/%s/position/%s", name, component);
     PetscCall(write_column(record, path, ensemble, of, is_single(record), ensemble->x[axis]));
     PetscCall(fare_store_put_real(record->store, path, "unitSI", 1));
-    place(path, record, "particles/%s/positionOffset/%s", name, axis_names[axis]);
+    place(path, record, "particles/%s/positionOffset/%s", name, component);
     PetscCall(constant_component(record->store, path, 0, of->global));
   }
   PetscCall(describe_record(record->store, place(path, record, "particles/%s/position", name)));
@@ -305,7 +305,7 @@ static PetscErrorCode write_patch_real(fare_record *record, const char *path, do
 
 /* The width is such that lower + width > last in spite of rounding. */
 static PetscErrorCode write_patch_along(
-  fare_record *record, const char *name, int axis, double lower, double last)
+  fare_record *record, const char *name, const char *component, double lower, double last)
 {
   const float  lower_single = (float)lower, last_single = (float)last;
   const double width = last - lower + 4 * DBL_EPSILON * (fabs(lower) + fabs(last)) + DBL_MIN;
@@ -314,9 +314,9 @@ static PetscErrorCode write_patch_along(
   char path[PATH_SIZE];
 
   PetscFunctionBegin;
-  place(path, record, "particles/%s/particlePatches/offset/%s", name, axis_names[axis]);
+  place(path, record, "particles/%s/particlePatches/offset/%s", name, component);
   PetscCall(write_patch_real(record, path, lower, lower_single));
-  place(path, record, "particles/%s/particlePatches/extent/%s", name, axis_names[axis]);
+  place(path, record, "particles/%s/particlePatches/extent/%s", name, component);
   PetscCall(write_patch_real(record, path, width, width_single));
   PetscFunctionReturn(0);
 }
@@ -330,22 +330,24 @@ static PetscErrorCode write_patches(
   fare_record *record, const char *name, const fare_ensemble *ensemble, const extent *of)
 {
   const uint64_t none = 0;
-  double         bounds[2 * FARE_DIM_MAX];
-  char           path[PATH_SIZE];
+  const int      ends = 2 * ensemble->dim;
+  double         bounds[2 * FARE_AXES_MAX];
+  char           path[PATH_SIZE], component[FARE_COMPONENT_SIZE];
 
   PetscFunctionBegin;
-  for (int i = 0; i < 2 * FARE_DIM_MAX; i++) bounds[i] = HUGE_VAL;
   for (int axis = 0; axis < ensemble->dim; axis++) {
     fare_record_bounds(ensemble->local, ensemble->x[axis], &bounds[2 * axis], &bounds[2 * axis + 1]);
     bounds[2 * axis + 1] = -bounds[2 * axis + 1];
   }
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, bounds, 2 * FARE_DIM_MAX, MPI_DOUBLE, MPI_MIN, record->comm));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, bounds, ends, MPI_DOUBLE, MPI_MIN, record->comm));
   PetscCall(write_patch_record(record, place(path, record, "particles/%s/particlePatches/numParticles", name),
     FARE_STORE_UINT64, &of->global));
   PetscCall(write_patch_record(record,
     place(path, record, "particles/%s/particlePatches/numParticlesOffset", name), FARE_STORE_UINT64, &none));
-  for (int axis = 0; axis < ensemble->dim; axis++)
-    PetscCall(write_patch_along(record, name, axis, bounds[2 * axis], -bounds[2 * axis + 1]));
+  for (int axis = 0; axis < ensemble->dim; axis++) {
+    fare_record_component(ensemble->dim, axis, component);
+    PetscCall(write_patch_along(record, name, component, bounds[2 * axis], -bounds[2 * axis + 1]));
+  }
   PetscCall(describe_record(record->store, place(path, record, "particles/%s/particlePatches/offset", name)));
   PetscCall(describe_record(record->store, place(path, record, "particles/%s/particlePatches/extent", name)));
   PetscFunctionReturn(0);
@@ -388,7 +390,7 @@ PetscErrorCode fare_record_species(fare_record *record, const char *name, const 
 
 PetscErrorCode fare_record_axes(fare_record *record, const char *name, const fare_system *system)
 {
-  const char *axes[FARE_DIM_MAX];
+  const char *axes[FARE_AXES_MAX];
   char        path[PATH_SIZE];
   const int   dim = fare_system_dimension(system);
 

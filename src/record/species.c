@@ -4,6 +4,14 @@
 
 #include <stdio.h>
 
+void fare_record_component(int dim, int axis, char name[FARE_COMPONENT_SIZE])
+{
+  if (dim <= FARE_DIM_MAX)
+    snprintf(name, FARE_COMPONENT_SIZE, "%c", "xyz"[axis]);
+  else
+    snprintf(name, FARE_COMPONENT_SIZE, "x%d", axis + 1);
+}
+
 static PetscErrorCode read_column(
   fare_store *store, const char *path, const fare_ensemble *ensemble, double to[])
 {
@@ -24,15 +32,14 @@ static PetscErrorCode read_column(
 static PetscErrorCode read_species(
   fare_store *store, int64_t index, const char *name, fare_ensemble *ensemble)
 {
-  static const char axis_names[] = "xyz";
-  char              path[512];
-  uint64_t          extent[4];
-  int               rank;
+  char     path[512], component[FARE_COMPONENT_SIZE];
+  uint64_t extent[4];
+  int      rank;
 
   PetscFunctionBegin;
   for (int axis = 0; axis < ensemble->dim; axis++) {
-    snprintf(
-      path, sizeof path, "/data/%lld/particles/%s/position/%c", (long long)index, name, axis_names[axis]);
+    fare_record_component(ensemble->dim, axis, component);
+    snprintf(path, sizeof path, "/data/%lld/particles/%s/position/%s", (long long)index, name, component);
     PetscCall(read_column(store, path, ensemble, ensemble->x[axis]));
   }
   /* a constant component is a group; only particles that differ in weight have a dataset */

@@ -84,6 +84,10 @@ PetscErrorCode fare_sampler_create(MPI_Comm comm, const fare_sampler_type *type,
   s->state = calloc(1, type->size);
   if (!s->state) FARE_FAIL(FARE_ERR_FAILED, "out of memory for sampler %s", name);
   PetscCall(fare_fields_copy(type->fields, options, s->state));
+  if (!type->many_axes && fare_system_dimension(system) > FARE_DIM_MAX)
+    FARE_FAIL(FARE_ERR_INPUT,
+      "sampler '%s' runs in up to %d axes, system '%s' has %d: take langevin, boltzmann or replica_exchange",
+      type->name, FARE_DIM_MAX, fare_system_type_of(system)->name, fare_system_dimension(system));
   if (type->needs_potential && !fare_system_has_potential(system))
     FARE_FAIL(FARE_ERR_INPUT, "sampler '%s' needs a potential, and system '%s' has none", type->name,
       fare_system_type_of(system)->name);
@@ -119,6 +123,11 @@ PetscErrorCode fare_sampler_set_walls(fare_sampler *sampler, const fare_walls *w
   if (type->check_walls) PetscCall(type->check_walls(sampler->state, walls));
   sampler->walls = *walls;
   PetscFunctionReturn(0);
+}
+
+void fare_sampler_set_joint(fare_sampler *sampler, fare_joint *joint)
+{
+  sampler->joint = joint;
 }
 
 PetscErrorCode fare_sampler_destroy(fare_sampler **sampler)
@@ -227,9 +236,13 @@ PetscErrorCode fare_sampler_exact(const fare_sampler *sampler, double t, const d
 
 PetscErrorCode fare_sampler_draw_initial(const fare_sampler *sampler, double t, fare_ensemble *ensemble)
 {
+  const fare_stream stream = fare_sampler_stream(sampler, "initial");
+
   PetscFunctionBegin;
-  PetscCall(fare_ensemble_draw(
-    ensemble, sampler->initial, sampler->system, t, fare_sampler_stream(sampler, "initial")));
+  if (ensemble->dim > FARE_DIM_MAX && sampler->joint && !fare_initial_is_gaussian(sampler->initial))
+    PetscCall(fare_joint_draw(sampler->joint, stream, ensemble));
+  else
+    PetscCall(fare_ensemble_draw(ensemble, sampler->initial, sampler->system, t, stream));
   PetscFunctionReturn(0);
 }
 

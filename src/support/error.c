@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Errors: one line each, alike on all ranks where they can be, and no rank left waiting where they cannot. */
+#include "blas.h"
 #include "crash.h"
 #include "launch.h"
 
-#include <dlfcn.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -183,15 +183,6 @@ static PetscErrorCode handle_error(MPI_Comm comm, int line, const char *function
   return PetscTraceBackErrorHandler(comm, line, function, file, code, type, text, context);
 }
 
-/* Ranks share the cores already; a threaded BLAS on top of them would only get in the way. */
-static void hold_blas_to_one_thread(void)
-{
-  void (*set_threads)(int);
-
-  *(void **)&set_threads = dlsym(RTLD_DEFAULT, "openblas_set_num_threads");
-  if (set_threads) set_threads(1);
-}
-
 PetscErrorCode fare_initialize(int argc, char **argv)
 {
   PetscErrorCode code;
@@ -203,7 +194,7 @@ PetscErrorCode fare_initialize(int argc, char **argv)
   code = PetscPushErrorHandler(handle_error, NULL);
   if (code) return code;
   if (MPI_Comm_dup(PETSC_COMM_WORLD, &settlement)) return PETSC_ERR_MPI;
-  hold_blas_to_one_thread();
+  fare_prepare_blas();
   return fare_crash_listen();
 }
 

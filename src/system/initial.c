@@ -15,7 +15,9 @@ const fare_field fare_initial_fields[] = {
     "boltzmann: exp(-V/kT) at the start; gaussian; uniform: over the truth's box; mixture: of gaussians; "
     "point: a narrow gaussian; snapshot: the density of a file"},
   {"mean", FARE_REALS, offsetof(fare_initial, mean), "", -1e6, 1e6, NULL, "",
-    "gaussian, point: mean per axis; mixture: one component after another"},
+    "gaussian, point: mean per axis; mixture: one component after another; beyond 3 axes one number stands "
+    "for "
+    "all axes"},
   {"sd", FARE_REALS, offsetof(fare_initial, sd), "", 1e-9, 1e6, NULL, "",
     "gaussian, mixture: standard deviations, as mean; point: 1/100 of the domain by default"},
   {"weights", FARE_REALS, offsetof(fare_initial, weights), "", 1e-12, 1e12, NULL, "",
@@ -57,6 +59,25 @@ static PetscErrorCode check_numbers(
   PetscFunctionReturn(0);
 }
 
+/*
+  Beyond a grid's axes one number, or one of each component, stands for all axes. *list becomes as long as it
+  is wanted then.
+*/
+static PetscErrorCode spread(fare_reals *list, size_t dim, size_t components)
+{
+  const size_t given = list->count;
+  double      *values;
+
+  PetscFunctionBegin;
+  if (dim <= FARE_DIM_MAX || (given != 1 && given != components)) PetscFunctionReturn(0);
+  values = calloc(dim * components, sizeof *values);
+  if (!values) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  for (size_t i = 0; i < dim * components; i++) values[i] = list->values[given == 1 ? 0 : i / dim];
+  free(list->values);
+  *list = (fare_reals){.count = dim * components, .values = values};
+  PetscFunctionReturn(0);
+}
+
 /* A point is a gaussian that is narrow by the measure of the domain. */
 static PetscErrorCode widen_point(const fare_system *system, fare_initial *initial)
 {
@@ -81,6 +102,8 @@ static PetscErrorCode check(const fare_node *node, const fare_system *system, fa
 
   PetscFunctionBegin;
   PetscCall(check_keys(node, initial));
+  PetscCall(spread(&initial->mean, dim, PetscMax(1, initial->weights.count)));
+  PetscCall(spread(&initial->sd, dim, PetscMax(1, initial->weights.count)));
   snprintf(what, sizeof what, "a %s in %zu dimension%s", kinds[initial->density], dim, dim > 1 ? "s" : "");
   switch ((fare_initial_kind)initial->density) {
   case FARE_INITIAL_BOLTZMANN:
@@ -109,6 +132,11 @@ static PetscErrorCode check(const fare_node *node, const fare_system *system, fa
     break;
   case FARE_INITIAL_SNAPSHOT:
     if (!initial->file) FARE_REFUSE(node, "density: snapshot needs 'file'");
+    if (dim > FARE_DIM_MAX)
+      FARE_REFUSE(place(node, "density"),
+        "a snapshot holds a density of up to %d axes, the system has %zu: take "
+        "gaussian or mixture",
+        FARE_DIM_MAX, dim);
     PetscCall(fare_density_file_read(place(node, "file"), initial->file, (int)dim, &initial->density_file));
     break;
   }
@@ -204,7 +232,7 @@ void fare_initial_log_density(const fare_initial *initial, const fare_system *sy
 {
   const fare_box box = fare_initial_box(initial, system);
   const int      dim = fare_system_dimension(system);
-  double         period[FARE_DIM_MAX];
+  double         period[FARE_AXES_MAX];
 
   for (int axis = 0; axis < dim; axis++)
     period[axis] = box.periodic[axis] ? box.upper[axis] - box.lower[axis] : 0;

@@ -59,5 +59,7 @@ void fare_origin_free(fare_origin *origin)
   origin->library = NULL;
   fare_expression_destroy(origin->expression);
   origin->expression = NULL;
+  if (origin->composite) origin->destroy_composite(origin->composite);
+  origin->composite = NULL;
   fare_text_free(&origin->plan);
 }

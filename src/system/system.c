@@ -2,6 +2,7 @@
 #include "system.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define FARE_SYSTEM(name) extern const fare_system_type fare_system_##name;
@@ -103,9 +104,13 @@ PetscErrorCode fare_system_drive_sine(
 
 const char *fare_system_type_axis_name(const fare_system_type *type, int axis)
 {
-  static const char *const usual[FARE_DIM_MAX] = {"x", "y", "z"};
+  static const char *const usual[] = {"x", "y", "z"};
+  static char              numbered[FARE_AXES_MAX][16];
 
-  return type->axes[axis] ? type->axes[axis] : usual[axis];
+  if (type->axes[axis]) return type->axes[axis];
+  if (type->dimension_max <= (int)PETSC_STATIC_ARRAY_LENGTH(usual)) return usual[axis];
+  snprintf(numbered[axis], sizeof numbered[axis], "x%d", axis + 1);
+  return numbered[axis];
 }
 
 const fare_system_type *fare_system_type_of(const fare_system *system)
@@ -139,6 +144,12 @@ void fare_system_parameters(const fare_system *system, double t, double theta[])
   memcpy(theta, system->base, sizeof system->base);
   for (int i = 0; i < system->drives; i++) theta[system->driven[i]] += fare_waveform_at(&system->drive[i], t);
   if (system->course) theta[FARE_TIME] = t;
+  for (int i = 0; i < system->drives && system->origin.rates; i++) {
+    const int place = system->driven[i] - FARE_OWN;
+
+    if (place >= 0 && place < system->origin.rates)
+      theta[FARE_RATES + place] += fare_waveform_rate(&system->drive[i], t);
+  }
 }
 
 double fare_system_kT(const fare_system *system, double t)

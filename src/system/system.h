@@ -8,7 +8,8 @@
 #include "waveform.h"
 
 #define FARE_DRIVES_MAX  16
-#define FARE_CORNERS_MAX 100000 /* of waveforms that are looked at */
+#define FARE_RATES       (FARE_SELF - 8) /* place of rates of change among the values of parameters */
+#define FARE_CORNERS_MAX 100000          /* of waveforms that are looked at */
 
 struct fare_system {
   const fare_system_type *type;

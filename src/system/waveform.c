@@ -331,6 +331,21 @@ double fare_waveform_at(const fare_waveform *waveform, double t)
   return waveform->amplitude * types[waveform->waveform].shape(waveform, t);
 }
 
+double fare_waveform_rate(const fare_waveform *waveform, double t)
+{
+  const double longest = types[waveform->waveform].longest_step
+    ? types[waveform->waveform].longest_step(waveform)
+    : HUGE_VAL,
+               size = PetscMax(1, fabs(t)), h = isfinite(longest) ? 0.01 * longest : 1e-5 * size,
+               near = 1e-8 * size;
+
+  if (fare_waveform_next_corner(waveform, t - 2 * h) <= t + 2 * h)
+    return (fare_waveform_at(waveform, t + near) - fare_waveform_at(waveform, t - near)) / (2 * near);
+  return (8 * (fare_waveform_at(waveform, t + h) - fare_waveform_at(waveform, t - h)) -
+           (fare_waveform_at(waveform, t + 2 * h) - fare_waveform_at(waveform, t - 2 * h))) /
+    (12 * h);
+}
+
 static PetscErrorCode check_chirp(const fare_node *node, const fare_waveform *w)
 {
   PetscFunctionBegin;

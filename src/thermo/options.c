@@ -51,6 +51,12 @@ int fare_thermo_defines(const fare_system *system)
   return defined;
 }
 
+PetscBool fare_thermo_needs_rates(const fare_system *system)
+{
+  return fare_thermo_defines(system) & (FARE_HAS_PRODUCTION | FARE_HAS_NONCONSERVATIVE) ? PETSC_TRUE
+                                                                                        : PETSC_FALSE;
+}
+
 #define NEEDS_CHAIN \
   "work relations need purely conservative forces and a constant kT; system '%s' lacks these here"
 

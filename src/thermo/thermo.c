@@ -51,11 +51,17 @@ static PetscErrorCode observe(fare_thermo *thermo, fare_track *of, double t, far
 
   PetscFunctionBegin;
   PetscCall(VecCopy(fare_truth_part_masses(thermo->truth, of->part), m->P));
-  if (m->U) PetscCall(fare_cell_energies(of->grid, thermo->system, t, m->U));
+  if (thermo->high_order) PetscCall(fare_high_order_values(of->grid, m->P));
+  if (m->U)
+    PetscCall(
+      (thermo->high_order ? fare_inertia_energies : fare_cell_energies)(of->grid, thermo->system, t, m->U));
   PetscCall(fare_state_evaluate(of->grid, m->P, m->U, T, &s));
   m->kl = s.kl;
   PetscCall(find_rest(thermo, of, t));
-  PetscCall(fare_production_rates(of->grid, thermo->system, of->op, t, m->P, m->U, of->rest, &m->rates));
+  if (thermo->high_order)
+    PetscCall(fare_inertia_rates(of->grid, thermo->system, t, m->P, m->U, &m->rates));
+  else
+    PetscCall(fare_production_rates(of->grid, thermo->system, of->op, t, m->P, m->U, of->rest, &m->rates));
   if (thermo->needs_rest && !of->rest) m->rates.housekeeping = m->rates.excess = NAN;
   PetscFunctionReturn(0);
 }
@@ -213,7 +219,10 @@ static PetscErrorCode make_row(const fare_thermo *thermo, fare_track *of, double
   row->total_rate              = last->rates.total;
   row->housekeeping_rate       = last->rates.housekeeping;
   row->excess_rate             = last->rates.excess;
-  PetscCall(fare_operator_velocity(of->op, t, last->P, row->velocity));
+  if (thermo->high_order)
+    PetscCall(fare_inertia_velocity(of->grid, thermo->system, t, last->P, row->velocity));
+  else
+    PetscCall(fare_operator_velocity(of->op, t, last->P, row->velocity));
   row->dissipated_work = row->work - (row->equilibrium_free_energy - of->row[0].equilibrium_free_energy);
   if (!(defined & FARE_HAS_FREE_WORK)) row->dissipated_work = NAN;
   if (!(defined & FARE_HAS_ENERGY))
@@ -266,11 +275,14 @@ PetscErrorCode fare_thermo_create(
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&h));
-  *thermo    = h;
-  h->truth   = truth;
-  h->system  = system;
-  h->options = *options;
-  h->defined = fare_thermo_defines(system);
+  *thermo       = h;
+  h->truth      = truth;
+  h->system     = system;
+  h->options    = *options;
+  h->defined    = fare_thermo_defines(system);
+  h->high_order = fare_truth_runs_with(truth) == FARE_SCHEME_HIGH_ORDER && !fare_thermo_needs_rates(system)
+    ? PETSC_TRUE
+    : PETSC_FALSE;
   h->needs_rest =
     h->defined & FARE_HAS_PRODUCTION && !fare_system_is_gradient(system) ? PETSC_TRUE : PETSC_FALSE;
   h->tracks = fare_truth_parts(truth);
@@ -352,7 +364,14 @@ PetscErrorCode fare_thermo_restore(fare_thermo *thermo, size_t count, const fare
 
 PetscErrorCode fare_thermo_current(fare_thermo *thermo, int axis, Vec *current)
 {
+  const fare_grid *grid = thermo->track[0].grid;
+
   PetscFunctionBegin;
+  if (thermo->high_order) {
+    PetscCall(fare_inertia_current(grid, thermo->system, fare_truth_get_status(thermo->truth)->time,
+      fare_truth_masses(thermo->truth), axis, current));
+    PetscFunctionReturn(0);
+  }
   PetscCall(fare_operator_current_density(thermo->track[0].op, fare_truth_get_status(thermo->truth)->time,
     fare_truth_masses(thermo->truth), axis, current));
   PetscFunctionReturn(0);

@@ -23,7 +23,8 @@ void fare_average_boltzmann(size_t n, int points, const double weight[], double 
 
 /* What is known at one point of the quadrature. */
 typedef struct {
-  Vec             P, U; /* U: NULL where there is no energy */
+  /* U: NULL where there is no energy. Of thermo->high_order, values at centres and energies there */
+  Vec             P, U;
   double          kl;
   fare_production rates;
 } fare_moment;
@@ -50,11 +51,25 @@ struct fare_thermo {
   fare_thermo_options options;
   int                 defined, tracks;
   PetscBool           needs_rest, warned;
+  PetscBool           high_order; /* flows are not those of rates */
   fare_lobatto        rule;
   fare_track          track[FARE_TRUTH_PARTS_MAX]; /* by part of the truth */
   size_t              count, room;
   fare_thermo_row    *error; /* of each row of the truth itself */
 };
+
+/*
+  Where the scheme is high_order, for systems without rates over faces: see inertia.c. p: values at centres,
+  times the volume of a cell. Energies at centres; what the energy takes up per time, into rates->absorbed;
+  d<x>/dt; the density of the current of masses, a new vector. Collective.
+*/
+PetscErrorCode fare_inertia_energies(const fare_grid *grid, const fare_system *system, double t, Vec U);
+PetscErrorCode fare_inertia_rates(
+  const fare_grid *grid, const fare_system *system, double t, Vec p, Vec U, fare_production *rates);
+PetscErrorCode fare_inertia_velocity(
+  const fare_grid *grid, const fare_system *system, double t, Vec p, double velocity[]);
+PetscErrorCode fare_inertia_current(
+  const fare_grid *grid, const fare_system *system, double t, Vec masses, int axis, Vec *density);
 
 /* Sums over cells of a density and the equilibrium of its energies. */
 typedef struct {

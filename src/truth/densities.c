@@ -31,30 +31,17 @@ static PetscErrorCode create_arrays(const fare_grid *from, const fare_schedule *
   PetscFunctionReturn(0);
 }
 
-/* In the order of the whole grid, whatever the ranks own. */
+/* Whole, not negative, of sum 1. */
 static PetscErrorCode gather(const fare_grid *grid, Vec masses, double to[])
 {
-  Vec                natural, all;
-  VecScatter         scatter;
-  const PetscScalar *values;
-  PetscInt           cells;
-  double             sum = 0;
+  size_t cells = 1;
+  double sum   = 0;
 
   PetscFunctionBegin;
-  PetscCall(DMDACreateNaturalVector(grid->dm, &natural));
-  PetscCall(DMDAGlobalToNaturalBegin(grid->dm, masses, INSERT_VALUES, natural));
-  PetscCall(DMDAGlobalToNaturalEnd(grid->dm, masses, INSERT_VALUES, natural));
-  PetscCall(VecScatterCreateToAll(natural, &scatter, &all));
-  PetscCall(VecScatterBegin(scatter, natural, all, INSERT_VALUES, SCATTER_FORWARD));
-  PetscCall(VecScatterEnd(scatter, natural, all, INSERT_VALUES, SCATTER_FORWARD));
-  PetscCall(VecGetSize(all, &cells));
-  PetscCall(VecGetArrayRead(all, &values));
-  for (PetscInt i = 0; i < cells; i++) sum += PetscMax(0, values[i]);
-  for (PetscInt i = 0; i < cells; i++) to[i] = PetscMax(0, values[i]) / sum;
-  PetscCall(VecRestoreArrayRead(all, &values));
-  PetscCall(VecScatterDestroy(&scatter));
-  PetscCall(VecDestroy(&all));
-  PetscCall(VecDestroy(&natural));
+  for (int axis = 0; axis < grid->dim; axis++) cells *= (size_t)grid->cells[axis];
+  PetscCall(fare_grid_gather(grid, masses, to));
+  for (size_t i = 0; i < cells; i++) sum += PetscMax(0, to[i]);
+  for (size_t i = 0; i < cells; i++) to[i] = PetscMax(0, to[i]) / sum;
   PetscFunctionReturn(0);
 }
 

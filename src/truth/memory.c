@@ -96,7 +96,8 @@ static double transport_bytes(const fare_system *system, const fare_truth_option
   double          passing, all, rates = 2 * dim + (general ? 6 * dim : gradient_doubles(system, &passing));
 
   rates *= cells_of(options, 1, 1);
-  all = transport_doubles(options, dim, 1) + 2 * cells_of(options, 1, 0); /* the estimate, a copy of points */
+  /* the estimate, a copy of points, the extrapolated density */
+  all = transport_doubles(options, dim, 1) + (options->extrapolate ? 6 : 2) * cells_of(options, 1, 0);
   if (options->estimate)
     all += 2 * transport_doubles(options, dim, 0.5) + transport_doubles(options, dim, 0.25);
   for (size_t i = 0; i < options->boundaries.count; i++) {
@@ -114,8 +115,9 @@ static double fitted_bytes(const fare_system *system, const fare_truth_options *
   /* matrix and factors; or multigrid, and vectors of GMRES */
   const double    solver  = dim == 1 ? 3.0 * (1 + 2 * dim) + 6 : (1.5 * dim + 2.5) * (1 + coarser) + 16;
   const PetscBool general = fare_rates_are_general(type);
-  const double    stepper = fare_system_is_gradient(system) ? 10 : 28, bound = options->estimate ? 10 : 1;
-  double          passing, rates = 2 * dim + (general ? 6 * dim : 0), each, cells = 1, layered = 1,
+  const double    stepper = fare_system_is_gradient(system) ? 10 : 28, bound = options->estimate ? 10 : 1,
+               better = options->extrapolate ? 4 : 0;
+  double passing, rates = 2 * dim + (general ? 6 * dim : 0), each, cells = 1, layered = 1,
                   companions = options->estimate ? 2 : 0, coarsest = options->estimate ? 1 : 0;
 
   if (general)
@@ -130,8 +132,8 @@ static double fitted_bytes(const fare_system *system, const fare_truth_options *
   }
   each = layered * rates + cells * (solver + stepper + NUMBERING);
   return 8 *
-    PetscMax(
-      layered * (rates + passing) + cells * NUMBERING, each * (1 + companions + coarsest) + bound * cells);
+    PetscMax(layered * (rates + passing) + cells * NUMBERING,
+      each * (1 + companions + coarsest) + (bound + better) * cells);
 }
 
 double fare_truth_bytes(const fare_system *system, const fare_truth_options *options)

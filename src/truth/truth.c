@@ -29,7 +29,6 @@
   step's own error is then too large by about as much as the density forgets within it.
 */
 #define LATEST_SHARE  0.1
-#define SAME_TURNS    1e-9
 #define QUARTER_LEAST 8 /* cells of the coarsest companion per axis */
 #define SAME_TIME     1e-9
 #define DOUBT         (FARE_TRUTH_NUMBERS - 3 - FARE_DIM_MAX) /* behind the evolution's own numbers */
@@ -37,129 +36,17 @@
 struct fare_truth {
   const fare_system *system;
   /* half_grid: NULL without estimate; quarter_grid: where cells are no multiple of 4, too */
-  fare_grid        *grid, *half_grid, *quarter_grid;
-  fare_evolution   *main, *half, *half_tighter, *quarter;
-  fare_estimate    *estimate;
-  Vec               error_field, half_difference;
-  double            layer[FARE_DIM_MAX][2]; /* of the start, at each end; see ends.c */
-  PetscBool         high_order;             /* its scheme */
-  fare_truth_status status;
+  fare_grid      *grid, *half_grid, *quarter_grid;
+  fare_evolution *main, *half, *half_tighter, *quarter;
+  fare_estimate  *estimate;
+  Vec             error_field, half_difference;
+  /* NULL where nothing is extrapolated; masses that are, and their error field */
+  fare_extrapolation *extrapolation;
+  Vec                 better, better_error;
+  double              layer[FARE_DIM_MAX][2]; /* of the start, at each end; see ends.c */
+  PetscBool           high_order;             /* its scheme */
+  fare_truth_status   status;
 };
-
-static const char *const end_names[] = {
-  "reflecting", "periodic", "absorbing", "absorbing_below", "absorbing_above", NULL};
-
-static const char *const scheme_names[] = {"auto", "fitted", "high_order", NULL};
-
-const fare_field fare_truth_fields[] = {
-  {"cells", FARE_INTEGERS, offsetof(fare_truth_options, cells), "", 4, FARE_CELLS_MAX, NULL, "",
-    "cells per axis, each even; or give accuracy"},
-  {"accuracy", FARE_REAL, offsetof(fare_truth_options, accuracy), "0", 0, 1, NULL, "",
-    "largest estimated L1 error of any snapshot: pilot runs choose cells and tolerance; 0: both as "
-    "given"},
-  {"lower", FARE_REALS, offsetof(fare_truth_options, lower), "", -1e9, 1e9, NULL, "length",
-    "lower corner of the box; the system's own unless given"},
-  {"upper", FARE_REALS, offsetof(fare_truth_options, upper), "", -1e9, 1e9, NULL, "length",
-    "upper corner of the box; the system's own unless given"},
-  {"boundaries", FARE_CHOICES, offsetof(fare_truth_options, boundaries), "", 0, 0, end_names, "",
-    "per axis; periodic where the system is, reflecting elsewhere, unless given"},
-  {"tolerance", FARE_REAL, offsetof(fare_truth_options, tolerance), "1e-8", 1e-14, 0.1, NULL, "",
-    "estimated L1 error that one time step may add"},
-  {"extrapolate", FARE_BOOLEAN, offsetof(fare_truth_options, extrapolate), "false", 0, 0, NULL, "",
-    "also record the density with its estimated error added: of higher order where it is smooth, but it may "
-    "be negative"},
-  {"estimate", FARE_BOOLEAN, offsetof(fare_truth_options, estimate), "true", 0, 0, NULL, "",
-    "also evolve coarser companions to estimate the error"},
-  {"fit_domain", FARE_BOOLEAN, offsetof(fare_truth_options, fit_domain), "false", 0, 0, NULL, "",
-    "find the box by pilot runs: the smallest that holds all but 1e-10 of the mass at all times"},
-  {"scheme", FARE_CHOICE, offsetof(fare_truth_options, scheme), "auto", 0, 0, scheme_names, "",
-    "fitted: positive rates, implicit, of second order where cells resolve drift against diffusion; "
-    "high_order: explicit flows of order 7; auto: high_order where an axis has no diffusion or drift outruns "
-    "it"},
-  FARE_FIELDS_END,
-};
-
-static PetscErrorCode check_count(const fare_node *node, const char *key, int dim, size_t count)
-{
-  PetscFunctionBegin;
-  if (count != (size_t)dim)
-    FARE_REFUSE(fare_node_find(node, key), "expected %d number%s for a %d-dimensional system, got %zu", dim,
-      dim > 1 ? "s" : "", dim, count);
-  PetscFunctionReturn(0);
-}
-
-/* A circle closes only where the system does: anywhere else drift would jump there. */
-static PetscErrorCode check_circle(
-  const fare_node *node, const fare_system *system, const fare_truth_options *options, int axis)
-{
-  const fare_box own = fare_system_box(system), box = fare_truth_box(system, options);
-  const double   period  = own.upper[axis] - own.lower[axis],
-               turns     = (box.upper[axis] - box.lower[axis]) / period;
-  const fare_node *list  = fare_node_find(node, own.periodic[axis] ? "upper" : "boundaries"),
-                  *place = list && fare_node_kind_of(list) == FARE_NODE_LIST
-    ? fare_node_item(list, (size_t)axis)
-    : list;
-  const char *name       = fare_system_axis_name(system, axis);
-
-  PetscFunctionBegin;
-  if (!box.periodic[axis]) PetscFunctionReturn(0);
-  if (!own.periodic[axis])
-    FARE_REFUSE(place, "system '%s' is not periodic along %s", fare_system_type_of(system)->name, name);
-  if (fabs(turns - PetscMax(1, nearbyint(turns))) > SAME_TURNS * turns) {
-    FARE_REFUSE(place,
-      "%s is periodic: its ends lie one period (%.12g) or several apart, not %.12g; without lower and upper "
-      "they are the system's own",
-      name, period, turns * period);
-  }
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode fare_truth_options_from_config(
-  const fare_node *node, const fare_system *system, fare_truth_options *options)
-{
-  const int dim   = fare_system_dimension(system);
-  double    total = 1;
-
-  PetscFunctionBegin;
-  PetscCall(fare_fields_read(fare_truth_fields, NULL, node, options));
-  if (!options->cells.count && !(options->accuracy > 0))
-    FARE_REFUSE(node, "missing key 'cells' (cells per axis), or 'accuracy' instead");
-  if (options->cells.count && options->accuracy > 0)
-    FARE_REFUSE(fare_node_find(node, "accuracy"), "give either cells or accuracy, which chooses them");
-  if (options->extrapolate && !options->estimate)
-    FARE_REFUSE(
-      fare_node_find(node, "extrapolate"), "extrapolation needs the estimate, which is switched off");
-  if (options->accuracy > 0 && !options->estimate)
-    FARE_REFUSE(fare_node_find(node, "accuracy"), "an accuracy needs the estimate, which is switched off");
-  if (options->cells.count) PetscCall(check_count(node, "cells", dim, options->cells.count));
-  if (options->lower.count) PetscCall(check_count(node, "lower", dim, options->lower.count));
-  if (options->upper.count) PetscCall(check_count(node, "upper", dim, options->upper.count));
-  if (options->boundaries.count) PetscCall(check_count(node, "boundaries", dim, options->boundaries.count));
-  if (options->fit_domain && (options->lower.count || options->upper.count))
-    FARE_REFUSE(
-      fare_node_find(node, "fit_domain"), "give either lower and upper or fit_domain, which finds them");
-  if (!options->lower.count != !options->upper.count) FARE_REFUSE(node, "lower and upper go together");
-  for (int axis = 0; axis < dim; axis++) {
-    if (options->cells.count) total *= (double)options->cells.values[axis];
-    if (options->cells.count && options->cells.values[axis] % 2)
-      FARE_REFUSE(fare_node_find(node, "cells"),
-        "expected an even number of cells, got %lld (the error estimate compares with half as many)",
-        (long long)options->cells.values[axis]);
-    if (options->lower.count && !(options->lower.values[axis] < options->upper.values[axis]))
-      FARE_REFUSE(fare_node_find(node, "upper"), "upper must lie above lower, got %g and %g",
-        options->upper.values[axis], options->lower.values[axis]);
-    PetscCall(check_circle(node, system, options, axis));
-  }
-  if (total > FARE_CELLS_MAX)
-    FARE_REFUSE(
-      fare_node_find(node, "cells"), "%g cells are more than the limit of %d", total, FARE_CELLS_MAX);
-  PetscFunctionReturn(0);
-}
-
-void fare_truth_options_free(fare_truth_options *options)
-{
-  fare_fields_free(fare_truth_fields, options);
-}
 
 /*
   Whether there can be a grid of a quarter as many cells, on as many ranks along each axis as the grid of
@@ -291,19 +178,17 @@ static double hidden_by_layers(const fare_truth *truth)
   What cells at the ends hide from the companions: at others now, and since the start at those that absorb,
   though no more than what is left.
 */
-static PetscErrorCode add_ends(fare_truth *truth)
+static PetscErrorCode hidden_by_ends(const fare_truth *truth, double *hidden)
 {
-  fare_truth_status *status = &truth->status;
-  double             now[FARE_DIM_MAX][2], singular;
-  PetscScalar        left;
+  double      now[FARE_DIM_MAX][2], singular;
+  PetscScalar left;
 
   PetscFunctionBegin;
-  PetscCall(
-    fare_ends_look(truth->grid, truth->main->system, status->time, truth->main->masses, now, &singular));
+  PetscCall(fare_ends_look(
+    truth->grid, truth->main->system, truth->status.time, truth->main->masses, now, &singular));
   PetscCall(VecSum(truth->main->masses, &left));
   if (!truth->main->steps) singular = 0;
-  status->error_space =
-    PetscMax(status->error_space, PetscMax(PetscMin(hidden_by_layers(truth), left), singular));
+  *hidden = PetscMax(PetscMin(hidden_by_layers(truth), left), singular);
   PetscFunctionReturn(0);
 }
 
@@ -325,11 +210,35 @@ static double dropped_share(const fare_truth *truth)
   return 2 * truth->main->dropped;
 }
 
+/* Takes the extrapolated masses where they are known better. They have part of the half grid's error in time.
+ */
+static PetscErrorCode extrapolate(fare_truth *truth, double ratio, double hidden)
+{
+  fare_truth_status *status = &truth->status;
+  PetscBool          smooth = PETSC_FALSE;
+  double             error;
+
+  PetscFunctionBegin;
+  status->extrapolated       = PETSC_FALSE;
+  status->error_extrapolated = status->error;
+  if (truth->extrapolation)
+    PetscCall(fare_estimate_is_smooth(truth->estimate, truth->quarter->masses, ratio, status, &smooth));
+  if (!smooth) PetscFunctionReturn(0);
+  PetscCall(fare_extrapolate(truth->extrapolation, truth->main->masses, truth->half->masses,
+    truth->quarter->masses, ratio, status->observed, truth->better, truth->better_error, &error));
+  error = PetscMax(error + fare_estimate_rest_error(truth->estimate), hidden) +
+    ratio / (ratio - 1) * status->error_time;
+  if (error >= status->error) PetscFunctionReturn(0);
+  status->extrapolated       = PETSC_TRUE;
+  status->error_extrapolated = error;
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode estimate_error(fare_truth *truth)
 {
   fare_truth_status *status = &truth->status;
   PetscReal          norm;
-  double             ratio;
+  double             ratio, hidden = 0;
 
   PetscFunctionBegin;
   if (truth->high_order)
@@ -342,9 +251,11 @@ static PetscErrorCode estimate_error(fare_truth *truth)
     PetscMax(time_share(truth) * norm, LATEST_SHARE * truth->main->last_error) + dropped_share(truth);
   PetscCall(fare_estimate_space(truth->estimate, truth->main->masses, truth->half->masses,
     truth->quarter ? truth->quarter->masses : NULL, ratio, truth->error_field, status));
-  PetscCall(add_ends(truth));
-  status->error   = status->error_space + status->error_time;
-  status->nominal = ratio;
+  PetscCall(hidden_by_ends(truth, &hidden));
+  status->error_space = PetscMax(status->error_space, hidden);
+  status->error       = status->error_space + status->error_time;
+  status->nominal     = ratio;
+  PetscCall(extrapolate(truth, ratio, hidden));
   if (truth->high_order) ratio = truth->main->absorbs ? LOW_RATIO : NUMBERS_RATIO;
   status->ratio = status->observed > 0 ? PetscMin(ratio, PetscMax(status->observed, FARE_RATIO_MIN))
                                        : PetscMin(ratio, FARE_RATIO_UNSEEN);
@@ -436,6 +347,11 @@ PetscErrorCode fare_truth_create(MPI_Comm comm, const fare_system *system, const
       t->grid, t->half_grid, t->quarter_grid, system, initial, t->high_order, &t->estimate));
     PetscCall(fare_ends_look(t->grid, system, start, masses, t->layer, &singular));
   }
+  if (options->extrapolate && t->quarter_grid && !t->high_order) {
+    PetscCall(fare_extrapolation_create(t->half_grid, t->quarter_grid, &t->extrapolation));
+    PetscCall(VecDuplicate(masses, &t->better));
+    PetscCall(VecDuplicate(masses, &t->better_error));
+  }
   PetscCall(update_status(t));
   PetscFunctionReturn(0);
 }
@@ -443,6 +359,11 @@ PetscErrorCode fare_truth_create(MPI_Comm comm, const fare_system *system, const
 static fare_evolution *part_of(const fare_truth *truth, int part)
 {
   return part == 0 ? truth->main : part == 1 ? truth->half : part == 2 ? truth->half_tighter : truth->quarter;
+}
+
+fare_scheme fare_truth_runs_with(const fare_truth *truth)
+{
+  return truth->high_order ? FARE_SCHEME_HIGH_ORDER : FARE_SCHEME_FITTED;
 }
 
 int fare_truth_parts(const fare_truth *truth)
@@ -504,6 +425,9 @@ PetscErrorCode fare_truth_destroy(fare_truth **truth)
   PetscCall(fare_estimate_destroy(&t->estimate));
   PetscCall(VecDestroy(&t->error_field));
   PetscCall(VecDestroy(&t->half_difference));
+  PetscCall(fare_extrapolation_destroy(&t->extrapolation));
+  PetscCall(VecDestroy(&t->better));
+  PetscCall(VecDestroy(&t->better_error));
   PetscCall(fare_grid_destroy(&t->grid));
   PetscCall(fare_grid_destroy(&t->half_grid));
   PetscCall(fare_grid_destroy(&t->quarter_grid));
@@ -582,6 +506,21 @@ Vec fare_truth_masses(const fare_truth *truth)
 Vec fare_truth_error_field(const fare_truth *truth)
 {
   return truth->error_field;
+}
+
+PetscBool fare_truth_extrapolates(const fare_truth *truth)
+{
+  return truth->extrapolation ? PETSC_TRUE : PETSC_FALSE;
+}
+
+Vec fare_truth_compared(const fare_truth *truth)
+{
+  return truth->status.extrapolated ? truth->better : truth->main->masses;
+}
+
+Vec fare_truth_compared_error(const fare_truth *truth)
+{
+  return truth->status.extrapolated ? truth->better_error : truth->error_field;
 }
 
 const fare_truth_status *fare_truth_get_status(const fare_truth *truth)

@@ -9,6 +9,8 @@
 #include <petscts.h>
 
 #define FARE_CELLS_MAX (1 << 28) /* of a grid */
+/* What is at both ends of an axis; see options.c. Not collective. */
+fare_boundary fare_truth_end(const fare_system *system, const fare_truth_options *options, int axis);
 /* by which an error in space is taken to fall, at least, when cells are halved */
 #define FARE_RATIO_MIN 1.25
 /*
@@ -16,9 +18,6 @@
   leave. (Numbers do better: UNSEEN of analysis.c.)
 */
 #define FARE_RATIO_UNSEEN 1.5
-
-/* The boundary along an axis: as the options say, or as the system is. */
-fare_boundary fare_truth_end(const fare_system *system, const fare_truth_options *options, int axis);
 
 /*
   The error in space from the masses of a grid and of one and two coarser ones; see estimate.c. quarter_grid
@@ -33,6 +32,25 @@ PetscErrorCode fare_estimate_create(const fare_grid *grid, const fare_grid *half
 PetscErrorCode fare_estimate_space(fare_estimate *estimate, Vec masses, Vec half, Vec quarter, double nominal,
   Vec error_field, fare_truth_status *status);
 PetscErrorCode fare_estimate_destroy(fare_estimate **estimate);
+/*
+  Of the masses that fare_estimate_space() was last given: the part of error_space that no grid shows; and
+  whether three grids show a smooth error that falls as the scheme lets it, so that what they have in common
+  may be extrapolated. Collective.
+*/
+double         fare_estimate_rest_error(const fare_estimate *estimate);
+PetscErrorCode fare_estimate_is_smooth(
+  fare_estimate *estimate, Vec quarter, double nominal, const fare_truth_status *status, PetscBool *smooth);
+/*
+  Masses of the next order in space from those of three grids, none of them negative, with an error of their
+  own, field and L1 norm; see extrapolate.c. `observed` is the ratio that the grids show. Collective.
+*/
+typedef struct fare_extrapolation fare_extrapolation;
+
+PetscErrorCode fare_extrapolation_create(
+  const fare_grid *half, const fare_grid *quarter, fare_extrapolation **extrapolation);
+PetscErrorCode fare_extrapolate(fare_extrapolation *extrapolation, Vec masses, Vec half, Vec quarter,
+  double nominal, double observed, Vec better, Vec error_field, double *error);
+PetscErrorCode fare_extrapolation_destroy(fare_extrapolation **extrapolation);
 /*
   What the cells at the ends hide from all grids; see ends.c. layer: of a start with these masses, the mass
   that each absorbing end should absorb and does not. singular: of the present masses, the L1 error at ends

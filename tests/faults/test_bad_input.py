@@ -218,9 +218,9 @@ EDITS = [
     ),
     (
         "name: prinz,",
-        "name: prinz, dimension: @4,",
+        "name: prinz, dimension: @400,",
         "system.dimension",
-        "expected an integer from 0 to 3, got 4",
+        "expected an integer from 0 to 128, got 400",
     ),
     ("[64]", "[64], scheme: @upwind", "truth.scheme", "expected one of auto, fitted, high_order"),
     ("[64]", "@[65]", "truth.cells", "expected an even number of cells, got 65"),

@@ -727,7 +727,7 @@ def make_directories(where):
 
     def forget(path):
         with h5py.File(path / "snapshots" / "snapshot_000001.h5", "r+") as file:
-            del file["data/1/meshes/density_error"]
+            del file["data/1/meshes/density_extrapolated_error"]
 
     damaged(where, "forgetful", forget)
 
@@ -742,7 +742,7 @@ COMMANDS = [
     (["score", "unseen", "sound.h5"], "unseen/snapshots/snapshot_000000.h5: No such file or directory", True),
     (["score", "gap", "sound.h5"], "gap/snapshots/snapshot_000002.h5: No such file or directory", True),
     (["score", "shuffled", "sound.h5"], "shuffled/snapshots/snapshot_000002.h5", False),
-    (["score", "forgetful", "sound.h5"], "has no dataset /data/1/meshes/density_error", True),
+    (["score", "forgetful", "sound.h5"], "has no dataset /data/1/meshes/density_extrapolated_error", True),
     (["score", "cut", "sound.h5"], "cut/study.h5: not a whole HDF5 file", False),
     (["score", "other", "sound.h5"], "other/study.h5: / has no attribute 'format'", False),
     (["score"], "which study's truth, and which samples? (usage: fare score TRUTH_DIR SAMPLES.h5", False),

@@ -162,7 +162,7 @@ def check_versions(where):
         return begun.replace(line, "")
 
     for plan, said in [
-        (without("  extrapolate: false\n"), "whose plans have no truth.extrapolate"),
+        (without("  extrapolate: true\n"), "whose plans have no truth.extrapolate"),
         (without("    steps: 400\n"), "whose plans have no ensembles.learned.steps"),
         (
             begun.replace("  tolerance:", "  novelty: 3\n  tolerance:"),

@@ -5,6 +5,7 @@
 
     study PATH
     at TIME ERROR SPACE TIME_PART BOUND SURVIVAL BOUNDARY WARNED SECONDS MASS MASS ...    one line a snapshot
+    compared ERROR MASS MASS ...                                    and one where they are extrapolated
     failed CODE MESSAGE                                                                   where it was refused
   or the solver gave up done
 
@@ -19,20 +20,27 @@
 
 #define PATH_SIZE 4096
 
+static void print_masses(Vec masses)
+{
+  const PetscScalar *mass;
+  PetscInt           n;
+
+  if (VecGetLocalSize(masses, &n) || VecGetArrayRead(masses, &mass)) return;
+  for (PetscInt i = 0; i < n; i++) printf(" %.17g", mass[i]);
+  VecRestoreArrayRead(masses, &mass);
+  putchar('\n');
+}
+
 static void print_snapshot(const fare_truth *truth)
 {
-  const fare_truth_status *s    = fare_truth_get_status(truth);
-  const fare_grid         *grid = fare_truth_grid(truth);
-  const PetscInt           n    = grid->count[0] * grid->count[1] * grid->count[2];
-  const PetscScalar       *mass;
+  const fare_truth_status *s = fare_truth_get_status(truth);
 
   printf("at %.17g %.17g %.17g %.17g %.17g %.17g %.17g %d %.3g", s->time, s->error, s->error_space,
     s->error_time, s->time_bound, s->survival, s->boundary_mass, s->doubt, s->seconds);
-  if (!VecGetArrayRead(fare_truth_masses(truth), &mass)) {
-    for (PetscInt i = 0; i < n; i++) printf(" %.17g", mass[i]);
-    VecRestoreArrayRead(fare_truth_masses(truth), &mass);
-  }
-  putchar('\n');
+  print_masses(fare_truth_masses(truth));
+  if (!s->extrapolated) return;
+  printf("compared %.17g", s->error_extrapolated);
+  print_masses(fare_truth_compared(truth));
 }
 
 /* As fare_run does it: the initial density lies on the truth's box. */

@@ -94,6 +94,42 @@ def ends(time, count, seed):
     return [0.1] * count if time == 0 else 1 / 0
 """
 
+DRIVEN = """\
+study: driven
+seed: 2
+system: {name: double_well, parameters: {kT: 0.5}}
+drive: [{parameter: tilt, waveform: sine, amplitude: 2.0, period: 0.7}]
+snapshots: {start: 0.0, end: 0.4, count: 5}
+truth: {cells: [64]}
+measures: [kl]
+ensembles:
+  - {name: told, sampler: {python: "told:draw", train: "told:learn", density: "told:density"}, particles: 50,
+     train: {times: every_second, particles: 100}}
+  - {name: own, sampler: {python: "told:own", train: "told:learn"}, particles: 50, train: {particles: 100}}
+"""
+TOLD = """\
+import json, numpy as np
+def note(what, time, parameters):
+    with open("told.txt", "a") as file:
+        file.write(json.dumps([what, time, parameters]) + "\\n")
+
+def learn(data, seed):
+    return "model"
+
+def draw(time, count, seed, model, *, parameters):
+    note("draw", time, parameters)
+    parameters.clear()  # its own
+    return np.zeros(count)
+
+def density(time, points, model, *, parameters):
+    note("density", time, parameters)
+    return -points[:, 0] ** 2
+
+def own(time, count, seed, parameters):
+    assert parameters == "model"  # an argument of this name that is not keyword-only is the function's own
+    return np.zeros(count)
+"""
+
 # (name, body of f(time, count, seed), what the reason of the ensemble's end says)
 FAULTS = [
     ("raises", 'raise KeyError("no key")', r"broken.py:\d+: KeyError: 'no key'$"),
@@ -219,6 +255,24 @@ def check_turns(where: pathlib.Path) -> None:
     expect(walked.max() > upper + 1, "the simulation leaves it", walked.max())
 
 
+def check_drive(where: pathlib.Path) -> None:
+    """Functions are told the protocol at all times, held-out ones included: a sine, computed here anew."""
+    here = where / "driven"
+    here.mkdir()
+    (here / "told.py").write_text(TOLD)
+    (here / "study.yaml").write_text(DRIVEN)
+    done = fare(where, "run", "driven/study.yaml", "--no-report", "--set", f"output.directory={here}/out")
+    expect(done.returncode == 0 and "continues without" not in done.stderr, "runs", done.stderr[-500:])
+    noted = [json.loads(line) for line in (where / "told.txt").read_text().splitlines()]
+    for what in ("draw", "density"):
+        times = sorted({round(time, 9) for kind, time, _ in noted if kind == what})
+        expect(times == [0, 0.1, 0.2, 0.3, 0.4], f"{what} at all times", times)
+    for what, time, parameters in noted:
+        tilt = 2 * math.sin(2 * math.pi * time / 0.7)
+        expect(abs(parameters["tilt"] - tilt) < 1e-12, f"{what}: the tilt at {time}", parameters)
+        expect(parameters["kT"] == 0.5, f"{what}: what is not driven", parameters)
+
+
 def check_ranks_and_restart(where: pathlib.Path) -> None:
     trained = len((where / "trainings.txt").read_text().split())
     done = fare(where, "run", "study/study.yaml", "--no-report", "--set", "output.directory=three", ranks=3)
@@ -303,6 +357,7 @@ def main() -> int:
         check_density(where)
         check_mass(where)
         check_turns(where)
+        check_drive(where)
         check_ranks_and_restart(where)
         check_faults(where)
         check_refusals(where)

@@ -132,7 +132,7 @@ def check_numbers(directory):
             with h5py.File(path) as file:
                 step = file[f"data/{k}"]
                 t = step.attrs["time"]
-                mesh = step["meshes/density"]
+                mesh = step["meshes/density_extrapolated"]
                 spacing, lower = mesh.attrs["gridSpacing"][0], mesh.attrs["gridGlobalOffset"][0]
                 p = mesh[()] * spacing
                 x = {name: step[f"particles/{name}/position/x"][()] for name in PARTICLES}

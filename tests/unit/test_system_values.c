@@ -68,6 +68,8 @@ static const struct {
   {"swing_equation", "power=0.8 coupling=1.5 inertia=2 damping=0.4 diffusion=0.3", 2, {-1.3, 1.6}, NAN,
     {1.6, 0.8026686390628947}, {0, 0.3}},
   {"lorenz63_noise", "", 3, {-3.2, 5.1, 21.7}, NAN, {83, -25.26, -74.18666666666667}, {1, 1, 1}},
+  {"many_well", "", 2, {0.3, -1.2}, 0.0381, {3.992, 1.2}, {1, 1}},
+  {"many_well", "kT=0.7 mobility=1.5 tilt=-2", 1, {-1.9}, -12.4279, {3.954}, {1.05}},
   {"lorenz63_noise", "sigma=8 rho=24 beta=2 diffusion=3", 3, {7.3, -2.4, 33.1}, NAN, {-77.6, -64.03, -83.72},
     {3, 3, 3}},
 };

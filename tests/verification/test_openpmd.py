@@ -18,6 +18,9 @@ from launch import FARE
 AXES = ("x", "y", "z")
 LOWER, UPPER, COUNT = -6.0, 6.5, 700
 CELLS = {1: [64], 2: [20, 24], 3: [20, 10, 12]}
+PLAIN = {"density", "density_error"}
+# where there are cells enough for three grids
+MESHES = {1: PLAIN | {"density_extrapolated", "density_extrapolated_error"}, 2: PLAIN, 3: PLAIN}
 
 
 def study(dim, where):
@@ -102,7 +105,7 @@ def values(node):
     )
 
 
-def check_root(rules):
+def check_root(rules, dim):
     root = rules.file["/"]
     rules.attribute(root, "openPMD", is_text, "1.1.0")
     rules.attribute(root, "openPMDextension", lambda v: isinstance(v, np.uint32) and v == 0)
@@ -126,7 +129,7 @@ def check_root(rules):
     rules.holds("names under /data are integers", list(rules.file["data"]) == ["1"])
     rules.holds(
         "what is beside /data is FARE's own, its axes, and second names of meshes",
-        {"data", "fare"} == set(root) - {"x", "y", "z", "density", "density_error"},
+        {"data", "fare"} == set(root) - {"x", "y", "z", *MESHES[dim]},
     )
     mesh = rules.file["data/1/meshes/density"]
     rules.holds("the second name is of the same mesh", root["density"] == mesh)
@@ -242,10 +245,10 @@ def check_patches(rules, species, components):
 def check(path, dim):
     with h5py.File(path, "r") as file:
         rules = Rules(file)
-        check_root(rules)
+        check_root(rules, dim)
         step = file["data/1"]
         check_iteration(rules, step)
-        rules.holds("meshes", set(step["meshes"]) == {"density", "density_error"})
+        rules.holds("meshes", set(step["meshes"]) == MESHES[dim])
         for mesh in step["meshes"].values():
             check_mesh(rules, mesh, dim)
         check_density(rules, step["meshes/density"], dim)

@@ -141,7 +141,8 @@ def same(a, b, what, relative=0.0):
 def density(directory, k):
     """Masses of the cells, slowest axis first, and the edges along x, y, z."""
     with h5py.File(directory / "snapshots" / f"snapshot_{k:06d}.h5") as file:
-        mesh = file[f"data/{k}/meshes/density"]
+        meshes = file[f"data/{k}/meshes"]
+        mesh = meshes["density_extrapolated" if "density_extrapolated" in meshes else "density"]
         masses, lower, spacing = mesh[()], mesh.attrs["gridGlobalOffset"], mesh.attrs["gridSpacing"]
     return masses / masses.sum(), [
         lower[i] + spacing[i] * np.arange(masses.shape[i] + 1) for i in reversed(range(masses.ndim))

@@ -163,7 +163,8 @@ def check_energy(where):
         if row["measure"] == "energy_distance" and abs(row["time"] - 0.1) < 1e-9
     )
     with h5py.File(where / "line" / "snapshots" / "snapshot_000001.h5") as file:
-        mass = file["data/1/meshes/density"][()]
+        meshes = file["data/1/meshes"]
+        mass = meshes["density_extrapolated" if "density_extrapolated" in meshes else "density"][()]
     edges = np.linspace(-4, 4, len(mass) + 1)
     at = np.concatenate([[-4], (edges[1:] + edges[:-1]) / 2, [4]])
     apart = abs(at[:, None] - at) + np.diag([0, *np.diff(edges) / 3, 0])  # two points of one bin

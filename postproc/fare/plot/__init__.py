@@ -40,6 +40,7 @@ __all__ = [
     "snapshot",
     "snapshot_map",
     "style",
+    "sweep",
     "sweep_figure",
     "thermodynamics",
     "training",
@@ -229,6 +230,70 @@ def figure(study: AnyStudy, name: str) -> Figure | None:
     """
     tables = _tables(study)
     return _drawn(figures.figures(tables), name, tables)
+
+
+def sweep(
+    studies: Sweep | results.Sweep,
+    measure: str = "",
+    *,
+    over: str = "",
+    at: Mapping[str, Any] | None = None,
+    ax: Axes | None = None,
+    legend: bool = True,
+) -> Axes:
+    """A measure, averaged over times, over a swept key: a curve for each ensemble, with its noise floor. Without a
+    name the first that the plan lists. Of a sweep over two or more keys, `over` is the one along the axis, and `at`
+    has a value for each other: {"system.parameters.kT": 0.5}.
+    """
+    from fare import collect
+    from fare.plot import sweeps
+
+    tables = studies if isinstance(studies, results.Sweep) else studies.results
+    axis = _swept_axis(tables, over)
+    points = _points_at(tables, [other for other in tables.axes if other is not axis], at or {})
+    rows = [row for row in collect.measured_rows(tables, together=True) if row["point"] in points]
+    name = measure or headline(next(iter(tables.points.values())))
+    if not any(row["measure"] == name for row in rows):
+        raise FareError(f"{tables.directory}: nothing was measured by '{name}'")
+    shades = sweeps.shades_of(rows)
+    keys = sweeps.panel_keys([row for row in rows if row["measure"] == name], shades)
+    ax = _axes(ax, height=2.2 + ROW * -(-len(keys) // 3) * legend)
+    sweeps.measure_panel(ax, tables, axis, rows, name, shades)
+    ax.set(xlabel=axis.name, ylabel=name.replace("_", " "))
+    if legend:
+        legend_above(ax, 3, keys)
+    return ax
+
+
+def _swept_axis(tables: results.Sweep, over: str) -> results.Axis:
+    found = [axis for axis in tables.axes if not over or over in (axis.name, *axis.keys)]
+    if len(found) != 1:
+        names = ", ".join(key for axis in tables.axes for key in axis.keys)
+        raise FareError(
+            f"{tables.directory}: expected `over` as one of the swept keys: {names}; got '{over}'"
+        )
+    return found[0]
+
+
+def _points_at(tables: results.Sweep, others: list[results.Axis], at: Mapping[str, Any]) -> set[int]:
+    """The points where each of the other keys has its value."""
+    chosen = set(tables.points)
+    for axis in others:
+        given = [key for key in axis.keys if key in at]
+        if not given:
+            raise FareError(f"{tables.directory}: `at` has no value of {axis.keys[0]}, which is swept, too")
+        chosen = {point for point in chosen if _equal(tables.points[point].swept[given[0]], at[given[0]])}
+        if not chosen:
+            raise FareError(f"{tables.directory}: no point has {given[0]} = {at[given[0]]}")
+    return chosen
+
+
+def _equal(told: Any, wanted: Any) -> bool:
+    """As numbers, where they are."""
+    try:
+        return float(told) == float(wanted)
+    except (TypeError, ValueError):
+        return str(told) == str(wanted)
 
 
 def sweep_figure(sweep: Sweep | results.Sweep, name: str) -> Figure | None:

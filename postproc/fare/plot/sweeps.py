@@ -114,7 +114,7 @@ def measures(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
     names = list(dict.fromkeys(str(row["measure"]) for row in rows))
     if len(sweep.axes) != 1 or not names:
         return None
-    axis, shades = sweep.axes[0], _shades(rows)
+    axis, shades = sweep.axes[0], shades_of(rows)
     columns = min(2, len(names))
     fig = Figure(figsize=(PAGE if columns > 1 else COLUMN, 2.0 * -(-len(names) // columns) + 0.45))
     axes = fig.subplots(-(-len(names) // columns), columns, squeeze=False)
@@ -125,32 +125,44 @@ def measures(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
         for name, one in comparison.measures.items()
     }
     for ax, name in zip(axes.flat, names):
-        failed = _scaled(ax, [row for lines in _samples(rows, name).values() for row in lines])
-        for ensemble, lines in _samples(rows, name).items():
-            places, labels = _places(sweep, axis, _own_key(axis, ensemble))
-            at = [(places[row["point"]], row) for row in lines]
-            _line(ax, at, shades[ensemble])
-            if ensemble in failed:
-                x = [x for x, row in at if row["failure"]]
-                ax.plot(
-                    x,
-                    [1 - _apart(failed) * failed.index(ensemble)] * len(x),
-                    ls="",
-                    marker="x",
-                    ms=5,
-                    mew=1.4,
-                    color=shades[ensemble],
-                    transform=ax.get_xaxis_transform(),
-                    clip_on=False,
-                )
-        _scale(ax, "x", list(places.values()), labels)
+        measure_panel(ax, sweep, axis, rows, name, shades)
         ax.set_ylabel(quantity(name, measured[name]))
     close_grid(axes, len(names), axis.name)
-    legend(fig, _keys(shades)[: None if any(row["failure"] for row in rows) else -1], 6)
+    legend(fig, panel_keys(rows, shades), 6)
     return fig
 
 
-def _shades(rows: list[Row]) -> dict[str, str]:
+def measure_panel(
+    ax: Axes, sweep: Sweep, axis: Axis, rows: list[Row], name: str, shades: dict[str, str]
+) -> None:
+    """A measure of each ensemble in some rows over an axis of the sweep."""
+    failed = _scaled(ax, [row for lines in _samples(rows, name).values() for row in lines])
+    for ensemble, lines in _samples(rows, name).items():
+        places, labels = _places(sweep, axis, _own_key(axis, ensemble))
+        at = [(places[row["point"]], row) for row in lines]
+        _line(ax, at, shades[ensemble])
+        if ensemble in failed:
+            x = [x for x, row in at if row["failure"]]
+            ax.plot(
+                x,
+                [1 - _apart(failed) * failed.index(ensemble)] * len(x),
+                ls="",
+                marker="x",
+                ms=5,
+                mew=1.4,
+                color=shades[ensemble],
+                transform=ax.get_xaxis_transform(),
+                clip_on=False,
+            )
+        _scale(ax, "x", list(places.values()), labels)
+
+
+def panel_keys(rows: list[Row], shades: dict[str, str]) -> list[Line2D]:
+    """The legend of measure_panel."""
+    return _keys(shades)[: None if any(row["failure"] for row in rows) else -1]
+
+
+def shades_of(rows: list[Row]) -> dict[str, str]:
     return {
         name: PALETTE[i % len(PALETTE)]
         for i, name in enumerate(dict.fromkeys(str(row["ensemble"]) for row in rows))
@@ -244,7 +256,7 @@ def costs(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
     first = headline(next(iter(sweep.points.values())))
     if len(sweep.axes) != 1 or not first:
         return None
-    axis, shades = sweep.axes[0], _shades(rows)
+    axis, shades = sweep.axes[0], shades_of(rows)
     spent: dict[str, Callable[[Row], Any]] = {
         "training and sampling (s)": lambda row: max(row["train_seconds"] + row["sample_seconds"], 1e-4),
         "force evaluations": lambda row: row["force_evaluations"],
@@ -404,7 +416,7 @@ def tracking(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
     }
     across = {state["point"]: float(state[key]) for state in states}
     fig = Figure(figsize=(PAGE if len(lines) > 1 else COLUMN, 0.4 * len(families) + 0.9))
-    shades = _shades(rows)
+    shades = shades_of(rows)
     for ax, (ensemble, line) in zip(np.atleast_1d(fig.subplots(1, len(lines), sharey=True)), lines.items()):
         right = [s["point"] for s in states if is_right(s)]
         ax.plot(

@@ -65,6 +65,20 @@ static double polynomial(int count, const double at[], const double value[])
   return sum;
 }
 
+/* Whether a field leaps at the boundary next to x on one side: no diffusion crosses it, and drift leaves it.
+ */
+static PetscBool leaps(const fare_held *held, const double x[], int axis, int side)
+{
+  double        f[FARE_DIM_MAX], D[FARE_DIM_MAX];
+  const double *at[]   = {&x[0], &x[1], &x[2]};
+  double *const to_f[] = {&f[0], &f[1], &f[2]}, *const to_D[] = {&D[0], &D[1], &D[2]};
+
+  if (!held || !held->system) return PETSC_FALSE;
+  fare_system_drift(held->system, held->time, 1, at, to_f);
+  fare_system_diffusion(held->system, held->time, 1, at, to_D);
+  return !(D[axis] > 0) && (side ? f[axis] : -f[axis]) <= 0 ? PETSC_TRUE : PETSC_FALSE;
+}
+
 static void remove_node(line *l, int i)
 {
   if (i < l->below) l->below--;
@@ -88,6 +102,7 @@ static double limited(const line *l, double v)
     low  = PetscMin(low, l->value[i]);
     high = PetscMax(high, l->value[i]);
   }
+  if (l->below == 0 || l->below == l->count) return least >= 0 ? PetscMax(0, v) : v; /* beyond a leap */
   slack = up == l->count - 1 || down == l->count - 1 ? 0 : 0.25 * (most - least);
   v     = PetscMin(high + slack, PetscMax(low - slack, v));
   return least >= 0 ? PetscMax(0, v) : v;
@@ -130,6 +145,7 @@ static int look(const place *p, int axis, int side, double x[], PetscInt corner,
     int            set;
 
     if ((index < 0 || index >= grid->cells[axis]) && fare_boundary_absorbs(grid->boundary[axis], side)) {
+      if (leaps(p->held, x, axis, side)) break;
       at[count]      = fabs((side ? grid->upper[axis] : grid->lower[axis]) - here) / h;
       value[count++] = 0;
       break;
@@ -137,7 +153,8 @@ static int look(const place *p, int axis, int side, double x[], PetscInt corner,
     x[axis] = fare_grid_centre(grid, axis, fold(grid, axis, index));
     set     = held_at(p->held, x);
     if (set >= 0) {
-      x[axis]   = here;
+      x[axis] = here;
+      if (leaps(p->held, x, axis, side)) break;
       at[count] = PetscMin(fabs(centre - here),
                     fare_region_reach(p->held->region[set], x, axis, side,
                       grid->boundary[axis] == FARE_BOUNDARY_PERIODIC ? width : 0)) /

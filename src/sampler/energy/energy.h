@@ -15,10 +15,10 @@
 typedef struct fare_energy fare_energy;
 struct fare_energy {
   int       dim;
-  double    shift[FARE_DIM_MAX], scale[FARE_DIM_MAX];
-  PetscBool periodic[FARE_DIM_MAX];
+  double    shift[FARE_AXES_MAX], scale[FARE_AXES_MAX];
+  PetscBool periodic[FARE_AXES_MAX];
   /* of the box that a periodic axis comes back to, in z */
-  double     lower[FARE_DIM_MAX], length[FARE_DIM_MAX];
+  double     lower[FARE_AXES_MAX], length[FARE_AXES_MAX];
   fare_walls walls; /* in z; chains stay between them. dim 0: none */
   void      *context;
   PetscErrorCode (*move)(fare_energy *energy, double t);
@@ -66,10 +66,10 @@ PetscErrorCode fare_equilibrium_density(fare_sampler *sampler, double t, const f
 
 /* One block of particles and what is known there. */
 typedef struct {
-  double *z[FARE_DIM_MAX], *f[FARE_DIM_MAX], *U;
+  double *z[FARE_AXES_MAX], *f[FARE_AXES_MAX], *U;
 } fare_chains;
-/* The block's number b of arrays that hold many. */
-fare_chains fare_chains_at(int64_t b, double *const z[], double *const f[], double *U);
+/* The block's number b of arrays that hold many; rows beyond dim are not set. */
+fare_chains fare_chains_at(int dim, int64_t b, double *const z[], double *const f[], double *U);
 void        fare_chains_evaluate(fare_energy *energy, const fare_chains *c);
 /* Brings periodic axes back into their box. */
 void fare_chains_wrap(const fare_energy *energy, const fare_chains *c);

@@ -29,7 +29,7 @@ PetscErrorCode fare_annealing_begin(fare_annealing *a, fare_ensemble *e)
 /* All particles here: energy and force where they are, and what a protocol step has cost them. */
 typedef struct {
   fare_ensemble *e;
-  double        *U, *f[FARE_DIM_MAX], *cost;
+  double        *U, *f[FARE_AXES_MAX], *cost;
 } walk;
 
 static PetscErrorCode walk_begin(fare_ensemble *e, walk *w)
@@ -54,7 +54,7 @@ static PetscErrorCode walk_end(walk *w)
 static void evaluate_all(fare_energy *energy, const walk *w)
 {
   for (int64_t b = 0; b < w->e->blocks; b++) {
-    const fare_chains c = fare_chains_at(b, w->e->x, w->f, w->U);
+    const fare_chains c = fare_chains_at(w->e->dim, b, w->e->x, w->f, w->U);
 
     fare_chains_evaluate(energy, &c);
   }
@@ -95,7 +95,7 @@ static void relax_all(fare_annealing *a, fare_energy *energy, fare_stream stream
 {
   for (int64_t b = 0; b < w->e->blocks; b++) {
     const uint64_t    block = (uint64_t)(w->e->first_block + b);
-    const fare_chains c     = fare_chains_at(b, w->e->x, w->f, w->U);
+    const fare_chains c     = fare_chains_at(w->e->dim, b, w->e->x, w->f, w->U);
 
     if (a->relaxation == FARE_RELAX_MALA)
       relax_adjusted(a, energy, stream, block, &c, w->cost + b * FARE_BLOCK);
@@ -185,7 +185,7 @@ PetscErrorCode fare_annealing_tune(fare_annealing *a, const fare_sampler *sample
     int64_t accepted = 0;
 
     for (int64_t b = 0; b < ensemble->blocks; b++) {
-      const fare_chains c     = fare_chains_at(b, ensemble->x, w.f, w.U);
+      const fare_chains c     = fare_chains_at(ensemble->dim, b, ensemble->x, w.f, w.U);
       const fare_block  block = fare_ensemble_block(ensemble, b);
 
       accepted += fare_chains_local(energy, 1, a->step, stream, block.number, a->moves, 0, block.counted, &c);

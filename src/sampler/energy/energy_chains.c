@@ -12,13 +12,14 @@
 #define HALF          (FARE_BLOCK / 2)
 #define BEST_ACCEPTED 0.574 /* Roberts and Rosenthal 1998 */
 
-fare_chains fare_chains_at(int64_t b, double *const z[], double *const f[], double *U)
+fare_chains fare_chains_at(int dim, int64_t b, double *const z[], double *const f[], double *U)
 {
-  fare_chains c = {.U = U + b * FARE_BLOCK};
+  fare_chains c;
 
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
-    c.z[axis] = z[axis] ? z[axis] + b * FARE_BLOCK : NULL;
-    c.f[axis] = f[axis] ? f[axis] + b * FARE_BLOCK : NULL;
+  c.U = U + b * FARE_BLOCK;
+  for (int axis = 0; axis < dim; axis++) {
+    c.z[axis] = z[axis] + b * FARE_BLOCK;
+    c.f[axis] = f[axis] + b * FARE_BLOCK;
   }
   return c;
 }
@@ -40,12 +41,13 @@ void fare_chains_wrap(const fare_energy *energy, const fare_chains *c)
 int fare_chains_local(fare_energy *energy, double temperature, double h, fare_stream stream, uint64_t block,
   uint64_t step, uint32_t first, int counted, const fare_chains *c)
 {
-  double        place[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, force[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
-  double        U[FARE_BLOCK] FARE_ALIGNED, e[FARE_BLOCK] FARE_ALIGNED, cost[FARE_BLOCK] FARE_ALIGNED;
-  double *const y[FARE_DIM_MAX]        = {place[0], place[1], place[2]},
-                *const g[FARE_DIM_MAX] = {force[0], force[1], force[2]};
-  int                  accepted        = 0;
+  double  place[FARE_AXES_MAX][FARE_BLOCK] FARE_ALIGNED, force[FARE_AXES_MAX][FARE_BLOCK] FARE_ALIGNED;
+  double  U[FARE_BLOCK] FARE_ALIGNED, e[FARE_BLOCK] FARE_ALIGNED, cost[FARE_BLOCK] FARE_ALIGNED;
+  double *y[FARE_AXES_MAX], *g[FARE_AXES_MAX];
+  int     accepted = 0;
 
+  fare_block_rows(energy->dim, place, y);
+  fare_block_rows(energy->dim, force, g);
   fare_metropolis_propose(energy->dim, h, temperature, (const double *const *)c->z,
     (const double *const *)c->f, stream, block, step, first, y);
   fare_metropolis_exponentials(stream, block, step, first + (uint32_t)energy->dim, e);
@@ -74,15 +76,16 @@ static void turn(const double sign[FARE_BLOCK], double f[FARE_BLOCK])
 void fare_chains_unadjusted(fare_energy *energy, double h, fare_stream stream, uint64_t block, uint64_t step,
   const fare_chains *c, double cost[FARE_BLOCK])
 {
-  double place[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, image[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED,
-    turned[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
-  double               force[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, U[FARE_BLOCK] FARE_ALIGNED;
-  double *const        y[FARE_DIM_MAX]    = {place[0], place[1], place[2]},
-                *const g[FARE_DIM_MAX]    = {force[0], force[1], force[2]};
-  double *const        seen[FARE_DIM_MAX] = {image[0], image[1], image[2]},
-                *const sign[FARE_DIM_MAX] = {turned[0], turned[1], turned[2]};
-  int                  mirrored;
+  double place[FARE_AXES_MAX][FARE_BLOCK] FARE_ALIGNED, image[FARE_AXES_MAX][FARE_BLOCK] FARE_ALIGNED,
+    turned[FARE_AXES_MAX][FARE_BLOCK] FARE_ALIGNED;
+  double  force[FARE_AXES_MAX][FARE_BLOCK] FARE_ALIGNED, U[FARE_BLOCK] FARE_ALIGNED;
+  double *y[FARE_AXES_MAX], *g[FARE_AXES_MAX], *seen[FARE_AXES_MAX], *sign[FARE_AXES_MAX];
+  int     mirrored;
 
+  fare_block_rows(energy->dim, place, y);
+  fare_block_rows(energy->dim, force, g);
+  fare_block_rows(energy->dim, image, seen);
+  fare_block_rows(energy->dim, turned, sign);
   fare_metropolis_propose(
     energy->dim, h, 1, (const double *const *)c->z, (const double *const *)c->f, stream, block, step, 0, y);
   mirrored = energy->walls.dim && fare_walls_crossed(&energy->walls, FARE_BLOCK, (const double *const *)y);
@@ -105,10 +108,15 @@ static void jump_half(fare_energy *energy, double temperature, int moving, const
   const double *e, const fare_chains *c)
 {
   const int standing = HALF - moving; /* 0 or HALF, whichever is not `moving` */
-  double place[FARE_DIM_MAX][HALF] FARE_ALIGNED, force[FARE_DIM_MAX][HALF] FARE_ALIGNED, U[HALF] FARE_ALIGNED;
-  const double *y[FARE_DIM_MAX] = {place[0], place[1], place[2]};
-  double *const g[FARE_DIM_MAX] = {force[0], force[1], force[2]};
+  double    place[FARE_AXES_MAX][HALF] FARE_ALIGNED, force[FARE_AXES_MAX][HALF] FARE_ALIGNED,
+    U[HALF] FARE_ALIGNED;
+  const double *y[FARE_AXES_MAX];
+  double       *g[FARE_AXES_MAX];
 
+  for (int axis = 0; axis < energy->dim; axis++) {
+    y[axis] = place[axis];
+    g[axis] = force[axis];
+  }
   for (int i = 0; i < HALF; i++) {
     /* two different ones */
     const int j = (int)(u[moving + i] * HALF), k = (j + 1 + (int)(v[moving + i] * (HALF - 1))) % HALF;
@@ -152,10 +160,12 @@ int64_t fare_sweeps_make(fare_sweeps *s, fare_energy *energy, int64_t sweeps, fa
   int64_t moved = 0;
 
   for (int64_t b = 0; b < e->blocks; b++) {
-    const fare_block  block = fare_ensemble_block(e, b);
-    double            U[FARE_BLOCK] FARE_ALIGNED, f[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
-    const fare_chains c = {.z = {block.x[0], block.x[1], block.x[2]}, .f = {f[0], f[1], f[2]}, .U = U};
+    const fare_block block = fare_ensemble_block(e, b);
+    double      U[FARE_BLOCK] FARE_ALIGNED, force[FARE_AXES_MAX][FARE_BLOCK] FARE_ALIGNED, *f[FARE_AXES_MAX];
+    fare_chains c;
 
+    fare_block_rows(e->dim, force, f);
+    c = fare_chains_at(e->dim, 0, block.x, f, U);
     fare_chains_evaluate(energy, &c);
     for (uint64_t i = s->made; i < s->made + (uint64_t)sweeps; i++) {
       moved += fare_chains_local(energy, s->temperature, s->step, s->stream, block.number, i, 0,

@@ -37,6 +37,20 @@ static PetscErrorCode need_energy(fare_sampler *sampler)
   PetscFunctionReturn(0);
 }
 
+/* It begins in equilibrium, which beyond a grid's axes a truth has to draw. */
+static PetscErrorCode setup(fare_sampler *sampler)
+{
+  PetscFunctionBegin;
+  if (fare_system_dimension(sampler->system) > FARE_DIM_MAX &&
+    sampler->initial->density != FARE_INITIAL_BOLTZMANN)
+    FARE_FAIL(FARE_ERR_INPUT,
+      "sampler 'annealed_importance' begins in equilibrium, which in %d axes is drawn from only where that "
+      "is the "
+      "initial density of a truth: take 'boltzmann' or 'replica_exchange', or initial: {density: boltzmann}",
+      fare_system_dimension(sampler->system));
+  PetscFunctionReturn(0);
+}
+
 /* In the density at the start, with the step of moves tuned there. */
 static PetscErrorCode begin(fare_sampler *sampler, double t, fare_ensemble *ensemble, int64_t *evaluations)
 {
@@ -44,8 +58,11 @@ static PetscErrorCode begin(fare_sampler *sampler, double t, fare_ensemble *ense
   importance        *s         = sampler->state;
 
   PetscFunctionBegin;
-  PetscCall(fare_ensemble_draw(ensemble, sampler->mode == FARE_ORACLE ? sampler->initial : &boltzmann,
-    sampler->system, t, fare_sampler_stream(sampler, "initial")));
+  if (ensemble->dim > FARE_DIM_MAX) /* where `setup` has seen that it is that of Boltzmann */
+    PetscCall(fare_sampler_draw_initial(sampler, t, ensemble));
+  else
+    PetscCall(fare_ensemble_draw(ensemble, sampler->mode == FARE_ORACLE ? sampler->initial : &boltzmann,
+      sampler->system, t, fare_sampler_stream(sampler, "initial")));
   PetscCall(fare_annealing_begin(&s->annealing, ensemble));
   if (s->annealing.relaxation == FARE_RELAX_MALA) {
     PetscCall(s->energy->move(s->energy, t));
@@ -153,10 +170,12 @@ const fare_sampler_type fare_sampler_annealed_importance = {
   .reference       = "Jarzynski, Phys. Rev. E 56, 5018 (1997); Neal, Stat. Comput. 11, 125 (2001)",
   .family          = FARE_EQUILIBRIUM,
   .walls           = FARE_WALLS_KEPT,
+  .many_axes       = PETSC_TRUE,
   .size            = sizeof(importance),
   .modes           = FARE_ORACLE,
   .fields          = fields,
   .needs_potential = PETSC_TRUE,
+  .setup           = setup,
   .advance         = advance,
   .model_density   = model_density,
   .estimate_cost   = estimate_cost,

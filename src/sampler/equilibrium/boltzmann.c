@@ -88,6 +88,7 @@ const fare_sampler_type fare_sampler_boltzmann = {
   .reference       = "Roberts and Tweedie, Bernoulli 2, 341 (1996); ter Braak, Stat. Comput. 16, 239 (2006)",
   .family          = FARE_EQUILIBRIUM,
   .walls           = FARE_WALLS_KEPT,
+  .many_axes       = PETSC_TRUE,
   .size            = sizeof(boltzmann),
   .fields          = fields,
   .needs_potential = PETSC_TRUE,

@@ -77,10 +77,33 @@ typedef struct {
   int64_t     counts[COUNTS][TEMPERATURES_MOST];
 } block_ladder;
 
-/* Draws of a sweep: those of the replicas' local steps one after the other, then those of exchanges. */
+/*
+  Draws of a sweep: those of the replicas' local steps one after the other, then those of exchanges. Where
+  they are more than a stream has, every replica has a stream of its own.
+*/
+#define DRAWS 256 /* see fare_random_normals */
+
+static PetscBool is_shared(const ladder *s)
+{
+  return s->temperatures * (s->energy->dim + 2) <= DRAWS ? PETSC_TRUE : PETSC_FALSE;
+}
+
 static uint32_t draw_of(const ladder *s, PetscInt64 k)
 {
-  return (uint32_t)k * (uint32_t)(s->energy->dim + 1);
+  return is_shared(s) ? (uint32_t)k * (uint32_t)(s->energy->dim + 1) : 0;
+}
+
+/* The streams of all replicas, and of exchanges behind them. */
+static void name_streams(const fare_sampler *sampler, fare_stream stream[TEMPERATURES_MOST + 1])
+{
+  const ladder *s = sampler->state;
+
+  for (PetscInt64 k = 0; k <= s->temperatures; k++) {
+    char name[32];
+
+    snprintf(name, sizeof name, "chains/%lld", (long long)k);
+    stream[k] = fare_sampler_stream(sampler, is_shared(s) ? "chains" : name);
+  }
 }
 
 static void swap(double *a, double *b)
@@ -93,13 +116,13 @@ static void swap(double *a, double *b)
 
 /* Particle by particle with probability min(1, exp((1/T_k - 1/T_{k+1}) (U_k - U_{k+1}))). */
 static void exchange(
-  const ladder *s, PetscInt64 k, fare_stream stream, uint64_t block, uint64_t sweep, block_ladder *l)
+  const ladder *s, PetscInt64 k, const fare_stream stream[], uint64_t block, uint64_t sweep, block_ladder *l)
 {
   const double       gap = 1 / temperature(s, k) - 1 / temperature(s, k + 1);
   const fare_chains *low = &l->at[k], *high = &l->at[k + 1];
   double             u[FARE_BLOCK] FARE_ALIGNED;
 
-  fare_random_uniforms(stream, block, sweep, draw_of(s, s->temperatures) + (uint32_t)k, u);
+  fare_random_uniforms(stream[s->temperatures], block, sweep, draw_of(s, s->temperatures) + (uint32_t)k, u);
   l->counts[TRIED][k] += l->counted;
   for (int i = 0; i < FARE_BLOCK; i++) {
     if (!(log(u[i]) < gap * (low->U[i] - high->U[i]))) continue;
@@ -112,11 +135,12 @@ static void exchange(
   }
 }
 
-static void sweep_block(const ladder *s, fare_stream stream, uint64_t block, uint64_t sweep, block_ladder *l)
+static void sweep_block(
+  const ladder *s, const fare_stream stream[], uint64_t block, uint64_t sweep, block_ladder *l)
 {
   for (PetscInt64 k = 0; k < s->temperatures; k++) {
     l->counts[MOVED][k] += fare_chains_local(
-      s->energy, temperature(s, k), s->h[k], stream, block, sweep, draw_of(s, k), l->counted, &l->at[k]);
+      s->energy, temperature(s, k), s->h[k], stream[k], block, sweep, draw_of(s, k), l->counted, &l->at[k]);
     fare_chains_wrap(s->energy, &l->at[k]);
   }
   for (PetscInt64 k = (PetscInt64)(sweep % 2); k + 1 < s->temperatures; k += 2)
@@ -127,13 +151,14 @@ static void sweep_block(const ladder *s, fare_stream stream, uint64_t block, uin
 static PetscErrorCode sweep_all(
   fare_sampler *sampler, int64_t sweeps, fare_ensemble *ensemble, int64_t moved[])
 {
-  ladder           *s      = sampler->state;
-  const fare_stream stream = fare_sampler_stream(sampler, "chains");
-  block_ladder      l;
-  double           *U, *f[FARE_DIM_MAX] = {NULL};
-  const size_t      each = (size_t)s->temperatures * FARE_BLOCK;
+  ladder      *s = sampler->state;
+  fare_stream  stream[TEMPERATURES_MOST + 1];
+  block_ladder l;
+  double      *U, *f[FARE_AXES_MAX];
+  const size_t each = (size_t)s->temperatures * FARE_BLOCK;
 
   PetscFunctionBegin;
+  name_streams(sampler, stream);
   PetscCall(PetscMalloc1(each, &U));
   for (int axis = 0; axis < ensemble->dim; axis++) PetscCall(PetscMalloc1(each, &f[axis]));
   memset(&l, 0, sizeof l);
@@ -142,7 +167,7 @@ static PetscErrorCode sweep_all(
 
     l.counted = block.counted;
     for (PetscInt64 k = 0; k < s->temperatures; k++) {
-      l.at[k] = fare_chains_at(k, block.x, f, U);
+      l.at[k] = fare_chains_at(ensemble->dim, k, block.x, f, U);
       if (k) memcpy(l.at[k].z, fare_ensemble_block(s->replica[k], b).x, sizeof l.at[k].z);
       fare_chains_evaluate(s->energy, &l.at[k]);
     }
@@ -267,6 +292,7 @@ const fare_sampler_type fare_sampler_replica_exchange = {
                "Chem. Chem. Phys. 7, 3910 (2005)",
   .family    = FARE_EQUILIBRIUM,
   .walls     = FARE_WALLS_KEPT,
+  .many_axes = PETSC_TRUE,
   .size      = sizeof(ladder),
   .fields    = fields,
   .needs_potential = PETSC_TRUE,

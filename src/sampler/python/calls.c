@@ -54,6 +54,32 @@ PetscErrorCode fare_python_process(fare_sampler *sampler)
   PetscFunctionReturn(0);
 }
 
+/* {"kT": 1, "tilt": 0.5} */
+static void write_parameters(const fare_system *system, double t, fare_text *to)
+{
+  const fare_parameter *table = fare_system_type_of(system)->parameters;
+  double                theta[FARE_PARAMETERS_MAX];
+
+  fare_system_parameters(system, t, theta);
+  fare_text_add(to, "{");
+  for (int p = 0; table[p].name; p++)
+    fare_text_add(to, "%s\"%s\": %.17g", p ? ", " : "", table[p].name, theta[p]);
+  fare_text_add(to, "}");
+}
+
+PetscErrorCode fare_python_process_at(fare_sampler *sampler, double t)
+{
+  fare_text      text = {0};
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  PetscCall(fare_python_process(sampler));
+  write_parameters(sampler->system, t, &text);
+  code = fare_python_tell(sampler, FARE_PYTHON_PARAMETERS, text.text, (int64_t)text.length);
+  fare_text_free(&text);
+  PetscFunctionReturn(code);
+}
+
 PetscErrorCode fare_python_at_ensemble(fare_sampler *sampler, PetscErrorCode code)
 {
   PetscFunctionBegin;

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import inspect
 import json
 import os
 import pickle
@@ -21,7 +22,7 @@ from typing import Any
 
 REQUEST = struct.Struct("=qdqqqq")  # what, time, count, seed, axes, bytes that follow
 REPLY = struct.Struct("=qq")  # 0: done, 1: failed; bytes that follow
-LOAD, SAMPLE, TRAIN, USE, DENSITY = range(5)
+LOAD, SAMPLE, TRAIN, USE, DENSITY, PARAMETERS = range(6)
 CHANNEL = 3
 LONGEST = 1000  # characters of an error
 
@@ -38,7 +39,9 @@ class User:
         self.names = names
         sys.path[:1] = [self.directory]
         self.functions = {what: self.find(names[what]) for what in names if what != "path"}
+        self.wants = {what: self.asks(function) for what, function in self.functions.items()}
         self.model: list[Any] = []
+        self.parameters: dict[str, float] = {}
 
     @staticmethod
     def find(name: str) -> Any:
@@ -52,8 +55,18 @@ class User:
             raise Refused(f"'{name}' is no function")
         return found
 
+    @staticmethod
+    def asks(function: Any) -> bool:
+        """Whether a function has a keyword-only argument for the parameters of the system at its time."""
+        try:
+            found = inspect.signature(function).parameters.get("parameters")
+        except (TypeError, ValueError):
+            return False  # a function of C, say
+        return found is not None and found.kind is found.KEYWORD_ONLY
+
     def call(self, what: str, *arguments: Any) -> Any:
-        return self.functions[what](*arguments, *self.model)
+        told = {"parameters": dict(self.parameters)} if self.wants[what] and what != "train" else {}
+        return self.functions[what](*arguments, *self.model, **told)
 
 
 def receive(size: int) -> bytearray:
@@ -147,6 +160,9 @@ def answer(user: User, what: int, time: float, count: int, seed: int, axes: int,
         return sample(user, time, count, seed, axes)
     if what == DENSITY:
         return density(user, time, count, axes, data)
+    if what == PARAMETERS:
+        user.parameters = json.loads(bytes(data))
+        return b""
     if what == TRAIN:
         return train(user, int(time), count, seed, axes, data)
     user.model = [pickle.loads(bytes(data))]

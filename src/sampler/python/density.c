@@ -47,7 +47,7 @@ static PetscErrorCode evaluate(
   fare_python_state *s = sampler->state;
 
   PetscFunctionBegin;
-  PetscCall(fare_python_process(sampler));
+  PetscCall(fare_python_process_at(sampler, t));
   for (int64_t from = 0; from < count; from += BATCH) {
     const int64_t             n       = PetscMin(BATCH, count - from);
     const fare_python_request request = {.what = FARE_PYTHON_DENSITY,

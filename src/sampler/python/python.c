@@ -12,7 +12,8 @@
 
 static const fare_field fields[] = {
   {"python", FARE_STRING, offsetof(fare_python_state, function), NULL, 0, 0, NULL, "",
-    "module:function that returns samples, called as function(time, count, seed)"},
+    "module:function that returns samples, called as function(time, count, seed); with a keyword-only "
+    "argument `parameters` it gets those of the system at that time"},
   {"train", FARE_STRING, offsetof(fare_python_state, train), "", 0, 0, NULL, "",
     "module:function(data, seed) that returns a model, the last argument of the others then"},
   {"density", FARE_STRING, offsetof(fare_python_state, density), "", 0, 0, NULL, "",
@@ -39,7 +40,7 @@ static PetscErrorCode ask_samples(fare_sampler *sampler, double t, const fare_en
   if (!fare_is_rank_0(sampler->comm)) PetscFunctionReturn(0);
   if (ensemble->count > INT_MAX)
     FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "at most %d particles can come from Python", INT_MAX);
-  PetscCall(fare_python_process(sampler));
+  PetscCall(fare_python_process_at(sampler, t));
   PetscCall(fare_python_ask(s->process, &request, NULL, rows, &bytes));
   if (bytes != ensemble->count * ensemble->dim * (int64_t)sizeof(double)) {
     free(*rows);

@@ -22,7 +22,8 @@ typedef enum {
   FARE_PYTHON_SAMPLE,
   FARE_PYTHON_TRAIN,
   FARE_PYTHON_USE,
-  FARE_PYTHON_DENSITY
+  FARE_PYTHON_DENSITY,
+  FARE_PYTHON_PARAMETERS
 } fare_python_what;
 typedef struct {
   int64_t what;
@@ -52,6 +53,8 @@ PetscErrorCode fare_python_model_density(fare_sampler *sampler, double t, const 
 int64_t fare_python_seed(const fare_sampler *sampler, const char *purpose, double t);
 /* The process of a sampler on rank 0, with its model; started where there is none. */
 PetscErrorCode fare_python_process(fare_sampler *sampler);
+/* The same, told the parameters of the system at time t, for the calls at that time. */
+PetscErrorCode fare_python_process_at(fare_sampler *sampler, double t);
 /* A request of the process on rank 0 that has no answer but that it is done. */
 PetscErrorCode fare_python_tell(
   fare_sampler *sampler, fare_python_what what, const void *data, int64_t bytes);

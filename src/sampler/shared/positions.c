@@ -41,7 +41,7 @@ static PetscErrorCode load(void **object, void *context, fare_store *from, const
   snprintf(axis_path, sizeof axis_path, "%s/0", path);
   PetscCall(fare_store_extents(from, axis_path, &rank, global));
   PetscCall(fare_store_check_whole(from, axis_path));
-  if (dim < 1 || dim > FARE_DIM_MAX || rank != 1)
+  if (dim < 1 || dim > FARE_AXES_MAX || rank != 1)
     FARE_FAIL(FARE_ERR_FAILED, "%s does not hold positions", path);
   PetscCall(fare_ensemble_destroy(ensemble));
   PetscCall(fare_ensemble_create(((fare_sampler *)context)->comm, (int)dim, (int64_t)global[0], ensemble));

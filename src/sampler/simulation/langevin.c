@@ -34,7 +34,7 @@ static const fare_field fields[] = {
   {"dt", FARE_REAL, offsetof(langevin, options.dt), NULL, 1e-12, 1e3, NULL, "time",
     "largest step; the step used divides the time between snapshots"},
   {"integrator", FARE_CHOICE, offsetof(langevin, options.integrator), "euler_maruyama", 0, 0, integrators, "",
-    "scheme"},
+    "scheme; with inertia baoab, which has hardly any error where euler_maruyama heats"},
   FARE_FIELDS_END,
 };
 
@@ -69,12 +69,25 @@ static PetscErrorCode check_walls(const void *state, const fare_walls *walls)
   PetscFunctionReturn(0);
 }
 
+/* Its error in the velocity is of first order: at a step of 0.05, it is seen in every histogram. */
+static void recommend_splitting(const fare_sampler *sampler)
+{
+  const langevin *s = sampler->state;
+
+  if (s->options.integrator == FARE_LANGEVIN_EULER_MARUYAMA &&
+    fare_system_type_of(sampler->system)->acceleration)
+    fare_log("%s: euler_maruyama heats a system with inertia, in proportion to dt; baoab, at the same cost, "
+             "does not",
+      sampler->name);
+}
+
 /* Draws the particles, with what they carry along between walls. */
 static PetscErrorCode begin(fare_sampler *sampler, double t, fare_ensemble *ensemble)
 {
   langevin *s = sampler->state;
 
   PetscFunctionBegin;
+  recommend_splitting(sampler);
   PetscCall(fare_sampler_draw_initial(sampler, t, ensemble));
   s->begun = PETSC_TRUE;
   if (sampler->walls.absorbing) PetscCall(fare_ensemble_weigh(ensemble));
@@ -251,6 +264,7 @@ const fare_sampler_type fare_sampler_langevin = {
                  "Express 2013, 34",
   .family      = FARE_SIMULATION,
   .walls       = FARE_WALLS_ABSORBED,
+  .many_axes   = PETSC_TRUE,
   .size        = sizeof(langevin),
   .fields      = fields,
   .check       = check,

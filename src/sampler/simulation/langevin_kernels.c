@@ -25,7 +25,7 @@ static inline void move(
 
 /* Where a block stands before a step, for ends that absorb. */
 typedef struct {
-  double x[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
+  double x[FARE_AXES_MAX][FARE_BLOCK] FARE_ALIGNED;
 } places;
 
 static inline void remember(const fare_langevin_run *run, const double *const x[], places *to)
@@ -41,11 +41,15 @@ static inline void remember(const fare_langevin_run *run, const double *const x[
 static inline void meet(const fare_langevin_run *run, uint64_t block, int step, const places *before,
   double even, const double *const variance[], double *const x[])
 {
-  const double *const from[FARE_DIM_MAX] = {before->x[0], before->x[1], before->x[2]};
-  const double        all[FARE_DIM_MAX]  = {even, even, even};
+  const double *from[FARE_AXES_MAX];
+  double        all[FARE_AXES_MAX];
 
-  if (fare_langevin_meets(run, (const double *const *)x))
-    fare_langevin_meet(run, block, step, from, all, variance, x, NULL);
+  if (!fare_langevin_meets(run, (const double *const *)x)) return;
+  for (int axis = 0; axis < run->dim; axis++) {
+    from[axis] = before->x[axis];
+    all[axis]  = even;
+  }
+  fare_langevin_meet(run, block, step, from, all, variance, x, NULL);
 }
 
 /*
@@ -55,10 +59,11 @@ static inline void meet(const fare_langevin_run *run, uint64_t block, int step, 
 static inline int look_into_mirrors(
   const fare_langevin_run *run, const double *const predicted[], places *seen, places *sign)
 {
-  double *const        place[FARE_DIM_MAX]  = {seen->x[0], seen->x[1], seen->x[2]},
-                *const turned[FARE_DIM_MAX] = {sign->x[0], sign->x[1], sign->x[2]};
+  double *place[FARE_AXES_MAX], *turned[FARE_AXES_MAX];
 
   if (!run->walls || !fare_walls_crossed(run->walls, FARE_BLOCK, predicted)) return 0;
+  fare_block_rows(run->dim, seen->x, place);
+  fare_block_rows(run->dim, sign->x, turned);
   for (int axis = 0; axis < run->dim; axis++) memcpy(seen->x[axis], predicted[axis], sizeof seen->x[axis]);
   fare_walls_fold(run->walls, FARE_BLOCK, PETSC_TRUE, place, turned);
   return 1;
@@ -72,10 +77,11 @@ static inline void turn(const places *sign, int axis, double *restrict f)
 
 void fare_langevin_euler_maruyama(const fare_langevin_run *run, uint64_t block, double *const x[])
 {
-  double        force[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, z[FARE_BLOCK] FARE_ALIGNED;
-  double *const f[FARE_DIM_MAX] = {force[0], force[1], force[2]};
-  places        before;
+  double  force[FARE_AXES_MAX][FARE_BLOCK] FARE_ALIGNED, z[FARE_BLOCK] FARE_ALIGNED;
+  double *f[FARE_AXES_MAX];
+  places  before;
 
+  fare_block_rows(run->dim, force, f);
   for (int step = 0; step < run->steps; step++) {
     const double *theta = theta_at(run, step);
 
@@ -93,9 +99,10 @@ void fare_langevin_euler_maruyama(const fare_langevin_run *run, uint64_t block, 
 static void meet_with_frames(
   const fare_langevin_run *run, uint64_t block, int step, double variance, double *const x[])
 {
-  const double even[FARE_DIM_MAX] = {variance, variance, variance};
+  double even[FARE_AXES_MAX];
 
   for (int axis = 0; axis < run->dim; axis++) {
+    even[axis] = variance;
     for (int i = 0; i < FARE_BLOCK; i++) run->frame[axis][i] = 1;
   }
   if (fare_langevin_meets(run, (const double *const *)x))
@@ -104,9 +111,10 @@ static void meet_with_frames(
 
 void fare_langevin_leimkuhler_matthews(const fare_langevin_run *run, uint64_t block, double *const x[])
 {
-  double        force[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, noise[2][FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
-  double *const f[FARE_DIM_MAX] = {force[0], force[1], force[2]};
+  double  force[FARE_AXES_MAX][FARE_BLOCK] FARE_ALIGNED, noise[2][FARE_AXES_MAX][FARE_BLOCK] FARE_ALIGNED;
+  double *f[FARE_AXES_MAX];
 
+  fare_block_rows(run->dim, force, f);
   /* R_n of the first step is drawn again: counters make that the same number as the last step's R_{n+1} */
   for (int axis = 0; axis < run->dim; axis++)
     fare_random_normals(run->noise, block, run->first_step, (uint32_t)axis, noise[0][axis]);
@@ -136,14 +144,15 @@ void fare_langevin_leimkuhler_matthews(const fare_langevin_run *run, uint64_t bl
 
 void fare_langevin_heun(const fare_langevin_run *run, uint64_t block, double *const x[])
 {
-  double        now[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, then[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
-  double        predicted[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, z[FARE_BLOCK] FARE_ALIGNED;
-  double *const f[FARE_DIM_MAX]              = {now[0], now[1], now[2]},
-                *const       g[FARE_DIM_MAX] = {then[0], then[1], then[2]};
-  places                     before, seen, sign;
-  const double *const        y[FARE_DIM_MAX]     = {predicted[0], predicted[1], predicted[2]},
-                      *const image[FARE_DIM_MAX] = {seen.x[0], seen.x[1], seen.x[2]};
+  double  now[FARE_AXES_MAX][FARE_BLOCK] FARE_ALIGNED, then[FARE_AXES_MAX][FARE_BLOCK] FARE_ALIGNED;
+  double  predicted[FARE_AXES_MAX][FARE_BLOCK] FARE_ALIGNED, z[FARE_BLOCK] FARE_ALIGNED;
+  double *f[FARE_AXES_MAX], *g[FARE_AXES_MAX], *y[FARE_AXES_MAX], *image[FARE_AXES_MAX];
+  places  before, seen, sign;
 
+  fare_block_rows(run->dim, now, f);
+  fare_block_rows(run->dim, then, g);
+  fare_block_rows(run->dim, predicted, y);
+  fare_block_rows(run->dim, seen.x, image);
   for (int step = 0; step < run->steps; step++) {
     const double *theta = theta_at(run, step), *next = theta_at(run, step + 1);
     int           mirrored;
@@ -160,8 +169,8 @@ void fare_langevin_heun(const fare_langevin_run *run, uint64_t block, double *co
 #pragma omp simd
       for (int i = 0; i < FARE_BLOCK; i++) p[i] = x[axis][i] + drift * now[axis][i] + spread * z[i];
     }
-    mirrored = look_into_mirrors(run, y, &seen, &sign);
-    run->type->force(run->dim, next, FARE_BLOCK, mirrored ? image : y, g);
+    mirrored = look_into_mirrors(run, (const double *const *)y, &seen, &sign);
+    run->type->force(run->dim, next, FARE_BLOCK, (const double *const *)(mirrored ? image : y), g);
     /* from the predictor on: it holds the noise */
     for (int axis = 0; axis < run->dim; axis++) {
       double *restrict q = x[axis];
@@ -179,9 +188,10 @@ void fare_langevin_heun(const fare_langevin_run *run, uint64_t block, double *co
 static void general_noise(const fare_langevin_run *run, const double *theta, uint64_t block, uint64_t step,
   const double *const x[], double *const z[], places *variance)
 {
-  double        diffusion[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
-  double *const D[FARE_DIM_MAX] = {diffusion[0], diffusion[1], diffusion[2]};
+  double  diffusion[FARE_AXES_MAX][FARE_BLOCK] FARE_ALIGNED;
+  double *D[FARE_AXES_MAX];
 
+  fare_block_rows(run->dim, diffusion, D);
   run->type->diffusion(run->dim, theta, FARE_BLOCK, x, D);
   for (int axis = 0; axis < run->dim; axis++) {
     double *restrict r = z[axis];
@@ -196,12 +206,13 @@ static void general_noise(const fare_langevin_run *run, const double *theta, uin
 
 void fare_langevin_general_euler_maruyama(const fare_langevin_run *run, uint64_t block, double *const x[])
 {
-  double        drift[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, noise[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
-  double *const f[FARE_DIM_MAX]        = {drift[0], drift[1], drift[2]},
-                *const z[FARE_DIM_MAX] = {noise[0], noise[1], noise[2]};
-  places               before, variance;
-  const double *const  spread[FARE_DIM_MAX] = {variance.x[0], variance.x[1], variance.x[2]};
+  double  drift[FARE_AXES_MAX][FARE_BLOCK] FARE_ALIGNED, noise[FARE_AXES_MAX][FARE_BLOCK] FARE_ALIGNED;
+  double *f[FARE_AXES_MAX], *z[FARE_AXES_MAX], *spread[FARE_AXES_MAX];
+  places  before, variance;
 
+  fare_block_rows(run->dim, drift, f);
+  fare_block_rows(run->dim, noise, z);
+  fare_block_rows(run->dim, variance.x, spread);
   for (int step = 0; step < run->steps; step++) {
     const double *theta = theta_at(run, step);
 
@@ -210,22 +221,24 @@ void fare_langevin_general_euler_maruyama(const fare_langevin_run *run, uint64_t
     general_noise(
       run, theta, block, run->first_step + (uint64_t)step, (const double *const *)x, z, &variance);
     for (int axis = 0; axis < run->dim; axis++) move(x[axis], run->dt, f[axis], 1, z[axis]);
-    meet(run, block, step, &before, 0, spread, x);
+    meet(run, block, step, &before, 0, (const double *const *)spread, x);
   }
 }
 
 void fare_langevin_general_heun(const fare_langevin_run *run, uint64_t block, double *const x[])
 {
-  double now[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, then[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
-  double predicted[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, noise[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
-  double *const              f[FARE_DIM_MAX] = {now[0], now[1], now[2]},
-                *const       g[FARE_DIM_MAX] = {then[0], then[1], then[2]};
-  double *const              z[FARE_DIM_MAX] = {noise[0], noise[1], noise[2]};
-  places                     before, variance, seen, sign;
-  const double *const        y[FARE_DIM_MAX]      = {predicted[0], predicted[1], predicted[2]},
-                      *const image[FARE_DIM_MAX]  = {seen.x[0], seen.x[1], seen.x[2]};
-  const double *const        spread[FARE_DIM_MAX] = {variance.x[0], variance.x[1], variance.x[2]};
+  double  now[FARE_AXES_MAX][FARE_BLOCK] FARE_ALIGNED, then[FARE_AXES_MAX][FARE_BLOCK] FARE_ALIGNED;
+  double  predicted[FARE_AXES_MAX][FARE_BLOCK] FARE_ALIGNED, noise[FARE_AXES_MAX][FARE_BLOCK] FARE_ALIGNED;
+  double *f[FARE_AXES_MAX], *g[FARE_AXES_MAX], *z[FARE_AXES_MAX], *y[FARE_AXES_MAX], *image[FARE_AXES_MAX],
+    *spread[FARE_AXES_MAX];
+  places before, variance, seen, sign;
 
+  fare_block_rows(run->dim, now, f);
+  fare_block_rows(run->dim, then, g);
+  fare_block_rows(run->dim, noise, z);
+  fare_block_rows(run->dim, predicted, y);
+  fare_block_rows(run->dim, seen.x, image);
+  fare_block_rows(run->dim, variance.x, spread);
   for (int step = 0; step < run->steps; step++) {
     const double *theta = theta_at(run, step), *next = theta_at(run, step + 1);
     int           mirrored;
@@ -238,13 +251,13 @@ void fare_langevin_general_heun(const fare_langevin_run *run, uint64_t block, do
       for (int i = 0; i < FARE_BLOCK; i++)
         predicted[axis][i] = x[axis][i] + run->dt * now[axis][i] + noise[axis][i];
     }
-    mirrored = look_into_mirrors(run, y, &seen, &sign);
-    run->type->drift(run->dim, next, FARE_BLOCK, mirrored ? image : y, g);
+    mirrored = look_into_mirrors(run, (const double *const *)y, &seen, &sign);
+    run->type->drift(run->dim, next, FARE_BLOCK, (const double *const *)(mirrored ? image : y), g);
     for (int axis = 0; axis < run->dim; axis++) {
       if (mirrored) turn(&sign, axis, g[axis]);
       move(x[axis], 0.5 * run->dt, f[axis], 1, z[axis]);
       move(x[axis], 0.5 * run->dt, g[axis], 0, z[axis]);
     }
-    meet(run, block, step, &before, 0, spread, x);
+    meet(run, block, step, &before, 0, (const double *const *)spread, x);
   }
 }

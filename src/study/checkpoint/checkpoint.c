@@ -61,8 +61,7 @@ static PetscErrorCode move_column(direction way, fare_store *store, const char *
 
 static PetscErrorCode move_ensemble(direction way, fare_store *store, const char *group, fare_ensemble *e)
 {
-  static const char *const names[FARE_DIM_MAX] = {"x0", "x1", "x2"};
-  int64_t                  weighted            = e->weight ? 1 : 0;
+  int64_t weighted = e->weight ? 1 : 0;
 
   PetscFunctionBegin;
   if (way == SAVE) {
@@ -74,8 +73,12 @@ static PetscErrorCode move_ensemble(direction way, fare_store *store, const char
     PetscCall(fare_store_get_int(store, group, "weighted", &weighted));
     if (weighted) PetscCall(fare_ensemble_weigh(e));
   }
-  for (int axis = 0; axis < e->dim; axis++)
-    PetscCall(move_column(way, store, group, names[axis], e, e->x[axis]));
+  for (int axis = 0; axis < e->dim; axis++) {
+    char name[16];
+
+    snprintf(name, sizeof name, "x%d", axis);
+    PetscCall(move_column(way, store, group, name, e, e->x[axis]));
+  }
   if (weighted) PetscCall(move_column(way, store, group, "weight", e, e->weight));
   PetscFunctionReturn(0);
 }

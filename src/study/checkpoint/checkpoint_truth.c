@@ -48,29 +48,61 @@ static PetscErrorCode put_part(fare_run *run, fare_store *store, int part)
   PetscFunctionReturn(0);
 }
 
+/* Refuses a truth that is neither at the last snapshot that was made, nor on the way to the next. */
+static PetscErrorCode check_time(const fare_run *run, PetscInt64 next, double time, const char *path)
+{
+  const fare_schedule *schedule = &run->plan->snapshots;
+  const double         gap = (schedule->end - schedule->start) / (double)PetscMax(1, schedule->count - 1),
+               last        = fare_schedule_time(schedule, next - 1);
+
+  PetscFunctionBegin;
+  if (!(time >= last - SAME_TIME * gap && time <= last + (1 + SAME_TIME) * gap))
+    FARE_FAIL(FARE_ERR_FAILED,
+      "--resume: %s of the checkpoint: the truth is at time %g, the last snapshot at %g and the next at %g",
+      path, time, last, last + gap);
+  PetscFunctionReturn(0);
+}
+
+/* A truth that is not one grid, after `next` snapshots: what it knew at each, and its state. */
+static PetscErrorCode put_joint(fare_run *run, fare_store *store, PetscInt64 next)
+{
+  const uint64_t all = (uint64_t)next * sizeof *run->results.joint;
+
+  PetscFunctionBegin;
+  PetscCall(fare_store_write_array(store, GROUP "/status", FARE_STORE_UINT8, 1, &all, run->results.joint));
+  PetscCall(fare_joint_save(run->joint, store, GROUP "/joint"));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode get_joint(fare_run *run, PetscInt64 next)
+{
+  const uint64_t all = (uint64_t)next * sizeof *run->results.joint;
+
+  PetscFunctionBegin;
+  PetscCall(fare_store_read_array(run->from, GROUP "/status", FARE_STORE_UINT8, 1, &all, run->results.joint));
+  PetscCall(fare_joint_load(run->joint, run->from, GROUP "/joint"));
+  PetscCall(check_time(run, next, run->joint->status.time, GROUP "/joint"));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_checkpoint_put_truth(fare_run *run, fare_store *store, PetscInt64 next)
 {
   const uint64_t all = (uint64_t)next * sizeof(fare_truth_status);
 
   PetscFunctionBegin;
-  if (!run->truth || run->truth_lost || !next) PetscFunctionReturn(0);
+  if (run->truth_lost || !next) PetscFunctionReturn(0);
+  if (run->joint) PetscFunctionReturn(put_joint(run, store, next));
+  if (!run->truth) PetscFunctionReturn(0);
   PetscCall(fare_store_write_array(store, GROUP "/status", FARE_STORE_UINT8, 1, &all, run->results.truth));
   for (int part = 0; part < fare_truth_parts(run->truth); part++) PetscCall(put_part(run, store, part));
   if (run->thermo) PetscCall(fare_thermo_save(run->thermo, store, GROUP "/thermodynamics"));
   PetscFunctionReturn(0);
 }
 
-/*
-  The numbers of one part; they are refused where they are not of the last snapshot that was made, or of the
-  way to the next.
-*/
+/* The numbers of one part. */
 static PetscErrorCode get_numbers(fare_run *run, PetscInt64 next, int part)
 {
-  const fare_schedule *schedule = &run->plan->snapshots;
-  const uint64_t       all      = FARE_TRUTH_NUMBERS;
-  const double         gap = (schedule->end - schedule->start) / (double)PetscMax(1, schedule->count - 1),
-               last        = fare_schedule_time(schedule, next - 1);
-  double         time;
+  const uint64_t all = FARE_TRUTH_NUMBERS;
   double         numbers[FARE_TRUTH_NUMBERS];
   char           path[PATH_SIZE], why[FARE_REASON_SIZE];
   PetscErrorCode code;
@@ -84,11 +116,7 @@ static PetscErrorCode get_numbers(fare_run *run, PetscInt64 next, int part)
     FARE_FAIL(FARE_ERR_FAILED, "--resume: %s of the checkpoint: %s", path, why);
   }
   PetscCall(code);
-  time = fare_truth_get_status(run->truth)->time;
-  if (!(time >= last - SAME_TIME * gap && time <= last + (1 + SAME_TIME) * gap))
-    FARE_FAIL(FARE_ERR_FAILED,
-      "--resume: %s of the checkpoint: the truth is at time %g, the last snapshot at %g and the next at %g",
-      path, time, last, last + gap);
+  PetscCall(check_time(run, next, fare_truth_get_status(run->truth)->time, path));
   PetscFunctionReturn(0);
 }
 
@@ -98,9 +126,10 @@ PetscErrorCode fare_checkpoint_get_truth(fare_run *run, PetscInt64 next, PetscBo
 
   PetscFunctionBegin;
   *has = PETSC_TRUE;
-  if (!run->truth || !next) PetscFunctionReturn(0);
+  if (!(run->truth || run->joint) || !next) PetscFunctionReturn(0);
   PetscCall(fare_store_has(run->from, GROUP "/status", has));
   if (!*has) PetscFunctionReturn(0);
+  if (run->joint) PetscFunctionReturn(get_joint(run, next));
   PetscCall(
     fare_store_read_array(run->from, GROUP "/status", FARE_STORE_UINT8, 1, &status, run->results.truth));
   for (int part = 0; part < fare_truth_parts(run->truth); part++) PetscCall(move_vectors(run, NULL, part));

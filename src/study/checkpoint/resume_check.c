@@ -12,12 +12,12 @@
 #define SAME_TIME 1e-9 /* of the time between snapshots */
 
 /* The table `fields` stands for the whole section: it is there in both plans, or in neither. */
-static PetscErrorCode compare_section(
-  const fare_field *fields, const fare_node *begun, const void *now, const char *key, fare_difference *d)
+static PetscErrorCode compare_section(const fare_field *fields, const fare_field *more,
+  const fare_node *begun, const void *now, const char *key, fare_difference *d)
 {
   PetscFunctionBegin;
   if (now)
-    PetscCall(fare_fields_compare(fields, NULL, begun, now, key, d));
+    PetscCall(fare_fields_compare(fields, more, begun, now, key, d));
   else
     fare_texts_compare(begun ? "present" : "absent", "absent", key, d);
   PetscFunctionReturn(0);
@@ -33,8 +33,8 @@ static PetscErrorCode compare_method(
   PetscFunctionBegin;
   PetscCall(fare_fields_compare(e->type->fields, keys.node_more, keys.node, e->options, path, d));
   fare_key_join(path, "train", sizeof key, key);
-  PetscCall(compare_section(
-    fare_training_fields, fare_node_find(begun, "train"), e->type->train ? &e->training : NULL, key, d));
+  PetscCall(compare_section(fare_training_fields, NULL, fare_node_find(begun, "train"),
+    e->type->train ? &e->training : NULL, key, d));
   PetscFunctionReturn(0);
 }
 
@@ -100,6 +100,14 @@ static void compare_scalar(const fare_node *root, const char *key, const char *n
   fare_texts_compare(text_of(fare_node_find(root, key), "absent"), now, key, d);
 }
 
+/* The kind of truth comes before its keys, which are others for another. */
+static void compare_kinds(const fare_plan *plan, const fare_node *begun, fare_difference *d)
+{
+  const char *now = plan->joint ? plan->joint->name : "grid";
+
+  if (begun) fare_texts_compare(text_of(fare_node_find(begun, "kind"), "grid"), now, "truth.kind", d);
+}
+
 /* All but measures, output, and how far the study goes. */
 static PetscErrorCode compare_plans(
   const fare_plan *plan, const fare_node *root, const fare_schedule *begun, fare_difference *d)
@@ -119,9 +127,13 @@ static PetscErrorCode compare_plans(
   for (const fare_plan_section *s = fare_plan_sections; s->key; s++)
     fare_texts_compare(fare_node_find(root, s->key) ? "present" : "absent",
       fare_plan_options(&like, s) ? "present" : "absent", s->key, d);
-  for (const fare_plan_section *s = fare_plan_sections; s->key; s++)
+  compare_kinds(plan, fare_node_find(root, "truth"), d);
+  for (const fare_plan_section *s = fare_plan_sections; s->key && d->kind == FARE_ALIKE; s++) {
+    const fare_field *more, *table = fare_plan_table(&like, s, &more);
+
     PetscCall(
-      compare_section(s->fields, fare_node_find(root, s->key), fare_plan_options(&like, s), s->key, d));
+      compare_section(table, more, fare_node_find(root, s->key), fare_plan_options(&like, s), s->key, d));
+  }
   PetscCall(compare_ensembles(plan, fare_node_find(root, "ensembles"), d));
   PetscCall(fare_analyses_compare(plan->analyses, plan->analysis, fare_node_find(root, "analysis"), d));
   PetscFunctionReturn(0);
@@ -237,7 +249,7 @@ PetscErrorCode fare_plan_compare(const fare_plan *plan, const char *found, fare_
   if (!code && difference.kind == FARE_ALIKE) {
     *relation = FARE_PLAN_EXTENDED;
     compare_measures(plan, fare_node_find(fare_config_root(config), "measures"), &difference);
-    code = compare_section(fare_schedule_fields, fare_node_find(fare_config_root(config), "snapshots"),
+    code = compare_section(fare_schedule_fields, NULL, fare_node_find(fare_config_root(config), "snapshots"),
       &plan->snapshots, "snapshots", &difference);
   }
   fare_config_destroy(&config);

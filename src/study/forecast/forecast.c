@@ -104,6 +104,29 @@ static PetscErrorCode try_truth(const fare_plan *plan, fare_truth_options *optio
   PetscFunctionReturn(code);
 }
 
+/* A truth that is not one grid: as many snapshots as the budget allows, and the rest by the last of them. */
+static PetscErrorCode try_joint(const fare_plan *plan, double *seconds)
+{
+  const double   began  = now();
+  fare_joint    *joint  = NULL;
+  double         before = began, last = 0;
+  PetscInt64     k = 0;
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  code   = fare_joint_create(PETSC_COMM_SELF, plan->joint, plan->joint_options, plan->system, &plan->initial,
+      plan->snapshots.start, &joint);
+  before = now();
+  for (; !code && k < plan->snapshots.count && before - began < BUDGET; k++) {
+    code   = fare_joint_advance(joint, fare_schedule_time(&plan->snapshots, k));
+    last   = now() - before;
+    before = now();
+  }
+  PetscCall(fare_joint_destroy(&joint));
+  *seconds = before - began + (double)(plan->snapshots.count - k) * last;
+  PetscFunctionReturn(code);
+}
+
 /* Oracles need the truth once more before anything else. */
 static PetscErrorCode forecast_truth(const fare_plan *plan, fare_forecast *f)
 {
@@ -111,6 +134,7 @@ static PetscErrorCode forecast_truth(const fare_plan *plan, fare_forecast *f)
   PetscBool          oracles = PETSC_FALSE;
 
   PetscFunctionBegin;
+  if (plan->joint && try_joint(plan, &f->truth)) f->partial = PETSC_TRUE;
   if (!plan->has_truth) PetscFunctionReturn(0);
   if (options.accuracy > 0 || options.fit_domain) { /* pilot runs of their own choose cells or box */
     f->partial = PETSC_TRUE;
@@ -180,8 +204,8 @@ static PetscErrorCode try_training(pilot *p, PetscBool shared, fare_forecast *f)
   PetscFunctionBegin;
   p->e.training.particles =
     PetscMin(asked->particles, PetscMax(FARE_BLOCK, enough / FARE_BLOCK * FARE_BLOCK));
-  PetscCall(
-    fare_training_simulate(PETSC_COMM_SELF, p->plan, &p->plan->initial, &p->walls, &p->e, &set, &forces));
+  PetscCall(fare_training_simulate(
+    PETSC_COMM_SELF, p->plan, &p->plan->initial, &p->walls, NULL, &p->e, &set, &forces));
   if (!shared) f->training += (now() - before) * whole / (double)p->e.training.particles;
   before = now();
   if (!learns_in_python(&p->e)) code = fare_sampler_train(p->sampler, &set);

@@ -102,7 +102,7 @@ double fare_plan_disk(const fare_plan *plan)
   double       cells  = plan->has_truth && plan->truth.cells.count ? 1 : 0, bytes;
 
   for (size_t i = 0; i < plan->truth.cells.count; i++) cells *= (double)plan->truth.cells.values[i];
-  bytes = 16 * cells;
+  bytes = (plan->truth.extrapolate ? 32 : 16) * cells;
   for (size_t i = 0; i < plan->ensembles; i++)
     bytes += (double)fare_record_kept(&plan->record, plan->ensemble[i].particles) *
       (number * fare_system_dimension(plan->system) + 8);
@@ -117,6 +117,7 @@ PetscErrorCode fare_plan_estimate(const fare_plan *plan, int ranks, FILE *to)
 
   PetscFunctionBegin;
   if (plan->has_truth) print_truth(plan, to);
+  if (plan->joint) fprintf(to, "truth       %s, %d axes, no grid\n", plan->joint->name, dim);
   for (size_t i = 0; i < plan->ensembles; i++) {
     const fare_plan_ensemble *e     = &plan->ensemble[i];
     const double              bytes = (double)e->particles * (double)fare_ensemble_bytes(dim);

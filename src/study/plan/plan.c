@@ -42,45 +42,83 @@ const fare_field fare_plan_output_fields[] = {
   FARE_FIELDS_END,
 };
 
-static const char *measure_name_at(size_t i)
+/* Of a truth on a grid, or of one without. */
+static const fare_measure_type *measure_at(const fare_plan *plan, size_t i)
+{
+  return plan->joint ? fare_joint_measure_at(i) : fare_measure_type_at(i);
+}
+
+static const char *grid_measure_name_at(size_t i)
 {
   return fare_measure_type_at(i) ? fare_measure_type_at(i)->name : NULL;
 }
 
+static const char *joint_measure_name_at(size_t i)
+{
+  return fare_joint_measure_at(i) ? fare_joint_measure_at(i)->name : NULL;
+}
+
+/* Whether some generator has a density of its own in any number of axes. */
+static PetscBool has_log_density(const fare_plan *plan)
+{
+  for (size_t i = 0; i < plan->ensembles; i++) {
+    if (plan->ensemble[i].type->log_density) return PETSC_TRUE;
+  }
+  return PETSC_FALSE;
+}
+
+/* FARE_ERR_INPUT where a measure is not defined here. */
+static PetscErrorCode check_measure(const fare_plan *plan, const fare_measure_type *type)
+{
+  const int dim = fare_system_dimension(plan->system);
+
+  PetscFunctionBegin;
+  if (plan->joint)
+    PetscFunctionReturn(fare_joint_measure_check(type, plan->joint, dim, has_log_density(plan)));
+  if (type->dimension_max && dim > type->dimension_max)
+    FARE_FAIL(FARE_ERR_INPUT, "measure '%s' is defined in up to %d dimension%s, the system has %d",
+      type->name, type->dimension_max, type->dimension_max > 1 ? "s" : "", dim);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode read_measure(fare_plan *plan, const fare_node *node)
+{
+  const fare_measure_type *type;
+
+  PetscFunctionBegin;
+  if (fare_node_kind_of(node) != FARE_NODE_SCALAR) FARE_REFUSE(node, "expected the name of a measure");
+  type = plan->joint ? fare_joint_measure_find(fare_node_text(node))
+                     : fare_measure_type_find(fare_node_text(node));
+  if (!type)
+    PetscCall(fare_node_unknown(node, "measure", plan->joint ? joint_measure_name_at : grid_measure_name_at));
+  if (check_measure(plan, type)) FARE_REFUSE(node, "%s", fare_error_message());
+  for (size_t k = 0; k < plan->measures; k++) {
+    if (plan->measure[k] == type) FARE_REFUSE(node, "duplicate measure '%s'", type->name);
+  }
+  plan->measure[plan->measures++] = type;
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode read_measures(fare_plan *plan, const fare_node *list)
 {
-  const int dim  = fare_system_dimension(plan->system);
-  size_t    most = list && fare_node_kind_of(list) == FARE_NODE_LIST ? fare_node_size(list) : 0;
+  size_t most = list && fare_node_kind_of(list) == FARE_NODE_LIST ? fare_node_size(list) : 0;
 
   PetscFunctionBegin;
   if (list && fare_node_kind_of(list) != FARE_NODE_LIST)
     FARE_REFUSE(list, "expected a list of measures, for instance [kl, wasserstein_1]");
-  if (list && most && !plan->has_truth)
+  if (list && most && !plan->has_truth && !plan->joint)
     FARE_REFUSE(list, "measures compare with a truth: add a section 'truth'");
-  while (!list && fare_measure_type_at(most)) most++;
+  while (!list && measure_at(plan, most)) most++;
   plan->measure = calloc(PetscMax(1, most), sizeof *plan->measure);
   if (!plan->measure) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
-  if (!plan->has_truth) PetscFunctionReturn(0);
+  if (!plan->has_truth && !plan->joint) PetscFunctionReturn(0);
   for (size_t i = 0; !list && i < most; i++) {
-    const fare_measure_type *type = fare_measure_type_at(i);
+    const fare_measure_type *type = measure_at(plan, i);
 
-    if (!type->dimension_max || dim <= type->dimension_max) plan->measure[plan->measures++] = type;
+    if (plan->joint && !fare_joint_measure_is_usual(type)) continue;
+    if (!check_measure(plan, type)) plan->measure[plan->measures++] = type;
   }
-  for (size_t i = 0; list && i < most; i++) {
-    const fare_node         *node = fare_node_item(list, i);
-    const fare_measure_type *type;
-
-    if (fare_node_kind_of(node) != FARE_NODE_SCALAR) FARE_REFUSE(node, "expected the name of a measure");
-    type = fare_measure_type_find(fare_node_text(node));
-    if (!type) PetscCall(fare_node_unknown(node, "measure", measure_name_at));
-    if (type->dimension_max && dim > type->dimension_max)
-      FARE_REFUSE(node, "measure '%s' is defined in up to %d dimension%s, the system has %d", type->name,
-        type->dimension_max, type->dimension_max > 1 ? "s" : "", dim);
-    for (size_t k = 0; k < plan->measures; k++) {
-      if (plan->measure[k] == type) FARE_REFUSE(node, "duplicate measure '%s'", type->name);
-    }
-    plan->measure[plan->measures++] = type;
-  }
+  for (size_t i = 0; list && i < most; i++) PetscCall(read_measure(plan, fare_node_item(list, i)));
   PetscFunctionReturn(0);
 }
 
@@ -112,6 +150,69 @@ static PetscErrorCode read_snapshots(fare_plan *plan, const fare_node *node)
     FARE_REFUSE(fare_node_find(node, "end"), "the end must lie after the start (%g), got %g",
       plan->snapshots.start, plan->snapshots.end);
   PetscFunctionReturn(0);
+}
+
+static const char *kind_at(size_t i)
+{
+  if (!i) return "grid";
+  return fare_joint_type_at(i - 1) ? fare_joint_type_at(i - 1)->name : NULL;
+}
+
+/* On a grid, or of another kind. */
+static PetscErrorCode read_truth(fare_plan *plan, const fare_node *node)
+{
+  const fare_node *kind = fare_node_find(node, "kind");
+  const int        dim  = fare_system_dimension(plan->system);
+
+  PetscFunctionBegin;
+  if (kind && fare_node_kind_of(kind) != FARE_NODE_SCALAR)
+    FARE_REFUSE(kind, "expected one of `fare list truths`");
+  if (kind && strcmp(fare_node_text(kind), kind_at(0))) {
+    plan->joint = fare_joint_type_find(fare_node_text(kind));
+    if (!plan->joint) PetscCall(fare_node_unknown(kind, "kind of truth", kind_at));
+    PetscCall(fare_joint_options_read(plan->joint, node, plan->system, &plan->initial, &plan->joint_options));
+    PetscFunctionReturn(0);
+  }
+  if (dim > FARE_DIM_MAX)
+    FARE_REFUSE(kind ? kind : node,
+      "a grid has up to %d axes, the system has %d: set 'kind' to another of `fare list truths`",
+      FARE_DIM_MAX, dim);
+  PetscCall(fare_truth_options_from_config(node, plan->system, &plan->truth));
+  plan->has_truth = PETSC_TRUE;
+  PetscFunctionReturn(0);
+}
+
+/* What ensembles begin with has to be drawn: beyond a grid's axes not everything is, unless the truth does
+ * it. */
+static PetscErrorCode check_draws(const fare_plan *plan, const fare_node *node)
+{
+  const int dim = fare_system_dimension(plan->system);
+
+  PetscFunctionBegin;
+  if (dim <= FARE_DIM_MAX || plan->joint || fare_initial_is_gaussian(&plan->initial) ||
+    plan->initial.density == FARE_INITIAL_UNIFORM)
+    PetscFunctionReturn(0);
+  FARE_REFUSE(node,
+    "an initial Boltzmann density of %d axes cannot be drawn from: give another, say initial: {density: "
+    "gaussian, "
+    "mean: [0], sd: [1]}",
+    dim);
+}
+
+/* Analyses and thermodynamics are sums over the cells of a grid. */
+static PetscErrorCode check_grid(const fare_plan *plan, const fare_node *node, const char *what)
+{
+  PetscFunctionBegin;
+  if (!node || plan->has_truth) PetscFunctionReturn(0);
+  if (plan->joint)
+    FARE_REFUSE(node,
+      "%s a grid, which a truth of kind '%s' is not: remove this section, or study a system of up to %d axes "
+      "with kind: grid",
+      what, plan->joint->name, FARE_DIM_MAX);
+  if (fare_system_dimension(plan->system) > FARE_DIM_MAX)
+    FARE_REFUSE(node, "%s a grid, which has up to %d axes; the system has %d", what, FARE_DIM_MAX,
+      fare_system_dimension(plan->system));
+  FARE_REFUSE(node, "%s a grid: add a section 'truth'", what);
 }
 
 /*
@@ -173,31 +274,31 @@ static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sect
   PetscCall(fare_plan_error(s->drive ? s->drive : s->system, code));
   code = fare_initial_from_config(s->initial, plan->system, &plan->initial);
   PetscCall(s->initial ? code : fare_plan_error(s->system, code));
-  plan->has_truth = s->truth ? PETSC_TRUE : PETSC_FALSE;
-  if (plan->has_truth) {
-    PetscCall(fare_truth_options_from_config(s->truth, plan->system, &plan->truth));
-    PetscCall(check_begins_inside(plan, s->initial));
-  }
-  if (s->analysis && !plan->has_truth)
-    FARE_REFUSE(s->analysis, "analyses need a grid: add a section 'truth'");
+  if (s->truth) PetscCall(read_truth(plan, s->truth));
+  if (plan->has_truth) PetscCall(check_begins_inside(plan, s->initial));
+  PetscCall(check_draws(plan, s->initial ? s->initial : s->system));
+  PetscCall(check_grid(plan, s->analysis, "analyses need"));
+  PetscCall(check_grid(plan, s->thermodynamics, "thermodynamics needs"));
   if (s->analysis)
     PetscCall(
       fare_analyses_from_config(s->analysis, plan->system, &plan->truth, &plan->analyses, &plan->analysis));
   plan->has_thermodynamics = s->thermodynamics ? PETSC_TRUE : PETSC_FALSE;
-  if (s->thermodynamics && !plan->has_truth)
-    FARE_REFUSE(s->thermodynamics, "thermodynamics needs a grid: add a section 'truth'");
-  if (s->thermodynamics && plan->truth.scheme == FARE_SCHEME_HIGH_ORDER)
-    FARE_REFUSE(fare_node_find(s->truth, "scheme"), "thermodynamics counts flows by rates: take fitted");
-  if (s->thermodynamics) plan->truth.scheme = FARE_SCHEME_FITTED;
+  if (s->thermodynamics && fare_thermo_needs_rates(plan->system)) {
+    if (plan->truth.scheme == FARE_SCHEME_HIGH_ORDER)
+      FARE_REFUSE(fare_node_find(s->truth, "scheme"), "thermodynamics counts flows by rates: take fitted");
+    plan->truth.scheme = FARE_SCHEME_FITTED;
+  }
   if (s->thermodynamics)
     PetscCall(
       fare_thermo_options_from_config(s->thermodynamics, plan->system, &plan->truth, &plan->thermodynamics));
   PetscCall(fare_plan_read_ensembles(plan, s->ensembles));
-  if (!plan->has_truth && !plan->ensembles)
-    FARE_REFUSE(root, "nothing to do: neither 'truth' nor 'ensembles'");
+  if (!s->truth && !plan->ensembles) FARE_REFUSE(root, "nothing to do: neither 'truth' nor 'ensembles'");
   if (plan->has_truth) PetscCall(check_turns(plan, s->truth));
   PetscCall(read_measures(plan, s->measures));
   PetscCall(fare_fields_read(fare_record_fields, NULL, s->record, &plan->record));
+  if (plan->record.densities && (plan->joint || fare_system_dimension(plan->system) > FARE_DIM_MAX))
+    FARE_REFUSE(
+      fare_node_find(s->record, "densities"), "densities of particles need a grid, and there is none");
   PetscCall(read_output(plan, s->output));
   PetscFunctionReturn(0);
 }
@@ -258,6 +359,7 @@ PetscErrorCode fare_plan_destroy(fare_plan **plan)
   PetscCall(fare_analyses_destroy(&p->analyses, &p->analysis));
   fare_initial_free(&p->initial);
   fare_truth_options_free(&p->truth);
+  if (p->joint) fare_joint_options_free(p->joint, &p->joint_options);
   PetscCall(fare_system_destroy(&p->system));
   fare_config_destroy(&p->config);
   PetscCall(PetscFree(*plan));

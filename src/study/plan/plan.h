@@ -19,8 +19,13 @@ typedef struct {
   size_t            given;   /* ... and of the PetscBool that tells whether it was given; 0: always there */
 } fare_plan_section;
 extern const fare_plan_section fare_plan_sections[];
-/* The struct of a section, or NULL where the plan has no such section. */
-const void *fare_plan_options(const fare_plan *plan, const fare_plan_section *section);
+/*
+  The struct of a section, or NULL where the plan has no such section; and its table, which the section
+  `truth` has of its kind. Beside that table's keys `more` may stand.
+*/
+const void       *fare_plan_options(const fare_plan *plan, const fare_plan_section *section);
+const fare_field *fare_plan_table(
+  const fare_plan *plan, const fare_plan_section *section, const fare_field **more);
 
 /*
   fare_plan_read with what a point of a sweep sets behind the assignments; origin[i] (see

@@ -216,6 +216,15 @@ static PetscErrorCode check_mode(
   if (mode & ~ensemble->type->modes)
     FARE_REFUSE(node, "sampler '%s' does not support this: remove '%s'", ensemble->type->name,
       fare_sampler_mode_names[mode]);
+  if (ensemble->type->needs_joint && !plan->joint)
+    FARE_REFUSE(map,
+      "sampler '%s' draws from a truth of another kind than a grid: add a section 'truth' with "
+      "'kind', one of `fare list truths`",
+      ensemble->type->name);
+  if (mode == FARE_ORACLE && plan->joint)
+    FARE_REFUSE(node,
+      "an oracle takes its field from a grid, which a truth of kind '%s' is not: remove 'oracle'",
+      plan->joint->name);
   if (mode == FARE_ORACLE && !plan->has_truth)
     FARE_REFUSE(node, "an oracle needs the exact density: add a section 'truth'");
   PetscFunctionReturn(0);

@@ -16,10 +16,25 @@ const fare_plan_section fare_plan_sections[] = {
   {NULL, NULL, 0, 0},
 };
 
+static PetscBool is_joint(const fare_plan *plan, const fare_plan_section *section)
+{
+  return plan->joint && section->fields == fare_truth_fields ? PETSC_TRUE : PETSC_FALSE;
+}
+
+const fare_field *fare_plan_table(
+  const fare_plan *plan, const fare_plan_section *section, const fare_field **more)
+{
+  const PetscBool joint = is_joint(plan, section);
+
+  *more = joint ? fare_joint_kind_field : NULL;
+  return joint ? plan->joint->fields : section->fields;
+}
+
 const void *fare_plan_options(const fare_plan *plan, const fare_plan_section *section)
 {
   const char *of = (const char *)plan;
 
+  if (is_joint(plan, section)) return plan->joint_options;
   return !section->given || *(const PetscBool *)(of + section->given) ? of + section->options : NULL;
 }
 
@@ -44,11 +59,13 @@ void fare_plan_write(const fare_plan *plan, fare_text *to)
   fare_text_add(to, "study: '%s'\nseed: %lld\n", plan->study, (long long)plan->seed);
   fare_system_write(plan->system, to);
   for (const fare_plan_section *section = fare_plan_sections; section->key; section++) {
-    const void *options = fare_plan_options(plan, section);
+    const void       *options = fare_plan_options(plan, section);
+    const fare_field *more;
 
     if (!options) continue;
     fare_text_add(to, "%s:\n", section->key);
-    fare_fields_write(section->fields, options, 2, to);
+    if (is_joint(plan, section)) fare_text_add(to, "  kind: %s\n", plan->joint->name);
+    fare_fields_write(fare_plan_table(plan, section, &more), options, 2, to);
   }
   if (plan->ensembles) fare_text_add(to, "ensembles:\n");
   for (size_t i = 0; i < plan->ensembles; i++) {

@@ -15,6 +15,7 @@ const fare_column fare_truth_columns[] = {
   {"error", AT(error)},
   {"error_space", AT(error_space)},
   {"error_time", AT(error_time)},
+  {"error_extrapolated", AT(error_extrapolated)},
   {"error_ratio", AT(observed)},
   {"time_bound", AT(time_bound)},
   {"mass_drift", AT(mass_drift)},
@@ -23,6 +24,24 @@ const fare_column fare_truth_columns[] = {
   {"survival", AT(survival)},
   {"exit_flux", AT(exit_flux)},
   {"boundary_mass", AT(boundary_mass)},
+  {NULL, 0},
+};
+
+#undef AT
+#define AT(member) offsetof(fare_joint_status, member)
+const fare_column fare_joint_columns[] = {
+  {"error", AT(error)},
+  {"error_space", AT(error_space)},
+  {"error_time", AT(error_time)},
+  {"error_rank", AT(error_rank)},
+  {"mass_drift", AT(mass_drift)},
+  {"discarded", AT(discarded)},
+  {"clipped", AT(clipped)},
+  {"rank", AT(rank)},
+  {"entropy", AT(entropy)},
+  {"entropy_error", AT(entropy_error)},
+  {"equilibrium", AT(equilibrium)},
+  {"equilibrium_error", AT(equilibrium_error)},
   {NULL, 0},
 };
 
@@ -94,10 +113,11 @@ PetscErrorCode fare_results_create(
   r->plan = plan;
   PetscCall(PetscCalloc2(times, &r->trained, times, &r->file));
   if (plan->has_truth) PetscCall(PetscCalloc1(times, &r->truth));
+  if (plan->joint) PetscCall(PetscCalloc1(times, &r->joint));
   PetscCall(PetscCalloc6(
     3 * n, &r->comparison, n, &r->cost, n, &r->census, n, &r->failure, n, &r->curve, 2 * n + 1, &r->binned));
-  memcpy(r->cells, grid->cells, sizeof r->cells);
-  choose_bins(r, binning, grid);
+  if (grid) memcpy(r->cells, grid->cells, sizeof r->cells);
+  if (grid) choose_bins(r, binning, grid);
   if (plan->has_truth) PetscCall(add_series(r, "truth", ""));
   for (size_t i = 0; i < n; i++) {
     const fare_plan_ensemble *e = &plan->ensemble[i];
@@ -107,9 +127,10 @@ PetscErrorCode fare_results_create(
       r->census[i][k].outside = r->census[i][k].survival = NAN;
       if (e->type->train && !e->oracle && fare_training_includes(&e->training, k)) r->trained[k] = PETSC_TRUE;
     }
-    PetscCall(add_series(r, e->name, ""));
-    if (!plan->has_truth) continue;
+    if (grid) PetscCall(add_series(r, e->name, ""));
+    if (!plan->has_truth && !plan->joint) continue;
     PetscCall(add_comparison(r, i, FARE_SAMPLES_TRUTH));
+    if (!plan->has_truth) continue;
     if (!fare_sampler_type_has_model_density(e->type, fare_plan_ensemble_mode(e))) continue;
     PetscCall(add_series(r, e->name, suffix[FARE_DENSITY_TRUTH]));
     PetscCall(add_comparison(r, i, FARE_DENSITY_TRUTH));
@@ -130,6 +151,7 @@ PetscErrorCode fare_results_free(fare_results *r)
   }
   PetscCall(PetscFree2(r->trained, r->file));
   PetscCall(PetscFree(r->truth));
+  PetscCall(PetscFree(r->joint));
   PetscCall(PetscFree6(r->comparison, r->cost, r->census, r->failure, r->curve, r->binned));
   memset(r, 0, sizeof *r);
   PetscFunctionReturn(0);

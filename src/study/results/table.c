@@ -29,7 +29,7 @@ static summary summarise(const fare_results *r, const fare_compared *c, size_t m
     s.high += at->floor_high;
     s.excess += at->excess;
     s.most        = PetscMax(s.most, at->value);
-    s.truth_error = PetscMax(s.truth_error, at->truth_error);
+    s.truth_error = isnan(at->truth_error) ? NAN : PetscMax(s.truth_error, at->truth_error);
     s.least_p     = PetscMin(s.least_p, at->p_value);
   }
   s.mean /= (double)s.count;
@@ -81,7 +81,7 @@ static void divergence_row(
   }
   fare_table_cell(table, density ? "-" : "%.3e", s.floor);
   fare_table_cell(table, "%.3e", s.excess);
-  fare_table_cell(table, "%.1e", s.truth_error);
+  fare_table_cell(table, isnan(s.truth_error) ? "-" : "%.1e", s.truth_error);
 }
 
 /* Whether some row is about fewer snapshots than there are. */
@@ -98,6 +98,16 @@ static PetscBool has_gaps(const fare_results *r)
   return PETSC_FALSE;
 }
 
+/* Snapshots at which some measure has a value. */
+static PetscInt64 snapshots_of(const fare_results *r, const fare_compared *c)
+{
+  PetscInt64 count = 0;
+
+  for (size_t m = 0; m < r->plan->measures; m++)
+    count = PetscMax(count, summarise(r, c, m, PETSC_FALSE).count);
+  return count;
+}
+
 /* One row per comparison, one column per measure: averages over the snapshots. */
 static void print_averages(const fare_results *r, FILE *to)
 {
@@ -111,7 +121,7 @@ static void print_averages(const fare_results *r, FILE *to)
   for (size_t m = 0; m < r->plan->measures; m++) fare_table_cell(table, "%s", r->plan->measure[m]->name);
   for (size_t i = 0; i < r->comparisons; i++) {
     const fare_compared *c     = &r->comparison[i];
-    const PetscInt64     count = summarise(r, c, 0, PETSC_FALSE).count;
+    const PetscInt64     count = snapshots_of(r, c);
 
     if (c->kind == FARE_SAMPLES_TARGET || !count) continue;
     label_cell(r, c, count, table);
@@ -303,6 +313,20 @@ static void print_doubt(const fare_results *r, FILE *to)
     (long long)count, (long long)last + 1, r->truth[worst].time, text);
 }
 
+static void print_extrapolated(const fare_results *r, FILE *to)
+{
+  const PetscInt64 all   = r->plan->snapshots.count;
+  PetscInt64       count = 0;
+
+  for (PetscInt64 k = 0; k < all; k++) count += r->truth[k].extrapolated ? 1 : 0;
+  if (!count) return;
+  fprintf(to,
+    "       compared with: density extrapolated from three grids at %lld of %lld snapshots; estimated L1 "
+    "error "
+    "of what is compared with up to %.1e\n",
+    (long long)count, (long long)all, largest(r, &r->truth->error_extrapolated, sizeof *r->truth));
+}
+
 static void print_at_rest(const fare_results *r, FILE *to)
 {
   const PetscInt64 worst = fare_results_at_rest(r);
@@ -341,6 +365,7 @@ static void print_truth(const fare_results *r, FILE *to)
     largest(r, &r->truth->error_time, size), bound, last->mass_drift, last->minimum,
     largest(r, &r->truth->boundary_mass, size), (long long)last->steps, last->seconds);
   print_doubt(r, to);
+  print_extrapolated(r, to);
   print_at_rest(r, to);
   if (last->positivity_correction > 0)
     fprintf(
@@ -350,6 +375,43 @@ static void print_truth(const fare_results *r, FILE *to)
       "       absorbed at the boundaries by the last snapshot: %.6g of the mass; surviving: %.6g; exit flux: "
       "%.4g per time\n",
       1 - last->survival, last->survival, last->exit_flux);
+}
+
+/* "; WHAT VALUE", where there is something to tell. */
+static void print_number(const char *what, const char *format, double value, FILE *to)
+{
+  if (!(value > 0)) return;
+  fprintf(to, "; %s ", what);
+  fprintf(to, format, value);
+}
+
+/* A truth that is not one grid. */
+static void print_joint(const fare_results *r, FILE *to)
+{
+  const fare_joint_status *first = r->joint, *last;
+
+  if (!first) return;
+  last = &first[r->plan->snapshots.count - 1];
+  fprintf(to, "\nTruth (%s, %d axes): ", r->plan->joint->name, fare_system_dimension(r->plan->system));
+  if (isnan(last->error))
+    fprintf(to, "its error is not estimated");
+  else
+    fprintf(to, "largest estimated L1 error %.1e", largest(r, &first->error, sizeof *first));
+  print_number("of cells", "%.1e", largest(r, &first->error_space, sizeof *first), to);
+  print_number("of time steps", "%.1e", largest(r, &first->error_time, sizeof *first), to);
+  print_number("of ranks", "%.1e", largest(r, &first->error_rank, sizeof *first), to);
+  if (!isnan(last->mass_drift)) fprintf(to, "; mass conserved to %.0e", last->mass_drift);
+  print_number("largest rank", "%.0f", last->rank, to);
+  print_number("discarded weight", "%.1e", last->discarded, to);
+  print_number("largest clipped share of a draw", "%.1e", last->clipped, to);
+  fprintf(to, "; %.1f s\n", last->seconds);
+  if (!isnan(last->entropy)) fprintf(to, "       entropy at time %g: %.6g", last->time, last->entropy);
+  if (!isnan(last->entropy_error)) fprintf(to, " +- %.1e", last->entropy_error);
+  if (!isnan(last->entropy)) fprintf(to, " nats\n");
+  if (!isnan(last->equilibrium))
+    fprintf(to, "       divergence from equilibrium at time %g: %.6g", last->time, last->equilibrium);
+  if (!isnan(last->equilibrium_error)) fprintf(to, " +- %.1e", last->equilibrium_error);
+  if (!isnan(last->equilibrium)) fprintf(to, " nats\n");
 }
 
 /* Samples against their model density. */
@@ -402,6 +464,7 @@ PetscErrorCode fare_results_print(const fare_results *r, FILE *to)
   if (!ranking.lines) print_costs(r, to);
   PetscCall(fare_ranking_free(&ranking));
   print_truth(r, to);
+  print_joint(r, to);
   print_thermo(r, to);
   fare_analyses_print(r->analysis, to);
   print_convergence(r, to);

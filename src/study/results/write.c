@@ -134,19 +134,22 @@ static PetscErrorCode write_truth(const fare_results *r, fare_store *store)
   const PetscInt64         worst = fare_results_doubt(r);
   uint64_t                 cells[FARE_DIM_MAX];
   char                     text[FARE_REASON_SIZE] = "";
-  double                  *doubt;
+  double                  *flag;
 
   PetscFunctionBegin;
   if (!r->truth) PetscFunctionReturn(0);
   last = &r->truth[count - 1];
   PetscCall(fare_store_group(store, "/truth"));
+  PetscCall(fare_store_put_string(store, "/truth", "kind", "grid"));
   for (const fare_column *c = fare_truth_columns; c->name; c++)
     PetscCall(
       write_column(r, store, "/truth", c->name, (const char *)r->truth + c->offset, sizeof *r->truth));
-  PetscCall(PetscMalloc1(count, &doubt));
-  for (PetscInt64 k = 0; k < count; k++) doubt[k] = r->truth[k].doubt;
-  PetscCall(write_column(r, store, "/truth", "doubt", (const char *)doubt, sizeof *doubt));
-  PetscCall(PetscFree(doubt));
+  PetscCall(PetscMalloc1(count, &flag));
+  for (PetscInt64 k = 0; k < count; k++) flag[k] = r->truth[k].extrapolated;
+  PetscCall(write_column(r, store, "/truth", "extrapolated", (const char *)flag, sizeof *flag));
+  for (PetscInt64 k = 0; k < count; k++) flag[k] = r->truth[k].doubt;
+  PetscCall(write_column(r, store, "/truth", "doubt", (const char *)flag, sizeof *flag));
+  PetscCall(PetscFree(flag));
   if (worst >= 0) fare_truth_doubt_text(r->plan->system, &r->truth[worst], sizeof text, text);
   PetscCall(fare_store_put_string(store, "/truth", "unresolved", text));
   for (int axis = 0; axis < dim; axis++) cells[axis] = (uint64_t)r->cells[axis];
@@ -155,6 +158,28 @@ static PetscErrorCode write_truth(const fare_results *r, fare_store *store)
   PetscCall(fare_store_put_real(store, "/truth", "tolerance", last->tolerance));
   PetscCall(fare_store_put_real(store, "/truth", "seconds", last->seconds));
   PetscCall(fare_store_put_int(store, "/truth", "steps", last->steps));
+  PetscFunctionReturn(0);
+}
+
+/* A truth that is not one grid: what it knows of itself, where that is a number. */
+static PetscErrorCode write_joint(const fare_results *r, fare_store *store)
+{
+  const PetscInt64 count = r->plan->snapshots.count;
+
+  PetscFunctionBegin;
+  if (!r->joint) PetscFunctionReturn(0);
+  PetscCall(fare_store_group(store, "/truth"));
+  PetscCall(fare_store_put_string(store, "/truth", "kind", r->plan->joint->name));
+  PetscCall(fare_store_put_string(store, "/truth", "system", fare_system_type_of(r->plan->system)->name));
+  PetscCall(fare_store_put_real(store, "/truth", "seconds", r->joint[count - 1].seconds));
+  for (const fare_column *c = fare_joint_columns; c->name; c++) {
+    PetscBool known = PETSC_FALSE;
+
+    for (PetscInt64 k = 0; k < count; k++) known |= !isnan(fare_column_value(c, &r->joint[k]));
+    if (known)
+      PetscCall(
+        write_column(r, store, "/truth", c->name, (const char *)r->joint + c->offset, sizeof *r->joint));
+  }
   PetscFunctionReturn(0);
 }
 
@@ -189,6 +214,7 @@ static PetscErrorCode write_bins(const fare_results *r, fare_store *store)
   char        path[PATH_SIZE];
 
   PetscFunctionBegin;
+  if (!r->bin_axes) PetscFunctionReturn(0);
   PetscCall(fare_store_group(store, "/bins"));
   PetscCall(fare_store_put_int(store, "/bins", "dimension", r->bin_axes));
   PetscCall(fare_store_put_uint64s(store, "/bins", "extent", (size_t)r->bin_axes, r->bin_extent));
@@ -486,12 +512,14 @@ PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *r, fare_rec
   PetscCall(fare_store_put_string(store, "/", "software", "FARE"));
   PetscCall(fare_store_put_string(store, "/", "softwareVersion", fare_version()));
   PetscCall(fare_store_put_string(store, "/", "format", "fare-study 1.0"));
+  PetscCall(fare_store_put_int(store, "/", "dimension", fare_system_dimension(r->plan->system)));
   fare_plan_write(r->plan, &plan);
   PetscCall(fare_store_write_text(store, "/plan", plan.text));
   fare_text_free(&plan);
   PetscCall(write_provenance(r, store));
   PetscCall(write_snapshots(r, store));
   PetscCall(write_truth(r, store));
+  PetscCall(write_joint(r, store));
   if (r->truth) PetscCall(write_exits(r, store));
   PetscCall(write_bins(r, store));
   PetscCall(write_ensembles(r, store));

@@ -6,21 +6,22 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The truth of one snapshot on bins: as it is, and with its estimated error added. */
+/* The truth of one snapshot on bins, as others are compared with it: and with its estimated error added. */
 typedef struct {
   fare_binned p, corrected;
 } truth_bins;
 
 static PetscErrorCode bin_truth(fare_run *s, PetscInt64 k, truth_bins *bins)
 {
-  Vec corrected;
+  Vec masses, corrected;
 
   PetscFunctionBegin;
   memset(bins, 0, sizeof *bins);
   if (!s->truth) PetscFunctionReturn(0);
-  PetscCall(fare_binning_density(s->binning, fare_truth_masses(s->truth), &bins->p));
-  PetscCall(VecDuplicate(fare_truth_masses(s->truth), &corrected));
-  PetscCall(VecWAXPY(corrected, 1, fare_truth_masses(s->truth), fare_truth_error_field(s->truth)));
+  masses = fare_truth_compared(s->truth);
+  PetscCall(fare_binning_density(s->binning, masses, &bins->p));
+  PetscCall(VecDuplicate(masses, &corrected));
+  PetscCall(VecWAXPY(corrected, 1, masses, fare_truth_compared_error(s->truth)));
   PetscCall(fare_binning_density(s->binning, corrected, &bins->corrected));
   PetscCall(VecDestroy(&corrected));
   fare_results_keep(&s->results, "truth", k, s->binning, &bins->p);
@@ -66,6 +67,29 @@ static PetscErrorCode compare_target(
   PetscFunctionReturn(0);
 }
 
+/* With a truth that is not one grid. In a replay the method is at another time than the ensemble. */
+static PetscErrorCode compare_joint(fare_run *s, size_t i, PetscInt64 k, const fare_ensemble *ensemble)
+{
+  fare_compared *to      = fare_results_comparison(&s->results, i, FARE_SAMPLES_TRUTH);
+  fare_sampler  *sampler = s->sampler[i];
+  double        *log_q   = NULL;
+  char           name[FARE_LABEL_SIZE + 64];
+
+  PetscFunctionBegin;
+  if (!s->plan->measures) PetscFunctionReturn(0);
+  if (sampler->type->log_density && ensemble == s->ensemble[i]) {
+    PetscCall(PetscMalloc1((size_t)ensemble->local, &log_q));
+    PetscCall(
+      sampler->type->log_density(sampler, ensemble->local, (const double *const *)ensemble->x, log_q));
+  }
+  snprintf(name, sizeof name, "floor/%s/%lld", to->label, (long long)k);
+  PetscCall(
+    fare_joint_compare(s->joint, ensemble, log_q, s->plan->measures, s->plan->measure, FARE_REPLICATES,
+      fare_stream_make((uint64_t)s->plan->seed, name), to->measured + (size_t)k * s->plan->measures));
+  PetscCall(PetscFree(log_q));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode measure_ensemble(
   fare_run *s, size_t i, PetscInt64 k, double t, const truth_bins *truth, const fare_ensemble *ensemble)
 {
@@ -73,6 +97,8 @@ static PetscErrorCode measure_ensemble(
   fare_binned               samples;
 
   PetscFunctionBegin;
+  if (s->joint) PetscCall(compare_joint(s, i, k, ensemble));
+  if (!s->binning) PetscFunctionReturn(0);
   PetscCall(fare_binning_ensemble(s->binning, ensemble, &samples));
   fare_results_keep(&s->results, e->name, k, s->binning, &samples);
   if (s->truth) {
@@ -124,6 +150,8 @@ static PetscErrorCode advance_truth(fare_run *s, PetscInt64 k, PetscBool is_new)
     code = fare_thermo_advance(s->thermo, t);
   else if (s->truth)
     code = fare_truth_advance(s->truth, t);
+  else if (s->joint)
+    code = fare_joint_advance(s->joint, t);
   if (code && code != FARE_ERR_STOPPED) s->truth_lost = PETSC_TRUE;
   PetscFunctionReturn(code);
 }
@@ -183,10 +211,31 @@ static void compare_with_bound(fare_run *s, const fare_truth_status *status)
   s->warned_of_bound = PETSC_TRUE;
 }
 
+/* As it is on the grid, and as it is compared with. */
+static PetscErrorCode record_densities(fare_run *s)
+{
+  const double     volume = fare_grid_volume(fare_run_grid(s));
+  const fare_grid *grid   = fare_run_grid(s);
+
+  PetscFunctionBegin;
+  PetscCall(fare_record_mesh(s->record, "density", "probability density, averaged over each cell", grid,
+    fare_truth_masses(s->truth), volume));
+  PetscCall(fare_record_mesh(s->record, "density_error",
+    "estimated (exact - density), averaged over each cell", grid, fare_truth_error_field(s->truth), volume));
+  if (!fare_truth_extrapolates(s->truth)) PetscFunctionReturn(0);
+  PetscCall(fare_record_mesh(s->record, "density_extrapolated",
+    "probability density that others are compared with: of the next order where three grids show it, else "
+    "density",
+    grid, fare_truth_compared(s->truth), volume));
+  PetscCall(fare_record_mesh(s->record, "density_extrapolated_error",
+    "estimated (exact - density_extrapolated), averaged over each cell", grid,
+    fare_truth_compared_error(s->truth), volume));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode record_truth(fare_run *s, PetscInt64 k)
 {
   const fare_truth_status *status = fare_truth_get_status(s->truth);
-  const double             volume = fare_grid_volume(fare_run_grid(s));
 
   PetscFunctionBegin;
   s->results.truth[k] = *status;
@@ -216,24 +265,26 @@ static PetscErrorCode record_truth(fare_run *s, PetscInt64 k)
       status->time, status->error, text);
     s->doubted = PETSC_TRUE;
   }
-  PetscCall(fare_record_mesh(s->record, "density", "probability density, averaged over each cell",
-    fare_run_grid(s), fare_truth_masses(s->truth), volume));
-  PetscCall(
-    fare_record_mesh(s->record, "density_error", "estimated (exact - density), averaged over each cell",
-      fare_run_grid(s), fare_truth_error_field(s->truth), volume));
-  if (s->plan->truth.extrapolate) {
-    Vec better;
-
-    PetscCall(VecDuplicate(fare_truth_masses(s->truth), &better));
-    PetscCall(VecWAXPY(better, 1, fare_truth_masses(s->truth), fare_truth_error_field(s->truth)));
-    PetscCall(fare_record_mesh(
-      s->record, "density_extrapolated", "density + density_error", fare_run_grid(s), better, volume));
-    PetscCall(VecDestroy(&better));
-  }
+  PetscCall(record_densities(s));
   if (s->thermo && s->plan->thermodynamics.currents) PetscCall(record_currents(s));
   for (const fare_column *c = fare_truth_columns; c->name; c++)
     PetscCall(fare_record_number(s->record, "truth", c->name, fare_column_value(c, status)));
+  PetscCall(fare_record_number(s->record, "truth", "extrapolated", status->extrapolated));
   PetscCall(fare_record_number(s->record, "truth", "doubt", status->doubt));
+  PetscFunctionReturn(0);
+}
+
+/* What the truth knows of itself; a kind does not have every number. */
+static PetscErrorCode record_joint(fare_run *s, PetscInt64 k)
+{
+  const fare_joint_status *status = &s->joint->status;
+
+  PetscFunctionBegin;
+  s->results.joint[k] = *status;
+  for (const fare_column *c = fare_joint_columns; c->name; c++) {
+    if (!isnan(fare_column_value(c, status)))
+      PetscCall(fare_record_number(s->record, "truth", c->name, fare_column_value(c, status)));
+  }
   PetscFunctionReturn(0);
 }
 
@@ -300,6 +351,7 @@ static PetscErrorCode write_snapshot(fare_run *s, PetscInt64 k)
   PetscCall(fare_record_begin(s->record, k, fare_schedule_time(schedule, k),
     (schedule->end - schedule->start) / (double)(schedule->count - 1)));
   if (s->truth) PetscCall(record_truth(s, k));
+  if (s->joint) PetscCall(record_joint(s, k));
   for (size_t i = 0; i < s->plan->ensembles; i++) {
     if (s->results.failure[i]) continue;
     PetscCall(fare_record_species(s->record, s->plan->ensemble[i].name, s->ensemble[i]));
@@ -348,9 +400,12 @@ PetscErrorCode fare_run_replay(fare_run *s, PetscInt64 k, PetscBool measured)
   truth_bins bins;
 
   PetscFunctionBegin;
-  if (!s->truth) PetscFunctionReturn(0);
+  if (!s->truth && !s->joint) PetscFunctionReturn(0);
   PetscCall(advance_truth(s, k, PETSC_FALSE));
-  s->results.truth[k] = *fare_truth_get_status(s->truth);
+  if (s->joint)
+    s->results.joint[k] = s->joint->status;
+  else
+    s->results.truth[k] = *fare_truth_get_status(s->truth);
   if (measured) PetscFunctionReturn(0);
   PetscCall(bin_truth(s, k, &bins));
   for (size_t i = 0; i < s->plan->ensembles; i++) {

@@ -39,6 +39,18 @@ static PetscErrorCode create_truth(fare_run *s)
   PetscFunctionReturn(code);
 }
 
+/* A truth that is not one grid: particles know no box, and nothing is binned. */
+static PetscErrorCode create_joint(fare_run *s)
+{
+  const fare_plan *plan = s->plan;
+
+  PetscFunctionBegin;
+  fare_doing("setting up the truth");
+  PetscCall(fare_joint_create(s->comm, plan->joint, plan->joint_options, plan->system, &plan->initial,
+    plan->snapshots.start, &s->joint));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode create_grid(fare_run *s)
 {
   const fare_system_type *type = fare_system_type_of(s->plan->system);
@@ -49,6 +61,10 @@ static PetscErrorCode create_grid(fare_run *s)
   PetscFunctionBegin;
   if (s->plan->has_truth) {
     PetscCall(create_truth(s));
+  } else if (s->plan->joint || dim > FARE_DIM_MAX) {
+    s->initial = s->plan->initial;
+    if (s->plan->joint) PetscCall(create_joint(s));
+    PetscFunctionReturn(0);
   } else {
     for (int axis = 0; axis < dim; axis++) {
       cells[axis] = cells_without_truth[dim - 1];
@@ -100,6 +116,7 @@ static PetscErrorCode create(fare_run *s)
     PetscCall(fare_plan_sampler(s->comm, plan, e, &s->initial, &s->sampler[i]));
     PetscCall(fare_sampler_set_mode(s->sampler[i], fare_plan_ensemble_mode(e), e->oracle ? s->exact : NULL));
     PetscCall(fare_sampler_set_walls(s->sampler[i], &s->walls));
+    fare_sampler_set_joint(s->sampler[i], s->joint);
     PetscCall(
       fare_ensemble_create(s->comm, fare_system_dimension(plan->system), e->particles, &s->ensemble[i]));
     s->ready[i] = e->type->train ? PETSC_FALSE : PETSC_TRUE;
@@ -121,6 +138,7 @@ static PetscErrorCode destroy(fare_run *s)
   PetscCall(fare_densities_destroy(&s->exact));
   PetscCall(fare_thermo_destroy(&s->thermo));
   PetscCall(fare_truth_destroy(&s->truth));
+  PetscCall(fare_joint_destroy(&s->joint));
   PetscCall(fare_grid_destroy(&s->own_grid));
   PetscCall(fare_record_destroy(&s->record));
   PetscFunctionReturn(0);

@@ -39,15 +39,16 @@ static inline double fare_column_value(const fare_column *column, const void *ro
 {
   return *(const double *)((const char *)row + column->offset);
 }
-/* Of a fare_truth_status, in snapshots and in study.h5. */
-extern const fare_column fare_truth_columns[];
+/* Of a fare_truth_status, and of a fare_joint_status, in snapshots and in study.h5. */
+extern const fare_column fare_truth_columns[], fare_joint_columns[];
 
 /* What a run has found. All but the masses of series is the same on every rank. */
 typedef struct {
   const fare_plan   *plan;
   PetscBool         *trained; /* per snapshot: learned from by any ensemble */
   fare_checksum     *file;    /* per snapshot: of its file, 0 bytes where that is not known */
-  fare_truth_status *truth;   /* per snapshot; NULL without a truth */
+  fare_truth_status *truth;   /* per snapshot; NULL without a truth on a grid */
+  fare_joint_status *joint;   /* per snapshot; NULL without one of another kind */
   fare_census      **census;  /* per ensemble and snapshot: where its particles were */
   PetscInt           cells[FARE_DIM_MAX];
   const fare_thermo *thermo; /* borrowed; NULL unless asked for */
@@ -75,13 +76,14 @@ typedef struct {
   const fare_run_options *options;
   fare_record            *record;
   fare_initial            initial; /* the plan's, on the box below */
-  fare_box                box;     /* of fare_run_grid */
+  fare_box                box;     /* of fare_run_grid, where there is one */
   fare_walls              walls;   /* of the truth; none without one */
   fare_truth             *truth;
+  fare_joint             *joint;    /* NULL: the truth is a grid, or there is none */
   fare_thermo            *thermo;   /* NULL unless asked for */
   fare_densities         *exact;    /* NULL without oracles */
-  fare_grid              *own_grid; /* NULL where there is a truth */
-  fare_binning           *binning;
+  fare_grid              *own_grid; /* NULL where there is a truth, or there are too many axes */
+  fare_binning           *binning;  /* NULL without a grid */
   fare_sampler          **sampler;
   fare_ensemble         **ensemble;
   PetscBool              *ready; /* per ensemble: trained, or not to be */
@@ -148,11 +150,14 @@ MPI_Comm fare_plan_truth_comm(MPI_Comm comm, const fare_plan *plan, const fare_t
   fare_training_free.
 */
 PetscErrorCode fare_training_simulate(MPI_Comm comm, const fare_plan *plan, const fare_initial *initial,
-  const fare_walls *walls, const fare_plan_ensemble *ensemble, fare_training_set *set,
+  const fare_walls *walls, fare_joint *joint, const fare_plan_ensemble *ensemble, fare_training_set *set,
   int64_t *force_evaluations);
 PetscErrorCode fare_training_free(fare_training_set *set);
 
-/* The truth's grid, or the one for pictures where there is no truth. */
+/*
+  The truth's grid, or the one for pictures where there is no truth; NULL beside a truth of another kind, and
+  beyond the axes of a grid.
+*/
 static inline const fare_grid *fare_run_grid(const fare_run *run)
 {
   return run->truth ? fare_truth_grid(run->truth) : run->own_grid;

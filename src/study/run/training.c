@@ -11,7 +11,7 @@
   numbers.
 */
 static PetscErrorCode create_simulation(MPI_Comm comm, const fare_plan *plan, const fare_initial *initial,
-  const fare_walls *walls, const fare_plan_ensemble *ensemble, fare_sampler **sampler)
+  const fare_walls *walls, fare_joint *joint, const fare_plan_ensemble *ensemble, fare_sampler **sampler)
 {
   const fare_langevin_options options = {.dt = ensemble->training.dt, .integrator = FARE_LANGEVIN_HEUN};
 
@@ -19,6 +19,7 @@ static PetscErrorCode create_simulation(MPI_Comm comm, const fare_plan *plan, co
   PetscCall(fare_sampler_create(comm, fare_sampler_type_find("langevin"), "training", &options,
     (uint64_t)plan->seed, plan->system, initial, &plan->snapshots, sampler));
   PetscCall(fare_sampler_set_walls(*sampler, walls));
+  fare_sampler_set_joint(*sampler, joint);
   PetscFunctionReturn(0);
 }
 
@@ -43,7 +44,7 @@ static PetscErrorCode simulate(const fare_plan *plan, const fare_plan_ensemble *
 }
 
 PetscErrorCode fare_training_simulate(MPI_Comm comm, const fare_plan *plan, const fare_initial *initial,
-  const fare_walls *walls, const fare_plan_ensemble *ensemble, fare_training_set *set,
+  const fare_walls *walls, fare_joint *joint, const fare_plan_ensemble *ensemble, fare_training_set *set,
   int64_t *force_evaluations)
 {
   fare_ensemble *particles  = NULL;
@@ -56,7 +57,7 @@ PetscErrorCode fare_training_simulate(MPI_Comm comm, const fare_plan *plan, cons
   set->at    = calloc((size_t)plan->snapshots.count, sizeof *set->at);
   set->times = times = calloc((size_t)plan->snapshots.count, sizeof *times);
   if (!set->at || !times) FARE_FAIL(FARE_ERR_FAILED, "out of memory for a training set");
-  code = create_simulation(comm, plan, initial, walls, ensemble, &simulation);
+  code = create_simulation(comm, plan, initial, walls, joint, ensemble, &simulation);
   if (!code)
     code = fare_ensemble_create(
       comm, fare_system_dimension(plan->system), ensemble->training.particles, &particles);

@@ -52,13 +52,14 @@ static PetscErrorCode list_ensembles(
 static PetscErrorCode count_particles(const fare_finished *study, source *of)
 {
   uint64_t       extent[4] = {0};
-  char           path[PATH_SIZE];
+  char           path[PATH_SIZE], component[FARE_COMPONENT_SIZE];
   fare_store    *first;
   PetscErrorCode code;
   int            rank;
 
   PetscFunctionBegin;
-  snprintf(path, sizeof path, "/data/0/particles/%.128s/position/x", of->name);
+  fare_record_component(study->dim, 0, component);
+  snprintf(path, sizeof path, "/data/0/particles/%.128s/position/%s", of->name, component);
   PetscCall(fare_finished_snapshot(study, 0, &first));
   code = fare_store_extents(first, path, &rank, extent);
   PetscCall(fare_store_close(&first));
@@ -195,16 +196,18 @@ static PetscErrorCode read_component(
 static PetscErrorCode copy(const source *from, size_t k, fare_store *snapshot, fare_store *to, uint64_t first,
   uint64_t count, double component[], double rows[])
 {
-  static const char *const axes[]   = {"position/x", "position/y", "position/z"};
-  const size_t             dim      = (size_t)from->study->dim;
-  const uint64_t           start[3] = {k, count ? first : 0, 0}, box[3] = {count ? 1 : 0, count, dim};
-  char                     path[PATH_SIZE];
+  const size_t   dim      = (size_t)from->study->dim;
+  const uint64_t start[3] = {k, count ? first : 0, 0}, box[3] = {count ? 1 : 0, count, dim};
+  char           path[PATH_SIZE];
 
   PetscFunctionBegin;
   for (size_t axis = 0; axis < dim; axis++) {
+    char      name[FARE_COMPONENT_SIZE], position[FARE_COMPONENT_SIZE + 16];
     PetscBool has;
 
-    PetscCall(fare_store_has(snapshot, species(from, k, axes[axis], path), &has));
+    fare_record_component((int)dim, (int)axis, name);
+    snprintf(position, sizeof position, "position/%s", name);
+    PetscCall(fare_store_has(snapshot, species(from, k, position, path), &has));
     if (!has)
       FARE_FAIL(
         FARE_ERR_FAILED, "%s: snapshot %zu has no particles of %s", from->study->directory, k, from->name);

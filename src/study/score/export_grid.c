@@ -89,11 +89,13 @@ static PetscErrorCode copy_all(const fare_finished *study, fare_store *to)
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(cells, &buffer));
   for (size_t k = 0; k < study->snapshots && !code; k++) {
+    const char *mesh[2];
     fare_store *from;
 
     code = fare_as_input(fare_finished_snapshot(study, k, &from));
-    if (!code) code = copy_mesh(study, from, k, "density", to, "/truth_mass", buffer);
-    if (!code) code = copy_mesh(study, from, k, "density_error", to, "/truth_error", buffer);
+    if (!code) code = fare_finished_compared(from, k, mesh);
+    if (!code) code = copy_mesh(study, from, k, mesh[0], to, "/truth_mass", buffer);
+    if (!code) code = copy_mesh(study, from, k, mesh[1], to, "/truth_error", buffer);
     PetscCall(fare_store_close(&from));
   }
   PetscCall(PetscFree(buffer));

@@ -50,8 +50,8 @@ static PetscErrorCode write_box(const fare_finished *study, const fare_system *s
 {
   const size_t   dim = (size_t)study->dim;
   const fare_box box = fare_system_box(system);
-  const char    *axis[FARE_DIM_MAX];
-  uint64_t       periodic[FARE_DIM_MAX];
+  const char    *axis[FARE_AXES_MAX];
+  uint64_t       periodic[FARE_AXES_MAX];
 
   PetscFunctionBegin;
   for (int i = 0; i < study->dim; i++) {

@@ -20,7 +20,8 @@ typedef struct {
   fare_store *store; /* study.h5, open */
   int64_t     seed;
   int         dim;
-  PetscBool   has_truth;
+  char        kind[64];  /* of truth: grid, or another */
+  PetscBool   has_truth; /* on a grid */
   size_t      snapshots;
   double     *time;
   uint8_t    *trained; /* as the study learned, or every second where it did not */
@@ -41,6 +42,8 @@ PetscErrorCode fare_finished_open_truth(fare_finished *study);
 */
 PetscErrorCode fare_finished_truth(
   const fare_finished *study, size_t snapshot, fare_binned *p, fare_binned *corrected);
+/* Names of the meshes of a snapshot that hold what is compared with, and its error. Collective. */
+PetscErrorCode fare_finished_compared(fare_store *store, size_t snapshot, const char *mesh[2]);
 /*
   Extents of an array [time, cells of the axes, x last] over all snapshots, and the box of it that this rank
   has at the i-th time; a zero in `count` where it has no cells.

@@ -77,10 +77,29 @@ static PetscErrorCode read_system(fare_finished *f)
   PetscFunctionReturn(0);
 }
 
+/* Earlier versions wrote the dimension with the bins alone, and had truths on grids alone. */
+static PetscErrorCode read_shape(fare_finished *f)
+{
+  PetscBool has;
+  int64_t   dim;
+
+  PetscFunctionBegin;
+  if (fare_store_get_int(f->store, "/", "dimension", &dim))
+    PetscCall(fare_store_get_int(f->store, "/bins", "dimension", &dim));
+  if (dim < 1 || dim > FARE_AXES_MAX)
+    FARE_FAIL(FARE_ERR_INPUT, "%s/study.h5: a study of %lld dimensions", f->directory, (long long)dim);
+  f->dim = (int)dim;
+  snprintf(f->kind, sizeof f->kind, "grid");
+  PetscCall(fare_store_has(f->store, "/truth", &has));
+  if (has) (void)fare_store_get_string(f->store, "/truth", "kind", sizeof f->kind, f->kind);
+  f->has_truth = has && !strcmp(f->kind, "grid") ? PETSC_TRUE : PETSC_FALSE;
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode read_study(fare_finished *f)
 {
   char    format[64];
-  int64_t finished, dim;
+  int64_t finished;
 
   PetscFunctionBegin;
   PetscCall(fare_store_get_string(f->store, "/", "format", sizeof format, format));
@@ -91,11 +110,7 @@ static PetscErrorCode read_study(fare_finished *f)
   PetscCall(fare_store_get_int(f->store, "/provenance", "finished", &finished));
   if (!finished) FARE_FAIL(FARE_ERR_INPUT, "%s: the study is unfinished", f->directory);
   PetscCall(fare_store_get_int(f->store, "/provenance", "seed", &f->seed));
-  PetscCall(fare_store_get_int(f->store, "/bins", "dimension", &dim));
-  if (dim < 1 || dim > FARE_DIM_MAX)
-    FARE_FAIL(FARE_ERR_INPUT, "%s/study.h5: a study of %lld dimensions", f->directory, (long long)dim);
-  f->dim = (int)dim;
-  PetscCall(fare_store_has(f->store, "/truth", &f->has_truth));
+  PetscCall(read_shape(f));
   PetscCall(read_system(f));
   PetscCall(read_times(f));
   PetscFunctionReturn(0);
@@ -233,6 +248,12 @@ static PetscErrorCode share_out(fare_finished *f)
 PetscErrorCode fare_finished_open_truth(fare_finished *study)
 {
   PetscFunctionBegin;
+  if (strcmp(study->kind, "grid"))
+    FARE_FAIL(FARE_ERR_INPUT,
+      "%s: the truth is of kind '%s', and this needs one on a grid: study a system of up to %d axes with "
+      "kind: "
+      "grid",
+      study->directory, study->kind, FARE_DIM_MAX);
   if (!study->has_truth)
     FARE_FAIL(FARE_ERR_INPUT, "%s: the study has no truth to compare with (its plan has no section 'truth')",
       study->directory);
@@ -296,15 +317,32 @@ static PetscErrorCode check_snapshot(const fare_finished *f, fare_store *store, 
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode fare_finished_compared(fare_store *store, size_t snapshot, const char *mesh[2])
+{
+  static const char *const plain[]  = {"density", "density_error"};
+  static const char *const better[] = {"density_extrapolated", "density_extrapolated_error"};
+  char                     path[128];
+  PetscBool                has;
+
+  PetscFunctionBegin;
+  snprintf(path, sizeof path, "/data/%zu/meshes/%s", snapshot, better[0]);
+  PetscCall(fare_store_has(store, path, &has));
+  for (int i = 0; i < 2; i++) mesh[i] = has ? better[i] : plain[i];
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode read_truth(const fare_finished *f, fare_store *store, size_t snapshot, double buffer[],
   Vec masses, fare_binned *p, fare_binned *corrected)
 {
+  const char *mesh[2];
+
   PetscFunctionBegin;
   PetscCall(check_snapshot(f, store, snapshot));
+  PetscCall(fare_finished_compared(store, snapshot, mesh));
   PetscCall(VecSet(masses, 0));
-  PetscCall(add_mesh(f, store, snapshot, "density", buffer, masses));
+  PetscCall(add_mesh(f, store, snapshot, mesh[0], buffer, masses));
   PetscCall(fare_binning_density(f->binning, masses, p));
-  PetscCall(add_mesh(f, store, snapshot, "density_error", buffer, masses));
+  PetscCall(add_mesh(f, store, snapshot, mesh[1], buffer, masses));
   PetscCall(fare_binning_density(f->binning, masses, corrected));
   PetscFunctionReturn(0);
 }

@@ -39,6 +39,9 @@
 #define END_SHARE    0.5   /* of the error, in the four cells at the ends of an axis */
 #define ERROR_AIM    0.05  /* for the cells that are advised */
 #define FINER_MOST   64.0
+#define ABOVE        1.25 /* times the scheme's ratio is near enough to it, too */
+#define SMOOTH       0.1  /* kT: roughness of the coarsest cells, for an extrapolation */
+#define START_CELLS  2.0  /* in a standard deviation of the start, for that */
 
 struct fare_estimate {
   const fare_system *system;
@@ -53,6 +56,9 @@ struct fare_estimate {
   double     *ones, *sums;
   /* of the density at rest, by the quadrature of the rates; < 0: not known yet */
   double rest_error;
+  /* of the latest masses */
+  fare_resolution look;
+  double          narrower[FARE_DIM_MAX]; /* cells over the standard deviation of the start */
 };
 
 PetscErrorCode fare_estimate_create(const fare_grid *grid, const fare_grid *half_grid,
@@ -75,6 +81,9 @@ PetscErrorCode fare_estimate_create(const fare_grid *grid, const fare_grid *half
 
     *narrow = *narrow > 0 ? PetscMin(*narrow, initial->sd.values[i]) : initial->sd.values[i];
   }
+  for (int axis = 0; axis < grid->dim; axis++) {
+    if (e->narrow[axis] > 0) e->narrower[axis] = grid->spacing[axis] / e->narrow[axis];
+  }
   PetscCall(DMCreateGlobalVector(half_grid->dm, &e->difference));
   if (!quarter_grid) PetscFunctionReturn(0);
   PetscCall(DMCreateGlobalVector(quarter_grid->dm, &e->near));
@@ -83,6 +92,11 @@ PetscErrorCode fare_estimate_create(const fare_grid *grid, const fare_grid *half
   PetscCall(PetscMalloc2(e->patch->box, &e->ones, e->patch->owned, &e->sums));
   for (PetscInt i = 0; i < e->patch->box; i++) e->ones[i] = 1;
   PetscFunctionReturn(0);
+}
+
+double fare_estimate_rest_error(const fare_estimate *estimate)
+{
+  return estimate->rest_error;
 }
 
 PetscErrorCode fare_estimate_destroy(fare_estimate **estimate)
@@ -347,25 +361,38 @@ static PetscErrorCode scale(fare_estimate *e, Vec half, Vec quarter, double nomi
 PetscErrorCode fare_estimate_space(fare_estimate *e, Vec masses, Vec half, Vec quarter, double nominal,
   Vec error_field, fare_truth_status *status)
 {
-  double          narrower[FARE_DIM_MAX] = {0};
-  PetscReal       norm;
-  fare_resolution look;
+  const double *narrower = e->narrower;
+  PetscReal     norm;
 
   PetscFunctionBegin;
-  for (int axis = 0; axis < e->grid->dim; axis++) {
-    if (e->narrow[axis] > 0) narrower[axis] = e->grid->spacing[axis] / e->narrow[axis];
-  }
   PetscCall(fare_grid_restrict(e->half_grid, masses, e->difference));
   PetscCall(VecAXPY(e->difference, -1, half));
-  PetscCall(fare_resolution_look(e->grid, e->system, status->time, masses, &look));
-  for (int axis = 0; axis < FARE_DIM_MAX && e->high_order; axis++) look.steep[axis] = 0;
-  PetscCall(scale(e, half, quarter, nominal, &look,
+  PetscCall(fare_resolution_look(e->grid, e->system, status->time, masses, &e->look));
+  for (int axis = 0; axis < FARE_DIM_MAX && e->high_order; axis++) e->look.steep[axis] = 0;
+  PetscCall(scale(e, half, quarter, nominal, &e->look,
     narrower[largest(narrower)] > NARROW ? PETSC_TRUE : PETSC_FALSE, status));
   PetscCall(VecNorm(e->difference, NORM_1, &norm));
   if (e->rest_error < 0) PetscCall(fare_grid_rest_error(e->grid, e->system, status->time, &e->rest_error));
   status->error_space = PetscMin(2, norm + e->rest_error);
-  PetscCall(doubt(e, &look, narrower, status));
+  PetscCall(doubt(e, &e->look, narrower, status));
   PetscCall(fare_grid_prolong(e->half_grid, e->difference, error_field));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_estimate_is_smooth(
+  fare_estimate *e, Vec quarter, double nominal, const fare_truth_status *status, PetscBool *smooth)
+{
+  const double narrowest = e->narrower[largest(e->narrower)],
+               steepest  = e->look.steep[largest(e->look.steep)];
+  fare_resolution coarsest;
+
+  PetscFunctionBegin;
+  *smooth = PETSC_FALSE;
+  if (status->doubt || status->observed < NOMINAL * nominal || status->observed > ABOVE * nominal ||
+    START_CELLS * narrowest > 1 || steepest > STEEP)
+    PetscFunctionReturn(0);
+  PetscCall(fare_resolution_look(e->quarter_grid, e->system, status->time, quarter, &coarsest));
+  *smooth = coarsest.rough <= SMOOTH ? PETSC_TRUE : PETSC_FALSE;
   PetscFunctionReturn(0);
 }
 

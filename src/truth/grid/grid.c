@@ -256,3 +256,27 @@ void fare_cell_centre(const fare_grid *grid, PetscInt n, double centre[])
   fare_cell_index(grid, n, index);
   for (int axis = 0; axis < grid->dim; axis++) centre[axis] = fare_grid_centre(grid, axis, index[axis]);
 }
+
+PetscErrorCode fare_grid_gather(const fare_grid *grid, Vec field, double values[])
+{
+  Vec                natural, all;
+  VecScatter         scatter;
+  const PetscScalar *from;
+  PetscInt           cells;
+
+  PetscFunctionBegin;
+  PetscCall(DMDACreateNaturalVector(grid->dm, &natural));
+  PetscCall(DMDAGlobalToNaturalBegin(grid->dm, field, INSERT_VALUES, natural));
+  PetscCall(DMDAGlobalToNaturalEnd(grid->dm, field, INSERT_VALUES, natural));
+  PetscCall(VecScatterCreateToAll(natural, &scatter, &all));
+  PetscCall(VecScatterBegin(scatter, natural, all, INSERT_VALUES, SCATTER_FORWARD));
+  PetscCall(VecScatterEnd(scatter, natural, all, INSERT_VALUES, SCATTER_FORWARD));
+  PetscCall(VecGetSize(all, &cells));
+  PetscCall(VecGetArrayRead(all, &from));
+  for (PetscInt i = 0; i < cells; i++) values[i] = from[i];
+  PetscCall(VecRestoreArrayRead(all, &from));
+  PetscCall(VecScatterDestroy(&scatter));
+  PetscCall(VecDestroy(&all));
+  PetscCall(VecDestroy(&natural));
+  PetscFunctionReturn(0);
+}

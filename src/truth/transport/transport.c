@@ -25,15 +25,15 @@
 #include <math.h>
 #include <string.h>
 
-/* Weights of differences of pairs, for 1 to 3: what a mass has more than a value at the centre, and less. */
-static const double to_mass[FARE_REACH][FARE_REACH]  = {{0}, {-1. / 24},
-   {-1. / 24 - 3 * 17. / 5760, 17. / 5760},
-   {-1. / 24 - 3 * 17. / 5760 - 10 * 367. / 967680, 17. / 5760 + 5 * 367. / 967680, -367. / 967680}};
-static const double to_point[FARE_REACH][FARE_REACH] = {{0}, {1. / 24}, {1. / 24 + 3 * 3. / 640, -3. / 640},
+const double fare_transport_to_mass[FARE_REACH][FARE_REACH] = {{0}, {-1. / 24},
+  {-1. / 24 - 3 * 17. / 5760, 17. / 5760},
+  {-1. / 24 - 3 * 17. / 5760 - 10 * 367. / 967680, 17. / 5760 + 5 * 367. / 967680, -367. / 967680}};
+/* And what a value at the centre has more than a mass. */
+const double fare_transport_to_point[FARE_REACH][FARE_REACH] = {{0}, {1. / 24},
+  {1. / 24 + 3 * 3. / 640, -3. / 640},
   {1. / 24 + 3 * 3. / 640 + 10 * 5. / 7168, -3. / 640 - 5 * 5. / 7168, 5. / 7168}};
 
-/* Pairs of cells around the face above a cell of index i along an axis; 0: an end. */
-static int pairs_around(const fare_grid *grid, int axis, PetscInt i)
+int fare_transport_pairs(const fare_grid *grid, int axis, PetscInt i)
 {
   if (grid->boundary[axis] == FARE_BOUNDARY_PERIODIC) return FARE_REACH;
   return (int)PetscMin(FARE_REACH, PetscMin(i + 1, grid->cells[axis] - 1 - i));
@@ -45,21 +45,25 @@ typedef struct {
   double        scale;
 } flow_kind;
 
-/* Through one that absorbs, outwards only: over half a cell to where nothing is. */
+double fare_transport_end(int end, double drift, double D)
+{
+  return end * (D > 0 ? 2 * D * fare_bernoulli(-0.5 * end * drift / D) : PetscMax(end * drift, 0));
+}
+
 static double through_end(const fare_transport *t, int axis, PetscInt inside, int end, double points)
 {
   const PetscInt s   = end > 0 ? -t->stride[axis] : t->stride[axis];
   const double   D   = t->is_uniform[axis] ? t->uniform[axis] : t->diffusion[axis][inside],
-               drift = end * (1.5 * t->drift[axis][inside] - 0.5 * t->drift[axis][inside + s]);
+               drift = 1.5 * t->drift[axis][inside] - 0.5 * t->drift[axis][inside + s];
 
-  return end * points * (D > 0 ? 2 * D * fare_bernoulli(-0.5 * drift / D) : PetscMax(drift, 0));
+  return points * fare_transport_end(end, drift, D);
 }
 
 /* n faces above cells at `at`, all of index i along the axis. */
 static void flow_over(
   const fare_transport *t, const flow_kind *kind, int axis, PetscInt n, PetscInt at, PetscInt i, double *flow)
 {
-  const int      pairs = pairs_around(t->grid, axis, i), end = i < 0 ? -1 : 1;
+  const int      pairs = fare_transport_pairs(t->grid, axis, i), end = i < 0 ? -1 : 1;
   const PetscInt s = t->stride[axis];
 
   if (pairs && kind->weight) {
@@ -93,9 +97,9 @@ static void flow_along(const fare_transport *t, const flow_kind *kind, PetscInt 
   flow[range[0] - 1] = flow[range[1] - 1] = 0;
   if (from == 0 && (t->patch->neighbour[0][0] == MPI_PROC_NULL || t->beyond[0][r] == 0)) from = -1;
   if (to == n - 1 && (t->patch->neighbour[0][1] == MPI_PROC_NULL || t->beyond[1][r] == 0)) to = n;
-  for (; from < to && pairs_around(t->grid, 0, start + from) < FARE_REACH; from++)
+  for (; from < to && fare_transport_pairs(t->grid, 0, start + from) < FARE_REACH; from++)
     flow_over(t, kind, 0, 1, at + from, start + from, flow + from);
-  for (; to > from && pairs_around(t->grid, 0, start + to - 1) < FARE_REACH; to--)
+  for (; to > from && fare_transport_pairs(t->grid, 0, start + to - 1) < FARE_REACH; to--)
     flow_over(t, kind, 0, 1, at + to - 1, start + to - 1, flow + to - 1);
   if (to > from) flow_over(t, kind, 0, to - from, at + from, start + from, flow + from);
 }
@@ -313,7 +317,7 @@ PetscErrorCode fare_transport_masses(fare_transport *t, Vec masses)
   PetscFunctionBegin;
   PetscCall(VecDuplicate(t->points, &points));
   PetscCall(VecCopy(t->points, points));
-  PetscCall(convert(t, to_mass));
+  PetscCall(convert(t, fare_transport_to_mass));
   PetscCall(VecCopy(t->points, masses));
   PetscCall(raise_to_least(masses));
   PetscCall(VecCopy(points, t->points));
@@ -509,7 +513,7 @@ PetscErrorCode fare_transport_create(const fare_grid *grid, const fare_system *s
   PetscCall(VecDuplicate(masses, &t->points));
   PetscCall(VecDuplicate(masses, &t->next));
   PetscCall(VecCopy(masses, t->points));
-  PetscCall(convert(t, to_point));
+  PetscCall(convert(t, fare_transport_to_point));
   PetscFunctionReturn(0);
 }
 

@@ -99,6 +99,20 @@ PetscErrorCode fare_transport_masses(fare_transport *t, Vec masses);
 /* Of the tolerance of a step: `little`. */
 #define FARE_TRANSPORT_LITTLE 1e-10
 
+/*
+  Weights of differences of pairs, for 1 to 3: what a mass has more than a value at the centre, and the other
+  way round.
+*/
+extern const double fare_transport_to_mass[FARE_REACH][FARE_REACH],
+  fare_transport_to_point[FARE_REACH][FARE_REACH];
+/* Pairs of cells around the face above a cell of index i along an axis; 0: an end. */
+int fare_transport_pairs(const fare_grid *grid, int axis, PetscInt i);
+/*
+  What flows up, per content of the outermost cell, over an end that absorbs, outwards only: over half a cell
+  to where nothing is. end: -1 or 1.
+*/
+double fare_transport_end(int end, double drift, double D);
+
 /* Kernels. */
 /*
   Over n faces above cells at `at`, `s` apart from their neighbours along the axis, with `pairs` cells on
@@ -106,6 +120,8 @@ PetscErrorCode fare_transport_masses(fare_transport *t, Vec masses);
 */
 void fare_transport_flow(PetscInt n, int pairs, PetscInt s, const double *drift, const double *diffusion,
   double uniform, const double *points, double *flow);
+/* The same flow over one face, as weights of the 2 pairs cells around it, from below. */
+void fare_transport_weights(int pairs, const double drift[], const double diffusion[], double weight[]);
 /* flow = sum of weight[k] times the difference of the cells k + 1/2 above and below. */
 void fare_transport_differences(
   PetscInt n, int pairs, PetscInt s, const double weight[], const double *points, double *flow);

@@ -70,6 +70,20 @@ void fare_transport_flow(PetscInt n, int pairs, PetscInt s, const double *drift,
   }
 }
 
+void fare_transport_weights(int pairs, const double drift[], const double diffusion[], double weight[])
+{
+  const double speed = pairs ? 0.5 * fabs(drift[pairs - 1] + drift[pairs]) : 0;
+
+  for (int k = 0; k < pairs; k++) {
+    const int above = pairs + k, below = pairs - 1 - k;
+
+    weight[above] =
+      central[pairs][k] * drift[above] - upwind[pairs][k] * speed - second[pairs][k] * diffusion[above];
+    weight[below] =
+      central[pairs][k] * drift[below] + upwind[pairs][k] * speed + second[pairs][k] * diffusion[below];
+  }
+}
+
 void fare_transport_differences(
   PetscInt n, int pairs, PetscInt s, const double weight[], const double *points, double *flow)
 {

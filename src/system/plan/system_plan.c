@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A system and a plan: read from its sections, checked, written, compared, and described. */
-#include "system.h"
+#include "system/composite/composite.h"
 #include "system/formula/expression.h"
 
 #include <math.h>
@@ -90,7 +90,7 @@ static const fare_field section_fields[] = {
     "shared object with a system of your own; a relative path starts from the working directory"},
   {"expression", FARE_NODE, offsetof(system_section, expression), "", 0, 0, NULL, "",
     "system defined by formulas; every symbol that is not an axis is a parameter"},
-  {"dimension", FARE_INTEGER, offsetof(system_section, dimension), "0", 0, FARE_DIM_MAX, NULL, "",
+  {"dimension", FARE_INTEGER, offsetof(system_section, dimension), "0", 0, FARE_AXES_MAX, NULL, "",
     "of the state, where the system allows several; 0: the lowest"},
   {"parameters", FARE_NODE, offsetof(system_section, parameters), "", 0, 0, NULL, "",
     "values of the system's parameters, by name"},
@@ -102,9 +102,34 @@ const fare_field *fare_system_fields(void)
   return section_fields;
 }
 
+const char *fare_system_name_at(size_t i, const char **summary)
+{
+  const fare_composite_kind *kind;
+  size_t                     library = 0;
+
+  while (fare_system_type_at(library)) library++;
+  kind     = i < library ? NULL : fare_composite_kind_at(i - library);
+  *summary = i < library ? fare_system_type_at(i)->summary : kind ? kind->summary : NULL;
+  return i < library ? fare_system_type_at(i)->name : kind ? kind->name : NULL;
+}
+
 static const char *system_name_at(size_t i)
 {
-  return fare_system_type_at(i) ? fare_system_type_at(i)->name : NULL;
+  const char *summary;
+
+  return fare_system_name_at(i, &summary);
+}
+
+PetscErrorCode fare_system_describe(const char *name, FILE *to)
+{
+  const fare_composite_kind *kind = fare_composite_kind_find(name);
+
+  PetscFunctionBegin;
+  if (!kind) PetscFunctionReturn(fare_system_type_describe(fare_system_type_find(name), to));
+  fprintf(to, "system %s: %s\n%s\nkeys, beside 'name' and 'parameters':\n\n", kind->name, kind->summary,
+    kind->reference);
+  fare_fields_describe(kind->fields, to);
+  PetscFunctionReturn(0);
 }
 
 /* The type that the section names: of the library, of a shared object, or of formulas. */
@@ -125,6 +150,9 @@ static PetscErrorCode find_type(
   } else if (section->expression) {
     PetscCall(
       fare_expression_system(section->expression, section->parameters, section->dimension, origin, type));
+  } else if (fare_composite_kind_find(section->name)) {
+    PetscCall(fare_composite_system(node, fare_composite_kind_find(section->name), section_fields,
+      fare_system_from_config, fare_system_write, origin, type));
   } else {
     *type = fare_system_type_find(section->name);
     if (!*type) PetscCall(fare_node_unknown(fare_node_find(node, "name"), "system", system_name_at));
@@ -151,21 +179,31 @@ static PetscErrorCode from_section(const fare_node *node, const system_section *
     PetscFunctionReturn(code);
   }
   (*system)->origin = origin;
+  if (origin.composite) (*system)->base[FARE_SELF] = origin.composite->handle;
   PetscCall(read_parameters(*system, section->parameters));
   if (origin.expression && fare_expression_uses_time(origin.expression))
     PetscCall(fare_course_create(&(*system)->course));
   PetscFunctionReturn(0);
 }
 
+static const char *name_of(const fare_node *section)
+{
+  const fare_node *name = fare_node_find(section, "name");
+
+  return name && fare_node_kind_of(name) == FARE_NODE_SCALAR ? fare_node_text(name) : NULL;
+}
+
 PetscErrorCode fare_system_from_config(
   const fare_node *system_node, const fare_node *drive_node, fare_system **system)
 {
-  system_section section = {0};
-  PetscErrorCode code;
+  system_section             section = {0};
+  const fare_composite_kind *kind;
+  PetscErrorCode             code;
 
   PetscFunctionBegin;
   *system = NULL;
-  PetscCall(fare_fields_read(section_fields, NULL, system_node, &section));
+  kind    = fare_composite_kind_find(name_of(system_node));
+  PetscCall(fare_fields_read(section_fields, kind ? kind->fields : NULL, system_node, &section));
   code = from_section(system_node, &section, system);
   fare_fields_free(section_fields, &section);
   PetscCall(code);
@@ -208,10 +246,11 @@ static PetscErrorCode check_rings(const fare_system *system, double t)
   enum { PLACES = 16 };
   const fare_system_type *type      = system->type;
   const double            tolerance = 1e-6;
-  double                  at[FARE_DIM_MAX][PLACES], V[2][PLACES];
-  const double           *x[FARE_DIM_MAX] = {at[0], at[1], at[2]};
+  double                  at[FARE_AXES_MAX][PLACES], V[2][PLACES];
+  const double           *x[FARE_AXES_MAX];
 
   PetscFunctionBegin;
+  for (int axis = 0; axis < system->dimension; axis++) x[axis] = at[axis];
   for (int axis = 0; axis < system->dimension && type->potential; axis++) {
     if (!type->periodic[axis]) continue;
     for (int side = 0; side < 2; side++) {
@@ -313,6 +352,21 @@ void fare_system_write(const fare_system *system, fare_text *to)
   }
 }
 
+/* The keys of a system of many axes. */
+static PetscErrorCode compare_composite(
+  const fare_field *fields, const fare_node *before, const fare_node *now, fare_difference *difference)
+{
+  PetscFunctionBegin;
+  for (const fare_field *f = fields; f->key; f++) {
+    char path[64];
+
+    fare_key_join("system", f->key, sizeof path, path);
+    PetscCall(
+      fare_nodes_compare(fare_node_find(before, f->key), fare_node_find(now, f->key), path, difference));
+  }
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode compare_section(
   const fare_system *system, const fare_node *before, fare_difference *difference)
 {
@@ -335,6 +389,8 @@ static PetscErrorCode compare_section(
     code =
       fare_nodes_compare(fare_node_find(before, keys[i]), fare_node_find(now, keys[i]), path, difference);
   }
+  if (!code && system->origin.composite)
+    code = compare_composite(system->origin.composite->kind->fields, before, now, difference);
   fare_config_destroy(&config);
   PetscFunctionReturn(code);
 }

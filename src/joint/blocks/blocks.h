@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Inside joint: what a truth of kind product holds. */
+#ifndef FARE_JOINT_BLOCKS_H
+#define FARE_JOINT_BLOCKS_H
+
+#include "block.h"
+
+#include <fare/joint.h>
+#include <fare/product.h>
+
+/* A truth of one unit from one start, which all blocks share that have both. */
+typedef struct {
+  int                 unit;
+  fare_initial        initial;
+  fare_truth_options  options;
+  fare_truth         *truth;
+  fare_grid          *grid; /* of this rank alone, with all cells */
+  double             *mass, *error;
+  fare_block_density *version[2]; /* the density, and with its estimated error added */
+  double              entropy[2], equilibrium[2];
+} fare_block_source;
+
+typedef struct fare_blocks fare_blocks;
+struct fare_blocks {
+  /* keys */
+  fare_integers cells;
+  fare_reals    lower, upper;
+  double        tolerance;
+  PetscBool     estimate;
+  /* what they make */
+  fare_blocks       *self; /* what is saved */
+  int                sources;
+  fare_block_source *source;
+  int                of_block[FARE_AXES_MAX]; /* the source of a block */
+};
+
+/* As of fare_joint_type. */
+PetscErrorCode fare_blocks_marginal(
+  fare_joint *joint, int version, int axes, const int axis[], fare_grid **grid, Vec *masses);
+/* The state of all truths. */
+extern const fare_kept_type fare_blocks_kept;
+/* Takes all densities from the truths again. Collective. */
+PetscErrorCode fare_blocks_renew(fare_joint *joint);
+
+#endif

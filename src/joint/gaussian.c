@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+  Linear systems: a Gaussian stays one, and a mixture of them too. Means and covariances by the moment
+  equations; a companion with a looser tolerance tells the error.
+*/
+#include "normals/affine.h"
+
+#include <math.h>
+
+#define LOOSER 100 /* times the tolerance: the companion's */
+
+enum { TIGHT, LOOSE, VERSIONS };
+
+typedef struct {
+  double            tolerance;
+  fare_normals      at[VERSIONS];
+  fare_linear_drift drift;
+} gaussian;
+
+static const fare_field fields[] = {
+  {"tolerance", FARE_REAL, offsetof(gaussian, tolerance), "1e-10", 1e-13, 1e-3, NULL, "",
+    "relative error of the moments in each time step"},
+  FARE_FIELDS_END,
+};
+
+static const fare_kept kept[] = {
+  FARE_KEEP_WITH(STRUCT, gaussian, at[TIGHT], .fields = fare_normals_kept),
+  FARE_KEEP_WITH(STRUCT, gaussian, at[LOOSE], .fields = fare_normals_kept),
+  FARE_KEPT_END,
+};
+
+static PetscErrorCode look(const fare_system *system, double t)
+{
+  fare_linear_drift drift;
+  PetscErrorCode    code;
+
+  PetscFunctionBegin;
+  PetscCall(fare_linear_drift_create(fare_system_dimension(system), &drift));
+  code = fare_linear_drift_read(&drift, system, t);
+  PetscCall(fare_linear_drift_destroy(&drift));
+  PetscFunctionReturn(code);
+}
+
+static PetscErrorCode check(const void *state, const fare_system *system, const fare_initial *initial)
+{
+  const fare_system_type *type = fare_system_type_of(system);
+
+  PetscFunctionBegin;
+  (void)state;
+  for (int axis = 0; axis < fare_system_dimension(system); axis++) {
+    if (type->periodic[axis])
+      FARE_FAIL(FARE_ERR_INPUT,
+        "axis '%s' is periodic, and kind: gaussian is for axes without ends: take grid",
+        fare_system_axis_name(system, axis));
+  }
+  if (look(system, 0))
+    FARE_FAIL(FARE_ERR_INPUT, "kind: gaussian needs linear drift and constant noise: %s; take another kind",
+      fare_error_message());
+  if (!fare_initial_is_gaussian(initial) && initial->density != FARE_INITIAL_BOLTZMANN)
+    FARE_FAIL(FARE_ERR_INPUT,
+      "kind: gaussian needs an initial density that is gaussian, a mixture, a point or boltzmann");
+  if (initial->weights.count > FARE_NORMALS_MOST)
+    FARE_FAIL(FARE_ERR_INPUT, "an initial mixture has at most %d components here", FARE_NORMALS_MOST);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode begin(const fare_joint *joint, fare_normals *normals)
+{
+  PetscBool has;
+
+  PetscFunctionBegin;
+  if (joint->initial->density != FARE_INITIAL_BOLTZMANN) {
+    PetscCall(fare_normals_from_initial(joint->dim, joint->initial, normals));
+    PetscFunctionReturn(0);
+  }
+  PetscCall(fare_linear_boltzmann(joint->system, joint->start, normals, &has));
+  if (!has)
+    FARE_FAIL(FARE_ERR_INPUT,
+      "the potential has no minimum at time %g, so there is no initial Boltzmann density", joint->start);
+  PetscFunctionReturn(0);
+}
+
+/* What the moments say of the density. */
+static PetscErrorCode describe(fare_joint *joint, double t)
+{
+  gaussian          *s      = joint->state;
+  fare_joint_status *status = &joint->status;
+  fare_normals       boltzmann;
+  PetscBool          has;
+
+  PetscFunctionBegin;
+  for (int v = 0; v < VERSIONS; v++) PetscCall(fare_normals_factor(&s->at[v]));
+  PetscCall(fare_normals_distance(&s->at[TIGHT], &s->at[LOOSE], &status->error_time));
+  status->error       = status->error_time;
+  status->error_space = status->error_rank = status->mass_drift = status->discarded = status->clipped = 0;
+  PetscCall(fare_normals_entropy(&s->at[TIGHT], &status->entropy, &status->entropy_error));
+  status->equilibrium = status->equilibrium_error = NAN;
+  PetscCall(fare_linear_boltzmann(joint->system, t, &boltzmann, &has));
+  if (!has) PetscFunctionReturn(0);
+  PetscCall(fare_normals_cross_entropy(&s->at[TIGHT], &boltzmann, &status->equilibrium));
+  status->equilibrium -= status->entropy;
+  status->equilibrium_error = status->entropy_error;
+  PetscCall(fare_normals_destroy(&boltzmann));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode setup(fare_joint *joint)
+{
+  gaussian *s = joint->state;
+
+  PetscFunctionBegin;
+  for (int v = 0; v < VERSIONS; v++) PetscCall(begin(joint, &s->at[v]));
+  PetscCall(fare_linear_drift_create(joint->dim, &s->drift));
+  PetscCall(describe(joint, joint->start));
+  PetscFunctionReturn(0);
+}
+
+/* Rank 0 alone, so that all have the same bits. */
+static PetscErrorCode advance(fare_joint *joint, double t)
+{
+  gaussian      *s    = joint->state;
+  PetscErrorCode code = 0;
+
+  PetscFunctionBegin;
+  for (int v = 0; v < VERSIONS && !code && fare_is_rank_0(joint->comm); v++)
+    code = fare_moments_advance(
+      &s->drift, joint->system, joint->status.time, t, s->tolerance * (v == LOOSE ? LOOSER : 1), &s->at[v]);
+  PetscCall(fare_error_agree(joint->comm, code));
+  for (int v = 0; v < VERSIONS; v++) {
+    PetscCallMPI(MPI_Bcast(s->at[v].mean, (PetscMPIInt)s->at[v].means, MPI_DOUBLE, 0, joint->comm));
+    PetscCallMPI(
+      MPI_Bcast(s->at[v].covariance, (PetscMPIInt)s->at[v].covariances, MPI_DOUBLE, 0, joint->comm));
+  }
+  PetscCall(describe(joint, t));
+  PetscFunctionReturn(0);
+}
+
+static int versions(const fare_joint *joint)
+{
+  (void)joint;
+  return VERSIONS;
+}
+
+static const fare_normals *version_of(const fare_joint *joint, int version)
+{
+  return &((const gaussian *)joint->state)->at[version];
+}
+
+static PetscErrorCode log_density(
+  fare_joint *joint, int version, int64_t n, const double *const x[], double to[])
+{
+  return fare_normals_log_density(version_of(joint, version), n, x, to);
+}
+
+static PetscErrorCode score(fare_joint *joint, int64_t n, const double *const x[], double *const s[])
+{
+  return fare_normals_score(version_of(joint, TIGHT), n, x, s);
+}
+
+static PetscErrorCode draw(fare_joint *joint, fare_stream stream, uint64_t block, double *const x[])
+{
+  return fare_normals_draw(version_of(joint, TIGHT), stream, block, x);
+}
+
+static PetscErrorCode marginal(
+  fare_joint *joint, int version, int axes, const int axis[], fare_grid **grid, Vec *masses)
+{
+  return fare_normals_marginal(version_of(joint, version), axes, axis, grid, masses);
+}
+
+static PetscErrorCode rosenblatt(fare_joint *joint, int64_t n, const double *const x[], double *const u[])
+{
+  return fare_normals_rosenblatt(version_of(joint, TIGHT), n, x, u);
+}
+
+static int modes(const fare_joint *joint)
+{
+  return version_of(joint, TIGHT)->components;
+}
+
+static PetscErrorCode mode_of(fare_joint *joint, int64_t n, const double *const x[], int mode[])
+{
+  return fare_normals_mode(version_of(joint, TIGHT), n, x, mode);
+}
+
+static PetscErrorCode loaded(fare_joint *joint)
+{
+  gaussian *s = joint->state;
+
+  PetscFunctionBegin;
+  for (int v = 0; v < VERSIONS; v++) PetscCall(fare_normals_factor(&s->at[v]));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode destroy(fare_joint *joint)
+{
+  gaussian *s = joint->state;
+
+  PetscFunctionBegin;
+  for (int v = 0; v < VERSIONS; v++) PetscCall(fare_normals_destroy(&s->at[v]));
+  PetscCall(fare_linear_drift_destroy(&s->drift));
+  PetscFunctionReturn(0);
+}
+
+const fare_joint_type fare_joint_gaussian = {
+  .name        = "gaussian",
+  .summary     = "linear systems, by the equations of mean and covariance",
+  .reference   = "Gardiner, Stochastic Methods, section 4.5 (2009)",
+  .size        = sizeof(gaussian),
+  .fields      = fields,
+  .check       = check,
+  .setup       = setup,
+  .advance     = advance,
+  .versions    = versions,
+  .log_density = log_density,
+  .score       = score,
+  .draw        = draw,
+  .marginal    = marginal,
+  .rosenblatt  = rosenblatt,
+  .modes       = modes,
+  .mode_of     = mode_of,
+  .kept        = kept,
+  .loaded      = loaded,
+  .destroy     = destroy,
+};

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Driven mixtures of Gaussians, whose density is that of the system at all times, in closed form. */
+#include "normals/normals.h"
+
+#include <fare/mixture.h>
+
+#include <math.h>
+
+#define JUMPS_MAX 1000 /* of the drive that are looked at beforehand */
+
+typedef struct {
+  fare_normals at;
+} mixture;
+
+static const fare_field fields[] = {FARE_FIELDS_END};
+
+/* No drift carries a density along a jump. */
+static PetscErrorCode check_jumps(const fare_system *system, double from, double to)
+{
+  int jumps = 0;
+
+  PetscFunctionBegin;
+  for (double t = fare_system_next_jump(system, from); t < to && jumps++ < JUMPS_MAX;
+       t        = fare_system_next_jump(system, t)) {
+    if (fare_mixture_jumps(system, t))
+      FARE_FAIL(FARE_ERR_INPUT,
+        "kind: mixture: at time %g centres or widths jump, and no drift carries the density along; drive "
+        "them "
+        "without jumps",
+        t);
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode check(const void *state, const fare_system *system, const fare_initial *initial)
+{
+  PetscFunctionBegin;
+  (void)state;
+  if (!fare_mixture_of(system))
+    FARE_FAIL(FARE_ERR_INPUT, "kind: mixture is for system 'gaussian_mixture', not for '%s'",
+      fare_system_type_of(system)->name);
+  if (initial->density != FARE_INITIAL_BOLTZMANN)
+    FARE_FAIL(FARE_ERR_INPUT,
+      "kind: mixture begins with the mixture itself, which is its Boltzmann density: initial: {density: "
+      "boltzmann}");
+  PetscCall(check_jumps(system, 0, HUGE_VAL));
+  PetscFunctionReturn(0);
+}
+
+/* The density is known but for rounding. It is the Boltzmann density of the moment, too: V = -kT ln p. */
+static PetscErrorCode place(fare_joint *joint, double t)
+{
+  mixture           *s      = joint->state;
+  fare_joint_status *status = &joint->status;
+  const int          dim    = joint->dim;
+  double            *variance;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1((size_t)s->at.means, &variance));
+  fare_mixture_at(joint->system, t, s->at.weight, s->at.mean, variance);
+  for (int64_t i = 0; i < s->at.means; i++)
+    s->at.covariance[(i / dim * dim + i % dim) * dim + i % dim] = variance[i];
+  PetscCall(PetscFree(variance));
+  PetscCall(fare_normals_factor(&s->at));
+  status->error = status->error_space = status->error_time = status->error_rank = 0;
+  status->mass_drift = status->discarded = status->clipped = 0;
+  PetscCall(fare_normals_entropy(&s->at, &status->entropy, &status->entropy_error));
+  status->equilibrium = status->equilibrium_error = 0;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode setup(fare_joint *joint)
+{
+  mixture *s = joint->state;
+
+  PetscFunctionBegin;
+  PetscCall(fare_normals_create(joint->dim, fare_mixture_components(fare_mixture_of(joint->system)), &s->at));
+  PetscCall(place(joint, joint->start));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode advance(fare_joint *joint, double t)
+{
+  PetscFunctionBegin;
+  PetscCall(check_jumps(joint->system, joint->status.time, t));
+  PetscCall(place(joint, t));
+  PetscFunctionReturn(0);
+}
+
+static int versions(const fare_joint *joint)
+{
+  (void)joint;
+  return 1;
+}
+
+static const fare_normals *normals_of(const fare_joint *joint)
+{
+  return &((const mixture *)joint->state)->at;
+}
+
+static PetscErrorCode log_density(
+  fare_joint *joint, int version, int64_t n, const double *const x[], double to[])
+{
+  (void)version;
+  return fare_normals_log_density(normals_of(joint), n, x, to);
+}
+
+static PetscErrorCode score(fare_joint *joint, int64_t n, const double *const x[], double *const s[])
+{
+  return fare_normals_score(normals_of(joint), n, x, s);
+}
+
+static PetscErrorCode draw(fare_joint *joint, fare_stream stream, uint64_t block, double *const x[])
+{
+  return fare_normals_draw(normals_of(joint), stream, block, x);
+}
+
+static PetscErrorCode marginal(
+  fare_joint *joint, int version, int axes, const int axis[], fare_grid **grid, Vec *masses)
+{
+  (void)version;
+  return fare_normals_marginal(normals_of(joint), axes, axis, grid, masses);
+}
+
+static PetscErrorCode rosenblatt(fare_joint *joint, int64_t n, const double *const x[], double *const u[])
+{
+  return fare_normals_rosenblatt(normals_of(joint), n, x, u);
+}
+
+static int modes(const fare_joint *joint)
+{
+  return normals_of(joint)->components;
+}
+
+static PetscErrorCode mode_of(fare_joint *joint, int64_t n, const double *const x[], int mode[])
+{
+  return fare_normals_mode(normals_of(joint), n, x, mode);
+}
+
+static PetscErrorCode loaded(fare_joint *joint)
+{
+  return place(joint, joint->status.time);
+}
+
+static PetscErrorCode destroy(fare_joint *joint)
+{
+  return fare_normals_destroy(&((mixture *)joint->state)->at);
+}
+
+const fare_joint_type fare_joint_mixture = {
+  .name        = "mixture",
+  .summary     = "driven mixtures of Gaussians, in closed form",
+  .reference   = "Patra and Jarzynski, New J. Phys. 19, 125009 (2017)",
+  .size        = sizeof(mixture),
+  .fields      = fields,
+  .check       = check,
+  .setup       = setup,
+  .advance     = advance,
+  .versions    = versions,
+  .log_density = log_density,
+  .score       = score,
+  .draw        = draw,
+  .marginal    = marginal,
+  .rosenblatt  = rosenblatt,
+  .modes       = modes,
+  .mode_of     = mode_of,
+  .loaded      = loaded,
+  .destroy     = destroy,
+};

@@ -1,0 +1,551 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+  Chains by a tensor train, with three companions: of half the rank, of twice the step, and of fewer cells.
+  The error bar is the L1 distance to each, by importance sampling over the truth's own draws: E |p_c/p - 1|.
+*/
+#include "train/train.h"
+
+#include <math.h>
+
+#define VERSIONS 4
+enum { MAIN, RANK, STEP, CELLS };
+#define BLOCKS 8 /* of draws, for entropy and distances */
+
+typedef struct {
+  PetscInt64  cells, rank;
+  double      step, tolerance, lower, upper;
+  fare_train *train[VERSIONS];
+  double     *packed; /* the trains as numbers, for checkpoints */
+  int64_t     length;
+} tensor_train;
+
+static const fare_field fields[] = {
+  {"cells", FARE_INTEGER, offsetof(tensor_train, cells), "32", FARE_CELLS_MIN, FARE_CELLS_MOST, NULL, "",
+    "of each site"},
+  {"rank", FARE_INTEGER, offsetof(tensor_train, rank), "12", 2, 256, NULL, "",
+    "largest number of terms kept between neighbours"},
+  {"step", FARE_REAL, offsetof(tensor_train, step), "0.05", 1e-6, 1e3, NULL, "", "longest time step"},
+  {"tolerance", FARE_REAL, offsetof(tensor_train, tolerance), "0.01", 1e-9, 2, NULL, "",
+    "largest L1 error by the limit of the rank before the truth is refused"},
+  {"lower", FARE_REAL, offsetof(tensor_train, lower), "0", -1e6, 1e6, NULL, "",
+    "lower end of the cells of a site; as `upper`: the unit's domain"},
+  {"upper", FARE_REAL, offsetof(tensor_train, upper), "0", -1e6, 1e6, NULL, "", "their upper end"},
+  FARE_FIELDS_END,
+};
+
+static PetscErrorCode check(const void *state, const fare_system *system, const fare_initial *initial)
+{
+  const tensor_train *s = state;
+
+  PetscFunctionBegin;
+  if (!fare_chain_of(system))
+    FARE_FAIL(FARE_ERR_INPUT,
+      "kind: tensor_train is for system 'chain', not for '%s': see `fare list truths` for what takes it",
+      fare_system_type_of(system)->name);
+  if (!fare_initial_is_gaussian(initial) && initial->density != FARE_INITIAL_UNIFORM)
+    FARE_FAIL(FARE_ERR_INPUT,
+      "kind: tensor_train begins with a product over sites: initial: {density: gaussian, point, mixture or "
+      "uniform}");
+  if (initial->weights.count > (size_t)s->rank)
+    FARE_FAIL(FARE_ERR_INPUT, "kind: tensor_train: a mixture of %zu components needs rank: %zu at least",
+      initial->weights.count, initial->weights.count);
+  if (s->lower > s->upper)
+    FARE_FAIL(FARE_ERR_INPUT, "kind: tensor_train: lower (%g) lies above upper (%g)", s->lower, s->upper);
+  PetscFunctionReturn(0);
+}
+
+/* The masses of one component on one site, of sum 1. */
+static PetscErrorCode site_masses(
+  const fare_train *train, const fare_initial *initial, int component, int site, double mass[])
+{
+  const fare_sites *s       = &train->sites;
+  const size_t      at      = (size_t)(component * train->count + site);
+  double            highest = -HUGE_VAL, sum = 0;
+
+  PetscFunctionBegin;
+  for (int i = 0; i < s->cells; i++) {
+    const double z =
+      initial->mean.count ? (s->centre[i] - initial->mean.values[at]) / initial->sd.values[at] : 0;
+
+    mass[i] = -0.5 * z * z;
+    highest = PetscMax(highest, mass[i]);
+  }
+  for (int i = 0; i < s->cells; i++) sum += mass[i] = exp(mass[i] - highest);
+  for (int i = 0; i < s->cells; i++) mass[i] /= sum;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode begin(fare_train *train, const fare_initial *initial)
+{
+  const int components = initial->weights.count ? (int)initial->weights.count : 1, n = train->sites.cells;
+  double   *mass, sum                                                                = 0;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(components * train->count * n, &mass));
+  for (int c = 0; c < components; c++) sum += initial->weights.count ? initial->weights.values[c] : 1;
+  for (int c = 0; c < components; c++) {
+    for (int k = 0; k < train->count; k++)
+      PetscCall(site_masses(train, initial, c, k, mass + (c * train->count + k) * n));
+    for (int i = 0; i < n; i++)
+      mass[c * train->count * n + i] *= (initial->weights.count ? initial->weights.values[c] : 1) / sum;
+  }
+  PetscCall(fare_train_begin(train, components, mass));
+  PetscCall(PetscFree(mass));
+  PetscFunctionReturn(0);
+}
+
+/* Numbers of a version that evolve, between a train and an array that has room; counts them where it is NULL.
+ */
+static int64_t transfer(fare_train *train, double *numbers, PetscBool load, PetscErrorCode *code)
+{
+  int64_t at = 0;
+
+  for (int k = 0; k <= train->count; k++, at++) {
+    if (numbers && load)
+      train->bond[k] = (int)numbers[at];
+    else if (numbers)
+      numbers[at] = train->bond[k];
+  }
+  for (int k = 0; k < train->count; k++) {
+    const int64_t size = (int64_t)train->bond[k] * train->sites.cells * train->bond[k + 1];
+
+    if (numbers && load && !*code) *code = fare_train_resize(train, k, train->bond[k], train->bond[k + 1]);
+    if (numbers && !*code)
+      (void)PetscMemcpy(load ? train->core[k] : numbers + at, load ? numbers + at : train->core[k],
+        (size_t)size * sizeof *numbers);
+    at += size;
+  }
+  if (numbers && load) {
+    train->centre    = (int)numbers[at];
+    train->discarded = numbers[at + 1];
+    train->rank      = (int)numbers[at + 2];
+    train->full      = numbers[at + 3] > 0 ? PETSC_TRUE : PETSC_FALSE;
+  } else if (numbers) {
+    numbers[at]     = train->centre;
+    numbers[at + 1] = train->discarded;
+    numbers[at + 2] = train->rank;
+    numbers[at + 3] = train->full;
+  }
+  return at + 4;
+}
+
+/* Which rank evolves a version. */
+static PetscErrorCode owner_of(const fare_joint *joint, int version, int *owner)
+{
+  int size;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_size(joint->comm, &size));
+  *owner = version % size;
+  PetscFunctionReturn(0);
+}
+
+/* A version goes from the rank that has evolved it to all. */
+static PetscErrorCode share(fare_joint *joint, int version)
+{
+  fare_train    *train  = ((tensor_train *)joint->state)->train[version];
+  int64_t        length = transfer(train, NULL, PETSC_FALSE, NULL);
+  double        *numbers;
+  PetscErrorCode code = 0;
+  int            me, owner;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(joint->comm, &me));
+  PetscCall(owner_of(joint, version, &owner));
+  PetscCallMPI(MPI_Bcast(&length, 1, MPI_INT64_T, owner, joint->comm));
+  PetscCall(PetscMalloc1(length, &numbers));
+  if (me == owner) (void)transfer(train, numbers, PETSC_FALSE, &code);
+  PetscCallMPI(MPI_Bcast(numbers, (int)length, MPI_DOUBLE, owner, joint->comm));
+  if (me != owner) (void)transfer(train, numbers, PETSC_TRUE, &code);
+  PetscCall(code);
+  PetscCall(PetscFree(numbers));
+  PetscCall(fare_train_sum(train));
+  PetscFunctionReturn(0);
+}
+
+/* All versions as numbers: what is kept. */
+static PetscErrorCode pack(tensor_train *s)
+{
+  PetscErrorCode code = 0;
+  int64_t        at   = 0;
+
+  PetscFunctionBegin;
+  s->length = 0;
+  for (int v = 0; v < VERSIONS; v++) s->length += transfer(s->train[v], NULL, PETSC_FALSE, NULL);
+  PetscCall(PetscFree(s->packed));
+  PetscCall(PetscMalloc1(s->length, &s->packed));
+  for (int v = 0; v < VERSIONS && !code; v++) at += transfer(s->train[v], s->packed + at, PETSC_FALSE, &code);
+  PetscFunctionReturn(code);
+}
+
+static PetscErrorCode loaded(fare_joint *joint)
+{
+  tensor_train  *s    = joint->state;
+  PetscErrorCode code = 0;
+  int64_t        at   = 0;
+
+  PetscFunctionBegin;
+  for (int v = 0; v < VERSIONS && !code; v++) {
+    at += transfer(s->train[v], s->packed + at, PETSC_TRUE, &code);
+    if (!code) code = fare_train_sum(s->train[v]);
+  }
+  PetscFunctionReturn(code);
+}
+
+/* -E sum over sites of ln p_k. */
+static PetscErrorCode entropy_of_sites(const fare_train *train, double *entropy)
+{
+  const fare_sites *s = &train->sites;
+  const int         n = s->cells, parts = FARE_PARTS * n;
+  double           *mass, *density;
+
+  PetscFunctionBegin;
+  *entropy = 0;
+  PetscCall(PetscMalloc2(n, &mass, FARE_PLACES(n) * n, &density));
+  for (int k = 0; k < train->count; k++) {
+    PetscCall(fare_train_marginal(train, 1, &k, mass));
+    PetscCall(fare_train_tabulate(train, k, density, NULL));
+    for (int q = 0; q <= 2 * parts; q++) {
+      const double simpson = q % 2 ? 4 : q == 0 || q == 2 * parts ? 1 : 2;
+      double       p       = 0;
+
+      for (int j = 0; j < n; j++) p += density[q * n + j] * mass[j];
+      if (p > 0) *entropy -= simpson / 6 * s->spacing / FARE_PARTS * p * log(p);
+    }
+  }
+  PetscCall(PetscFree2(mass, density));
+  PetscFunctionReturn(0);
+}
+
+/* sum over sites of ln p_k at points. */
+static PetscErrorCode log_sites(const fare_train *train, const double *const x[], double to[FARE_BLOCK])
+{
+  double *mass;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(train->sites.cells, &mass));
+  for (int i = 0; i < FARE_BLOCK; i++) to[i] = 0;
+  for (int k = 0; k < train->count; k++) {
+    PetscCall(fare_train_marginal(train, 1, &k, mass));
+    for (int i = 0; i < FARE_BLOCK; i++) {
+      int    at[FARE_NEAR];
+      double value[FARE_NEAR], p = 0;
+
+      if (!fare_train_near(train, k, x[k][i], at, value, NULL)) continue;
+      for (int j = 0; j < FARE_NEAR; j++) p += value[j] * mass[at[j]];
+      to[i] += log(PetscMax(p, 1e-300));
+    }
+  }
+  PetscCall(PetscFree(mass));
+  PetscFunctionReturn(0);
+}
+
+/* What the draws of one block tell. */
+typedef struct {
+  double total[VERSIONS][FARE_BLOCK];    /* ln p - sum of ln p_k of a version, at draws of its own */
+  double distance[VERSIONS][FARE_BLOCK]; /* |p_c/p - 1| at draws of the truth */
+  double clipped;
+} looked;
+
+/* The same uniform numbers for all versions. */
+static PetscErrorCode look(const tensor_train *s, int dim, uint64_t block, looked *to)
+{
+  const fare_stream stream = fare_stream_make(1, "tensor train/draws");
+  double           *x[FARE_AXES_MAX], *u[FARE_AXES_MAX], *room, log_p[FARE_BLOCK], other[FARE_BLOCK];
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(2 * dim * FARE_BLOCK, &room));
+  for (int k = 0; k < dim; k++) {
+    x[k] = room + 2 * k * FARE_BLOCK;
+    u[k] = x[k] + FARE_BLOCK;
+    fare_random_uniforms(stream, block, (uint64_t)k, 0, u[k]);
+  }
+  to->clipped = 0;
+  for (int v = VERSIONS - 1; v >= 0; v--) {
+    double ignored = 0;
+
+    PetscCall(fare_train_conditionals(
+      s->train[v], FARE_BLOCK, PETSC_FALSE, x, u, v == MAIN ? &to->clipped : &ignored));
+    PetscCall(fare_train_log_density(s->train[v], FARE_BLOCK, (const double *const *)x, log_p));
+    PetscCall(log_sites(s->train[v], (const double *const *)x, other));
+    for (int i = 0; i < FARE_BLOCK; i++) to->total[v][i] = isfinite(log_p[i]) ? log_p[i] - other[i] : 0;
+  }
+  for (int v = RANK; v < VERSIONS; v++) {
+    PetscCall(fare_train_log_density(s->train[v], FARE_BLOCK, (const double *const *)x, other));
+    for (int i = 0; i < FARE_BLOCK; i++)
+      to->distance[v][i] = isfinite(log_p[i]) ? fabs(exp(other[i] - log_p[i]) - 1) : 1;
+  }
+  PetscCall(PetscFree(room));
+  PetscFunctionReturn(0);
+}
+
+static double mean_of(int n, const double values[], double *sd)
+{
+  double sum = 0, squares = 0;
+
+  for (int i = 0; i < n; i++) sum += values[i];
+  for (int i = 0; i < n; i++) squares += (values[i] - sum / n) * (values[i] - sum / n);
+  if (sd) *sd = sqrt(squares / n);
+  return sum / n;
+}
+
+/* Blocks over ranks, then all of them on every rank, the same bits on any number of ranks. */
+static PetscErrorCode look_at_all(fare_joint *joint, looked to[BLOCKS])
+{
+  PetscErrorCode code = 0;
+  int            me, size;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(joint->comm, &me));
+  PetscCallMPI(MPI_Comm_size(joint->comm, &size));
+  PetscCall(PetscMemzero(to, BLOCKS * sizeof *to));
+  for (int b = me; b < BLOCKS && !code; b += size) code = look(joint->state, joint->dim, (uint64_t)b, &to[b]);
+  PetscCall(fare_error_agree(joint->comm, code));
+  PetscCallMPI(
+    MPI_Allreduce(MPI_IN_PLACE, to, BLOCKS * sizeof *to / sizeof(double), MPI_DOUBLE, MPI_SUM, joint->comm));
+  PetscFunctionReturn(0);
+}
+
+/* By how much the difference to fewer cells exceeds that to the limit, of second order. */
+static double beyond_cells(const tensor_train *s)
+{
+  const double ratio = (double)s->train[MAIN]->sites.cells / s->train[CELLS]->sites.cells;
+
+  return 1 / (ratio * ratio - 1);
+}
+
+/* Entropy and divergence from equilibrium of each version; then extrapolated in cells. */
+static PetscErrorCode judge_entropy(fare_joint *joint, const looked *seen)
+{
+  const tensor_train *s      = joint->state;
+  fare_joint_status  *status = &joint->status;
+  double              entropy[VERSIONS], from[VERSIONS], noise = 0, all[BLOCKS * FARE_BLOCK], more;
+
+  PetscFunctionBegin;
+  for (int v = VERSIONS - 1; v >= 0; v--) {
+    double energy, log_z, sd;
+
+    for (int b = 0; b < BLOCKS; b++)
+      PetscCall(PetscArraycpy(all + b * FARE_BLOCK, seen[b].total[v], FARE_BLOCK));
+    PetscCall(entropy_of_sites(s->train[v], &entropy[v]));
+    entropy[v] -= mean_of(BLOCKS * FARE_BLOCK, all, &sd);
+    noise = sd / sqrt(BLOCKS * FARE_BLOCK);
+    PetscCall(fare_train_energies(s->train[v], status->time, &energy, &log_z));
+    from[v] = energy + log_z - entropy[v];
+  }
+  more                  = beyond_cells(s);
+  status->entropy       = entropy[MAIN] + more * (entropy[MAIN] - entropy[CELLS]);
+  status->entropy_error = noise + more * fabs(entropy[MAIN] - entropy[CELLS]) +
+    fabs(entropy[MAIN] - entropy[RANK]) + fabs(entropy[MAIN] - entropy[STEP]) / 3;
+  status->equilibrium       = from[MAIN] + more * (from[MAIN] - from[CELLS]);
+  status->equilibrium_error = noise + more * fabs(from[MAIN] - from[CELLS]) + fabs(from[MAIN] - from[RANK]) +
+    fabs(from[MAIN] - from[STEP]) / 3;
+  PetscFunctionReturn(0);
+}
+
+/* Fills in the status at time t. */
+static PetscErrorCode judge(fare_joint *joint, double t)
+{
+  tensor_train      *s      = joint->state;
+  fare_joint_status *status = &joint->status;
+  const fare_train  *main_  = s->train[MAIN];
+  looked            *seen;
+  double             distance[VERSIONS] = {0};
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(BLOCKS, &seen));
+  PetscCall(look_at_all(joint, seen));
+  status->time    = t;
+  status->clipped = isnan(status->clipped) ? 0 : status->clipped;
+  for (int b = 0; b < BLOCKS; b++) {
+    status->clipped = PetscMax(status->clipped, seen[b].clipped);
+    for (int v = RANK; v < VERSIONS; v++)
+      distance[v] += mean_of(FARE_BLOCK, seen[b].distance[v], NULL) / BLOCKS;
+  }
+  status->error_rank  = PetscMin(2, distance[RANK]);
+  status->error_time  = PetscMin(2, distance[STEP] / 3);
+  status->error_space = PetscMin(2, distance[CELLS] * beyond_cells(s));
+  status->error       = PetscMin(2, status->error_rank + status->error_time + status->error_space);
+  status->mass_drift =
+    PetscMax(isnan(status->mass_drift) ? 0 : status->mass_drift, fabs(fare_train_mass(main_) - 1));
+  status->discarded = main_->discarded;
+  status->rank      = main_->rank;
+  PetscCall(judge_entropy(joint, seen));
+  PetscCall(PetscFree(seen));
+  if (main_->full && status->error_rank > s->tolerance)
+    FARE_FAIL(FARE_ERR_INPUT,
+      "truth.rank: at time %g ranks up to %d cost %.2g of the density (L1), more than tolerance: %g; rank: "
+      "%d may "
+      "do, or a higher tolerance",
+      t, (int)s->rank, status->error_rank, s->tolerance, (int)(2 * s->rank));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode setup(fare_joint *joint)
+{
+  tensor_train           *s     = joint->state;
+  const fare_system_type *unit  = fare_chain_unit(fare_chain_of(joint->system));
+  const PetscBool         own   = s->lower < s->upper ? PETSC_TRUE : PETSC_FALSE;
+  const double            lower = own ? s->lower : unit->lower[0], upper = own ? s->upper : unit->upper[0];
+
+  PetscFunctionBegin;
+  for (int v = 0; v < VERSIONS; v++) {
+    const int cells = v == CELLS ? (int)PetscMax(3 * s->cells / 4, 6) : (int)s->cells,
+              rank  = v == RANK ? (int)PetscMax(s->rank / 2, 1) : (int)s->rank;
+
+    PetscCall(
+      fare_train_create(joint->system, cells, rank, s->step, lower, upper, joint->start, &s->train[v]));
+    PetscCall(begin(s->train[v], joint->initial));
+  }
+  PetscCall(judge(joint, joint->start));
+  PetscCall(pack(s));
+  PetscFunctionReturn(0);
+}
+
+/* One version up to time t, in an even number of steps on every smooth stretch of the drive, or half of them.
+ */
+static PetscErrorCode evolve(fare_joint *joint, int version, double t)
+{
+  fare_train *train = ((tensor_train *)joint->state)->train[version];
+  double      now   = joint->status.time;
+
+  PetscFunctionBegin;
+  while (now < t) {
+    const double corner  = fare_system_next_corner(joint->system, now + 1e-12 * (fabs(now) + 1)),
+                 end     = corner < t - 1e-12 * (fabs(t) + 1) ? corner : t,
+                 longest = PetscMin(train->step, fare_system_longest_step(joint->system, now));
+    const int pairs      = (int)PetscMax(1, ceil((end - now) / (2 * longest) - 1e-9));
+
+    PetscCall(fare_train_advance(train, now, end - now, version == STEP ? pairs : 2 * pairs));
+    now = end;
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode advance(fare_joint *joint, double t)
+{
+  tensor_train  *s    = joint->state;
+  PetscErrorCode code = 0;
+  int            me, owner;
+
+  PetscFunctionBegin;
+  if (!(t > joint->status.time)) PetscFunctionReturn(0);
+  PetscCallMPI(MPI_Comm_rank(joint->comm, &me));
+  for (int v = 0; v < VERSIONS && !code; v++) {
+    PetscCall(owner_of(joint, v, &owner));
+    if (owner == me) code = evolve(joint, v, t);
+  }
+  PetscCall(fare_error_agree(joint->comm, code));
+  for (int v = 0; v < VERSIONS; v++) PetscCall(share(joint, v));
+  PetscCall(judge(joint, t));
+  PetscCall(pack(s));
+  PetscFunctionReturn(0);
+}
+
+static int versions(const fare_joint *joint)
+{
+  (void)joint;
+  return VERSIONS;
+}
+
+static fare_train *train_of(const fare_joint *joint, int version)
+{
+  return ((tensor_train *)joint->state)->train[version];
+}
+
+static PetscErrorCode log_density(
+  fare_joint *joint, int version, int64_t n, const double *const x[], double to[])
+{
+  return fare_train_log_density(train_of(joint, version), n, x, to);
+}
+
+static PetscErrorCode score(fare_joint *joint, int64_t n, const double *const x[], double *const s[])
+{
+  return fare_train_score(train_of(joint, MAIN), n, x, s);
+}
+
+static PetscErrorCode draw(fare_joint *joint, fare_stream stream, uint64_t block, double *const x[])
+{
+  double *u[FARE_AXES_MAX], *room, clipped = 0;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(joint->dim * FARE_BLOCK, &room));
+  for (int k = 0; k < joint->dim; k++) {
+    u[k] = room + k * FARE_BLOCK;
+    fare_random_uniforms(stream, block, (uint64_t)k, 0, u[k]);
+  }
+  PetscCall(fare_train_conditionals(train_of(joint, MAIN), FARE_BLOCK, PETSC_FALSE, x, u, &clipped));
+  PetscCall(PetscFree(room));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode rosenblatt(fare_joint *joint, int64_t n, const double *const x[], double *const u[])
+{
+  double  clipped = 0;
+  double *points[FARE_AXES_MAX];
+
+  PetscFunctionBegin;
+  for (int k = 0; k < joint->dim; k++) points[k] = (double *)(uintptr_t)x[k]; /* only read */
+  PetscCall(fare_train_conditionals(train_of(joint, MAIN), n, PETSC_TRUE, points, u, &clipped));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode marginal(
+  fare_joint *joint, int version, int axes, const int axis[], fare_grid **grid, Vec *masses)
+{
+  const fare_train *train = train_of(joint, version);
+  const PetscInt    parts = FARE_PARTS * train->sites.cells, cells[] = {parts, parts};
+  const double      lower[] = {train->sites.lower, train->sites.lower},
+               end = train->sites.lower + train->sites.spacing * train->sites.cells, upper[] = {end, end};
+  double        *values, sum                                                                 = 0;
+  PetscScalar   *to;
+  const PetscInt length = axes > 1 ? parts * parts : parts;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(length, &values));
+  PetscCall(fare_train_parts(train, axes, axis, values));
+  for (PetscInt i = 0; i < length; i++) sum += values[i] = PetscMax(values[i], 0);
+  PetscCall(fare_grid_create(PETSC_COMM_SELF, axes, cells, lower, upper, NULL, grid));
+  PetscCall(DMCreateGlobalVector((*grid)->dm, masses));
+  PetscCall(VecGetArrayWrite(*masses, &to));
+  for (PetscInt i = 0; i < length; i++) /* the first axis is the fastest of a grid, and the slowest here */
+    to[axes > 1 ? i % parts * parts + i / parts : i] = values[i] / sum;
+  PetscCall(VecRestoreArrayWrite(*masses, &to));
+  PetscCall(PetscFree(values));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode destroy(fare_joint *joint)
+{
+  tensor_train *s = joint->state;
+
+  PetscFunctionBegin;
+  for (int v = 0; v < VERSIONS; v++) PetscCall(fare_train_destroy(&s->train[v]));
+  PetscCall(PetscFree(s->packed));
+  PetscFunctionReturn(0);
+}
+
+static const fare_kept kept[] = {
+  FARE_KEEP_WITH(REALS, tensor_train, packed, .length = offsetof(tensor_train, length)),
+  FARE_KEPT_END,
+};
+
+const fare_joint_type fare_joint_tensor_train = {
+  .name        = "tensor_train",
+  .summary     = "chains of sites with coupled neighbours, by time-evolving block decimation",
+  .reference   = "Vidal, Phys. Rev. Lett. 91, 147902 (2003)",
+  .size        = sizeof(tensor_train),
+  .fields      = fields,
+  .check       = check,
+  .setup       = setup,
+  .advance     = advance,
+  .versions    = versions,
+  .log_density = log_density,
+  .score       = score,
+  .draw        = draw,
+  .marginal    = marginal,
+  .rosenblatt  = rosenblatt,
+  .kept        = kept,
+  .loaded      = loaded,
+  .destroy     = destroy,
+};

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "look.h"
+
+#include <math.h>
+#include <string.h>
+
+#define FARE_JOINT_MEASURE(name) extern const fare_joint_measure_type fare_joint_measure_##name;
+#include "list.h"
+#undef FARE_JOINT_MEASURE
+
+static const fare_joint_measure_type *const types[] = {
+#define FARE_JOINT_MEASURE(name) &fare_joint_measure_##name,
+#include "list.h"
+#undef FARE_JOINT_MEASURE
+};
+
+const fare_measure_type *fare_joint_measure_at(size_t i)
+{
+  return i < PETSC_STATIC_ARRAY_LENGTH(types) ? &types[i]->base : NULL;
+}
+
+const fare_measure_type *fare_joint_measure_find(const char *name)
+{
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(types); i++) {
+    if (!strcmp(types[i]->base.name, name)) return &types[i]->base;
+  }
+  return NULL;
+}
+
+static const fare_joint_measure_type *whole(const fare_measure_type *type)
+{
+  size_t i = 0;
+
+  while (&types[i]->base != type) i++;
+  return types[i];
+}
+
+PetscBool fare_joint_measure_is_usual(const fare_measure_type *type)
+{
+  return whole(type)->extra ? PETSC_FALSE : PETSC_TRUE;
+}
+
+PetscErrorCode fare_joint_measure_check(
+  const fare_measure_type *type, const fare_joint_type *kind, int dim, PetscBool has_log_density)
+{
+  const unsigned needs = whole(type)->needs;
+
+  PetscFunctionBegin;
+  if (needs & FARE_NEEDS_LOG_DENSITY && !has_log_density)
+    FARE_FAIL(FARE_ERR_INPUT,
+      "measure %s needs samples with their own ln q; for samples alone take rosenblatt or marginals_2",
+      type->name);
+  if (needs & FARE_NEEDS_PAIRS && dim < 2)
+    FARE_FAIL(FARE_ERR_INPUT, "measure %s needs two axes: take marginals_1", type->name);
+  if (needs & FARE_NEEDS_MARGINALS && !kind->marginal)
+    FARE_FAIL(FARE_ERR_INPUT, "measure %s needs marginals, which a truth of kind '%s' has not: %s",
+      type->name, kind->name, kind->no_marginal ? kind->no_marginal : "take log_density_shift");
+  if (needs & FARE_NEEDS_ROSENBLATT && !kind->rosenblatt)
+    FARE_FAIL(FARE_ERR_INPUT, "measure %s needs conditionals, which a truth of kind '%s' has not: %s",
+      type->name, kind->name, kind->no_rosenblatt ? kind->no_rosenblatt : "take marginals_2");
+  if (needs & FARE_NEEDS_MODES && !kind->mode_of)
+    FARE_FAIL(FARE_ERR_INPUT,
+      "measure %s needs modes, which a truth of kind '%s' does not name: take log_density_shift", type->name,
+      kind->name);
+  PetscFunctionReturn(0);
+}
+
+void fare_look_unknown(fare_measured *m)
+{
+  m->interval = FARE_NO_VALUE;
+  m->value = m->corrected = m->low = m->high = m->floor_mean = m->floor_high = m->excess = NAN;
+  m->significance = m->p_value = m->truth_error = NAN;
+}
+
+PetscErrorCode fare_look_log_p(fare_joint_look *look)
+{
+  const fare_joint_type *kind     = look->joint->type;
+  const int64_t          local    = look->ensemble->local;
+  const int              versions = kind->versions(look->joint);
+
+  PetscFunctionBegin;
+  if (look->log_p) PetscFunctionReturn(0);
+  PetscCall(PetscMalloc1((size_t)(versions * PetscMax(1, local)), &look->log_p));
+  for (int v = 0; v < versions; v++)
+    PetscCall(kind->log_density(
+      look->joint, v, local, (const double *const *)look->ensemble->x, look->log_p + v * local));
+  PetscFunctionReturn(0);
+}
+
+/* (sum w)^2 / sum w^2, in the order of blocks. */
+static PetscErrorCode find_effective(const fare_ensemble *e, double *effective)
+{
+  const int64_t blocks = (e->count + FARE_BLOCK - 1) / FARE_BLOCK;
+  double       *of, sum[2] = {0};
+
+  PetscFunctionBegin;
+  *effective = (double)e->count;
+  if (!e->weight) PetscFunctionReturn(0);
+  PetscCall(PetscCalloc1((size_t)(2 * blocks), &of));
+  for (int64_t i = 0; i < e->local; i++) {
+    const double w = PetscMax(0, e->weight[i]);
+
+    of[2 * (e->first_block + i / FARE_BLOCK)] += w;
+    of[2 * (e->first_block + i / FARE_BLOCK) + 1] += w * w;
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, of, (PetscMPIInt)(2 * blocks), MPI_DOUBLE, MPI_SUM, e->comm));
+  for (int64_t b = 0; b < blocks; b++) {
+    sum[0] += of[2 * b];
+    sum[1] += of[2 * b + 1];
+  }
+  PetscCall(PetscFree(of));
+  if (!(sum[0] > 0)) FARE_FAIL(FARE_ERR_FAILED, "no particle has a positive weight");
+  *effective = sum[0] / sum[1] * sum[0];
+  PetscFunctionReturn(0);
+}
+
+static fare_stream stream_of(fare_stream stream, const char *name)
+{
+  return fare_stream_make((uint64_t)stream.key[0] << 32 | stream.key[1], name);
+}
+
+PetscErrorCode fare_joint_compare(fare_joint *joint, const fare_ensemble *ensemble,
+  const double log_density[], size_t count, const fare_measure_type *const of[], int replicates,
+  fare_stream stream, fare_measured results[])
+{
+  fare_joint_look look = {.joint = joint,
+    .ensemble                    = ensemble,
+    .log_q                       = log_density,
+    .replicates                  = replicates,
+    .stream                      = stream_of(stream, "floors"),
+    .draws                       = stream_of(stream, "exact draws")};
+  PetscErrorCode  code;
+
+  PetscFunctionBegin;
+  code = find_effective(ensemble, &look.effective);
+  for (size_t m = 0; m < count && !code; m++) {
+    results[m] = (fare_measured){.effective = look.effective, .independent = look.effective};
+    code       = fare_joint_measure_check(of[m], joint->type, joint->dim, PETSC_TRUE);
+    if (code) break;
+    if (whole(of[m])->needs & FARE_NEEDS_LOG_DENSITY && !log_density)
+      fare_look_unknown(&results[m]);
+    else
+      code = whole(of[m])->measure(&look, of[m], &results[m]);
+  }
+  PetscCall(PetscFree(look.log_p));
+  for (int i = 0; i < 4; i++) PetscCall(PetscFree(look.margin[i / 2][i % 2]));
+  PetscFunctionReturn(code);
+}

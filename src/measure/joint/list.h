@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Every measure of truths without a grid, once. A new one is a file beside this and a line here. */
+FARE_JOINT_MEASURE(reverse_kl_density)
+FARE_JOINT_MEASURE(kl_density)
+FARE_JOINT_MEASURE(density_mass)
+FARE_JOINT_MEASURE(rosenblatt)
+FARE_JOINT_MEASURE(marginals_1)
+FARE_JOINT_MEASURE(marginals_1_max)
+FARE_JOINT_MEASURE(marginals_1_wasserstein)
+FARE_JOINT_MEASURE(marginals_2)
+FARE_JOINT_MEASURE(marginals_2_max)
+FARE_JOINT_MEASURE(log_density_shift)
+FARE_JOINT_MEASURE(log_density_ks)
+FARE_JOINT_MEASURE(energy_distance)
+FARE_JOINT_MEASURE(sliced_wasserstein)
+FARE_JOINT_MEASURE(stein)
+FARE_JOINT_MEASURE(modes)

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Inside the measures of truths without a grid: what they share. */
+#ifndef FARE_JOINT_LOOK_H
+#define FARE_JOINT_LOOK_H
+
+#include <fare/joint_measure.h>
+
+#define FARE_LOOK_PARTICLES 16384 /* at most, of measures that look at numbers of single particles */
+#define FARE_LOOK_DRAWS     8     /* times as many exact draws beside them */
+#define FARE_LOOK_UNITS     256   /* units at most, of measures that look at pairs of particles */
+
+struct fare_joint_look {
+  fare_joint          *joint;
+  const fare_ensemble *ensemble;
+  const double        *log_q; /* may be NULL */
+  double               effective;
+  int                  replicates;
+  fare_stream          stream, draws; /* of floors, and of exact draws */
+  double              *log_p;         /* at local particles, one version after the other; made on demand */
+  /* marginal measures, made on demand: per axis or pair */
+  int            margins[2];
+  fare_measured *margin[2][2]; /* of one and two axes; Kullback and Leibler's, Wasserstein's */
+};
+
+/* Not a number, all of it: there is nothing to measure. */
+void fare_look_unknown(fare_measured *result);
+/* ln p at local particles, of all versions. */
+PetscErrorCode fare_look_log_p(fare_joint_look *look);
+
+/*
+  Numbers of particles, of which the distribution under the samples is compared with that under exact draws:
+  values[k][i] at n points, k below `kinds`.
+*/
+typedef struct {
+  int   kinds;
+  void *context;
+  PetscErrorCode (*values)(
+    void *context, fare_joint_look *look, int64_t n, const double *const x[], double *const values[]);
+  /* of integers from 0 to `classes` - 1; 0: of real numbers */
+  int classes;
+} fare_statistic;
+/*
+  The k-th results are those of measure `type`, of one dimension, for the k-th numbers. The first
+  FARE_LOOK_PARTICLES particles count, and FARE_LOOK_DRAWS times as many draws. Collective.
+*/
+PetscErrorCode fare_look_statistic(fare_joint_look *look, const fare_statistic *statistic,
+  const fare_measure_type *type, fare_measured results[]);
+/* One result of several of the same kind: means, as if their noise were the same. */
+void fare_look_mean(int count, const fare_measured of[], fare_measured *result);
+/* The one that exceeds its floor most; its significance is that of the best of so many. */
+void fare_look_most(int count, const fare_measured of[], fare_measured *result);
+
+#define FARE_UNIT_SUMS 6 /* of a unit at most */
+/*
+  Numbers of units of consecutive particles, which add up over units: `sums` of them from n particles x of
+  weights w, beside which stand as many exact draws y of weights v; NULL: all alike.
+*/
+typedef struct {
+  int   sums;
+  void *context;
+  PetscErrorCode (*add)(void *context, fare_joint_look *look, int n, const double *const x[],
+    const double w[], const double *const y[], const double v[], double sum[]);
+  PetscBool looks_at_draws;            /* else it takes the truth's score, of the first version alone */
+  double (*value)(const double sum[]); /* of sums over units: unbiased, and 0 for exact draws */
+} fare_unit_measure;
+/*
+  Value, interval by the jackknife over groups of units, and a floor from exact draws in place of the samples.
+  The first FARE_LOOK_UNITS units of FARE_BLOCK particles count. Collective.
+*/
+PetscErrorCode fare_look_units(
+  fare_joint_look *look, const fare_unit_measure *measure, fare_measured *result);
+/*
+  Bias and interval of `value` from the values without one group each, and floor, excess and significance from
+  the standard deviation that exact draws show. Of what is unbiased, and nowhere below 0.
+*/
+void fare_look_judge(int groups, const double without[], double floor_spread, fare_measured *result);
+
+/* Kernels. Pairs of n points with weights w and m points with weights v, n x m or, of one set, all i < j. */
+/* sum of w v |x - y|, and of w v */
+void fare_unit_distances(int dim, int n, const double *const x[], const double w[], int m,
+  const double *const y[], const double v[], double sum[2]);
+void fare_unit_distances_within(int dim, int n, const double *const x[], const double w[], double sum[2]);
+/* sum of w v u(x, y), Stein's kernel of the inverse multiquadric of this squared length, and of w v */
+void fare_unit_stein(int dim, double length2, int n, const double *const x[], const double *const s[],
+  const double w[], double sum[2]);
+
+#endif

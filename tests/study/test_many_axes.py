@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+A study in 32 axes from end to end: particles of every integrator, and chains, against moments that NumPy
+computes; the truth's status in snapshots, tables and study.h5; the same bits on one rank and on three, and
+after a kill; what is exported and read back; and one line for everything that cannot be there.
+fare-test: labels=study timeout=300
+"""
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import h5py
+import numpy as np
+
+import restart
+from checks import conclude, expect
+from fare.files import Snapshot
+from fare.results import Study
+from launch import execute, refusal
+
+AXES, END, START, KT = 32, 0.5, 0.2, 0.7
+MEAN, SD = 0.4, 0.5
+PULL, NEIGHBOUR, SHIFT = -1.5, 0.4, 1.0
+MATRIX = PULL * np.eye(AXES) + NEIGHBOUR * (np.eye(AXES, k=1) + np.eye(AXES, k=-1))
+OFFSET = np.linspace(-1, 1, AXES)
+STUDY = f"""\
+study: many
+seed: 4
+system:
+  name: linear
+  matrix: {MATRIX.tolist()}
+  offset: {OFFSET.tolist()}
+  parameters: {{kT: {KT}}}
+drive: [{{parameter: shift, waveform: sine, amplitude: 3.0, period: 1.0}}]
+initial: {{density: gaussian, mean: [{MEAN}], sd: [{SD}]}}
+snapshots: {{start: {START}, end: {START + END}, count: 4}}
+truth: {{kind: gaussian}}
+ensembles:
+  - {{name: euler, sampler: langevin, particles: 4000, dt: 2.0e-3}}
+  - {{name: lm, sampler: langevin, particles: 4000, dt: 5.0e-3, integrator: leimkuhler_matthews}}
+  - {{name: heun, sampler: langevin, particles: 4000, dt: 1.0e-2, integrator: heun}}
+  - {{name: frozen, sampler: boltzmann, particles: 1500, sweeps: 60, adaptation: 10}}
+  - {{name: ladder, sampler: replica_exchange, particles: 1500, temperatures: 8, sweeps: 40, adaptation: 10}}
+"""
+RANDOM_DRAWS = 8 * (AXES + 2)  # of a sweep of the ladder: more than a stream of random numbers has
+
+
+def drive(t):
+    return SHIFT + 3 * np.sin(2 * np.pi * t)
+
+
+def moments(t):
+    """Mean and covariance of the simulated density: by eigenvectors, and Simpson's rule for the drive."""
+    rates, vectors = np.linalg.eigh(MATRIX)
+    times = np.linspace(START, t, 2001)
+    weights = np.ones(2001) * (times[1] - times[0]) / 3
+    weights[1:-1:2] *= 4
+    weights[2:-1:2] *= 2
+    pushed = (weights * drive(times) * np.exp(np.outer(rates, t - times))).sum(axis=1)
+    gone = np.exp(rates * (t - START))
+    mean = vectors @ (gone * (vectors.T @ np.full(AXES, MEAN)) + pushed * (vectors.T @ OFFSET))
+    spread = gone**2 * SD**2 + KT * (gone**2 - 1) / rates
+    return mean, vectors * spread @ vectors.T
+
+
+def equilibrium(t):
+    return np.linalg.solve(-MATRIX, drive(t) * OFFSET), KT * np.linalg.inv(-MATRIX)
+
+
+def check_particles(snapshot, t):
+    for name in ("euler", "lm", "heun", "frozen", "ladder"):
+        x = snapshot.positions(name)
+        mean, covariance = (moments if name in ("euler", "lm", "heun") else equilibrium)(t)
+        slack = 0.01 if name == "euler" else 0  # its own error of first order
+        off = (x.mean(axis=0) - mean) / np.sqrt(np.diag(covariance) / len(x))
+        expect(
+            np.abs(x.mean(axis=0) - mean).max() < slack + 5 * np.sqrt(covariance.max() / len(x)),
+            f"{name}: means are off by {off.round(1)} standard errors",
+        )
+        seen, root = np.cov(x.T), np.sqrt(np.outer(np.diag(covariance), np.diag(covariance)))
+        error = np.sqrt((root**2 + covariance**2) / len(x))
+        worst = np.abs((seen - covariance) / (error + slack * root)).max()
+        expect(worst < 5.5, f"{name}: a covariance is off by {worst:.1f} standard errors")
+
+
+def check_study(where, done):
+    expect(done.returncode == 0, f"exit code {done.returncode}: {done.stderr[-400:]}")
+    expect(f"Truth (gaussian, {AXES} axes): largest estimated L1 error" in done.stdout, done.stdout[-900:])
+    t = START + END
+    _, covariance = moments(t)
+    entropy = 0.5 * np.linalg.slogdet(2 * np.pi * np.e * covariance)[1]
+    path = where / "out/many/snapshots/snapshot_000003.h5"
+    check_particles(Snapshot(path), t)
+    with h5py.File(path) as file:
+        said = file["fare/truth"].attrs
+        expect(abs(said["entropy"] - entropy) < 1e-6, f"entropy {said['entropy']}, should be {entropy}")
+        position = file["data/3/particles/heun/position"]
+        names = [f"x{axis + 1}" for axis in range(AXES)]
+        expect(sorted(position) == sorted(names), f"components {list(position)}")
+        expect([n.decode() for n in position.attrs["axisLabels"]] == names, "labels of axes")
+    with h5py.File(where / "out/many/study.h5") as file:
+        expect(file["truth"].attrs["kind"] in (b"gaussian", "gaussian"), "kind of truth in study.h5")
+        expect("bins" not in file and not len(file["comparisons"]), "there are no bins to compare on")
+    study = Study(where / "out/many")
+    expect(study.truth is None and study.joint.kind == "gaussian", "the package reads another truth")
+    expect(abs(study.joint.series["entropy"][-1] - entropy) < 1e-6, "entropy in study.h5")
+
+
+def differences(where, other):
+    wrong = restart.differences(where / "out/many", where / other)
+    one, two = (restart.bits(where / out / "study.h5", ["truth"]) for out in ("out/many", other))
+    return wrong + [key for key in one if one[key] != two.get(key)]
+
+
+def check_ranks(where):
+    done = restart.run(where, 3, "--set", "output.directory=three")
+    expect(done.returncode == 0, f"three ranks: {done.stderr[-400:]}")
+    expect(not differences(where, "three"), f"on three ranks {differences(where, 'three')[:4]} differ")
+
+
+def check_kill(where):
+    """Ended by a signal that nobody can catch, once two checkpoints are there, and taken up on two ranks."""
+    process = subprocess.Popen(
+        restart.command(1, "--checkpoint-seconds", "0", "--set", "output.directory=killed"),
+        cwd=where,
+        env=restart.ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while process.poll() is None and len(list(where.glob("killed/checkpoints/checkpoint_*_*.h5"))) < 2:
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    expect(not (where / "killed/study.h5").exists(), "the study was over before it was killed")
+    done = restart.run(where, 2, "--resume", "--set", "output.directory=killed")
+    expect(done.returncode == 0, f"after a kill: {done.stderr[-400:]}")
+    expect("resuming from" in done.stdout, f"after a kill: {done.stdout[:400]}")
+    expect(not differences(where, "killed"), f"after a kill {differences(where, 'killed')[:4]} differ")
+    for key, wanted in (
+        ("truth.tolerance=1e-9", "truth.tolerance was 1e-10, now it is 1e-09"),
+        ("truth={kind: grid, cells: [4]}", "a grid has up to 3 axes, the system has 32"),
+    ):
+        done = restart.run(where, 1, "--resume", "--set", "output.directory=killed", "--set", key)
+        expect(done.returncode == 2 and wanted in done.stderr, f"--resume with {key}: {done.stderr[-300:]!r}")
+
+
+def check_export(where):
+    for arguments, wanted in (
+        (["export", "out/many", "--grid"], "the truth is of kind 'gaussian'"),
+        (["score", "out/many", "many_training.h5"], "the truth is of kind 'gaussian'"),
+    ):
+        wrong = refusal(execute(arguments, where), wanted, 0)
+        expect(not wrong, f"{arguments}: {wrong}")
+    done = execute(["export", "out/many", "--ensemble", "heun"], where)
+    expect(done.returncode == 0, f"export: {done.stderr}")
+    with h5py.File(where / "many_training.h5") as file:
+        last = Snapshot(where / "out/many/snapshots/snapshot_000003.h5").positions("heun")
+        expect(np.array_equal(file["samples"][-1], last), "exported samples are others")
+
+
+REFUSED = (
+    ("truth.kind=gausian", "unknown kind of truth 'gausian' (did you mean 'gaussian'?)"),
+    ("truth.kind=[1]", "truth.kind: expected one of"),
+    ("truth.cells=[8]", "truth: unknown key 'cells'"),
+    ("truth={cells: [8, 8]}", "a grid has up to 3 axes, the system has 32: set 'kind'"),
+    (
+        "analysis=[{name: a, kind: stationary}]",
+        "analyses need a grid, which a truth of kind 'gaussian' is not",
+    ),
+    ("thermodynamics={}", "thermodynamics needs a grid, which a truth of kind 'gaussian' is not"),
+    ("measures=[kl]", "a truth of kind 'gaussian' is not"),
+    ("record={densities: true}", "need a grid"),
+    ("initial={density: gaussian, mean: [1, 2], sd: [1]}", "needs 32 numbers in 'mean', got 2"),
+    ("initial={density: snapshot, file: x.h5}", "a snapshot holds a density of up to 3 axes"),
+    ("ensembles.0={name: e, sampler: diffusion, particles: 10}", "runs in up to 3 axes"),
+    ("ensembles.0={name: e, sampler: langevin, particles: 10, dt: 0.1, integrator: baoab}", "baoab"),
+    ("ensembles.0={name: e, sampler: annealed_importance, particles: 10}", "begins in equilibrium"),
+)
+
+
+def check_refusals(where):
+    text = (where / "study.yaml").read_text()
+    bare = text.replace("truth: {kind: gaussian}\n", "").replace(
+        "initial: {density: gaussian", "initial: {density: boltzmann} #"
+    )
+    (where / "bare.yaml").write_text(bare)
+    wrong = refusal(execute(["check", "bare.yaml"], where), "an initial Boltzmann density of 32 axes", 0)
+    expect(not wrong, f"Boltzmann without a truth: {wrong}")
+    for key, wanted in REFUSED:
+        wrong = refusal(execute(["check", "study.yaml", "--set", key], where), wanted, 0)
+        expect(not wrong, f"{key}: {wrong}")
+
+
+def main():
+    expect(RANDOM_DRAWS > 256, "the ladder has streams of random numbers of its own")
+    with tempfile.TemporaryDirectory() as place:
+        where = pathlib.Path(place)
+        (where / "study.yaml").write_text(STUDY)
+        check_refusals(where)
+        check_study(where, restart.run(where, 1))
+        check_ranks(where)
+        check_kill(where)
+        check_export(where)
+    return conclude()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
