@@ -17,9 +17,6 @@
 */
 #define FARE_RATIO_UNSEEN 1.5
 
-/* The boundary along an axis: as the options say, or as the system is. */
-fare_boundary fare_truth_end(const fare_system *system, const fare_truth_options *options, int axis);
-
 /*
   The error in space from the masses of a grid and of one and two coarser ones; see estimate.c. quarter_grid
   and quarter are NULL where there is no such grid. Fills error_field, and error_space, ratio and doubt of a
