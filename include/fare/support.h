@@ -56,8 +56,8 @@ int fare_finalize(PetscErrorCode code);
 
 /**
   From now on SIGINT (Ctrl-C), SIGTERM and SIGUSR1 are requests to stop at the next safe point, and rank 0
-  says so. A second SIGINT ends the process at once, and so does a SIGTERM five seconds after the first. Where
-  SIGINT is ignored, it stays so. Not collective.
+  confirms SIGINT and SIGTERM on standard error. A second SIGINT ends the process at once, and so does a
+  SIGTERM five seconds after the first. Where SIGINT is ignored, it stays so. Not collective.
   @param seconds after which there is such a request, too; 0: never
   @return FARE_ERR_FAILED where signals cannot be caught
 */

@@ -38,7 +38,9 @@ static void ask(int number)
     if (typed) end_by(SIGINT);
     typed = 1;
   }
-  if (!asked) say(number == SIGINT ? REQUEST " (Ctrl-C again: at once)\n" : REQUEST "\n");
+  /* SIGUSR1 comes from batch scripts, which need no confirmation */
+  if (!asked && number != SIGUSR1)
+    say(number == SIGINT ? REQUEST " (Ctrl-C again: at once)\n" : REQUEST "\n");
   asked = 1;
   if (number != SIGTERM) return;
   clock_gettime(CLOCK_MONOTONIC, &now);
