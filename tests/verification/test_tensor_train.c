@@ -277,7 +277,7 @@ static void the_same_on_any_ranks(void **state)
   const double  point[] = {-1, -0.5, 0.2};
 
   (void)state;
-  assert_ok(fare_joint_create(PETSC_COMM_SELF, s.type, s.options, s.system, &s.initial, 0, &alone));
+  assert_ok(fare_joint_create(PETSC_COMM_SELF, s.type, s.options, s.system, s.initial, 0, &alone));
   for (int k = 1; k <= 2; k++) {
     assert_ok(fare_joint_advance(s.joint, 0.3 * k));
     assert_ok(fare_joint_advance(alone, 0.3 * k));
