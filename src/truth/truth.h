@@ -9,6 +9,8 @@
 #include <petscts.h>
 
 #define FARE_CELLS_MAX (1 << 28) /* of a grid */
+/* The boundary along an axis: as the options say, or as the system is. */
+fare_boundary fare_truth_end(const fare_system *system, const fare_truth_options *options, int axis);
 /* by which an error in space is taken to fall, at least, when cells are halved */
 #define FARE_RATIO_MIN 1.25
 /*
