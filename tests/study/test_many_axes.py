@@ -40,6 +40,7 @@ drive: [{{parameter: shift, waveform: sine, amplitude: 3.0, period: 1.0}}]
 initial: {{density: gaussian, mean: [{MEAN}], sd: [{SD}]}}
 snapshots: {{start: {START}, end: {START + END}, count: 4}}
 truth: {{kind: gaussian}}
+measures: [log_density_shift]
 ensembles:
   - {{name: euler, sampler: langevin, particles: 4000, dt: 2.0e-3}}
   - {{name: lm, sampler: langevin, particles: 4000, dt: 5.0e-3, integrator: leimkuhler_matthews}}
@@ -105,7 +106,7 @@ def check_study(where, done):
         expect([n.decode() for n in position.attrs["axisLabels"]] == names, "labels of axes")
     with h5py.File(where / "out/many/study.h5") as file:
         expect(file["truth"].attrs["kind"] in (b"gaussian", "gaussian"), "kind of truth in study.h5")
-        expect("bins" not in file and not len(file["comparisons"]), "there are no bins to compare on")
+        expect("bins" not in file and "binned" not in file, "there are bins, but no grid")
     study = Study(where / "out/many")
     expect(study.truth is None and study.joint.kind == "gaussian", "the package reads another truth")
     expect(abs(study.joint.series["entropy"][-1] - entropy) < 1e-6, "entropy in study.h5")
@@ -173,7 +174,7 @@ REFUSED = (
         "analyses need a grid, which a truth of kind 'gaussian' is not",
     ),
     ("thermodynamics={}", "thermodynamics needs a grid, which a truth of kind 'gaussian' is not"),
-    ("measures=[kl]", "a truth of kind 'gaussian' is not"),
+    ("measures=[kl]", "unknown measure 'kl'"),
     ("record={densities: true}", "need a grid"),
     ("initial={density: gaussian, mean: [1, 2], sd: [1]}", "needs 32 numbers in 'mean', got 2"),
     ("initial={density: snapshot, file: x.h5}", "a snapshot holds a density of up to 3 axes"),
