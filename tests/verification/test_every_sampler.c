@@ -298,7 +298,8 @@ static void run_all(size_t which)
 
   scene_begin(which, &s);
   for (size_t i = 0; (type = fare_sampler_type_at(i)); i++) {
-    if (!takes(&s, type) || type->needs_joint || !strcmp(type->name, "python")) continue; /* which needs a user's function */
+    if (!takes(&s, type) || type->needs_joint || !strcmp(type->name, "python"))
+      continue; /* which needs a user's function */
     for (size_t m = 0; m < PETSC_STATIC_ARRAY_LENGTH(modes); m++) {
       if (modes[m] && !(type->modes & (int)modes[m])) continue;
       run(&s, type, modes[m]);
