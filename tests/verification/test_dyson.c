@@ -225,6 +225,24 @@ static void determinants_of_two_are_known(void **state)
   }
 }
 
+/* Fifty rows, against arithmetic of 220 digits (mpmath). */
+static void determinants_of_fifty_are_known(void **state)
+{
+  static const double scale[] = {0.02, 0.3, 0.9, 3},
+                      value[] = {
+                        -3060.4263707021445, -3047.5238256055073, -2948.0138572147195, -2081.0998411553858};
+  double x[50], b[50];
+
+  (void)state;
+  for (int k = 0; k < 4; k++) {
+    for (int i = 0; i < 50; i++) {
+      x[i] = -7 + 14 * i / 49. + 0.1 * sin(3 * i);
+      b[i] = scale[k] * (-7 + 14 * i / 49. + 0.1 * cos(5 * i));
+    }
+    assert_near(fare_log_determinant(50, x, b), value[k], 1e-6);
+  }
+}
+
 static void what_cannot_be_is_refused(void **state)
 {
   (void)state;
@@ -247,6 +265,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(driven_traps_are_followed),
   cmocka_unit_test(particles_arrive_at_the_density),
   cmocka_unit_test(determinants_of_two_are_known),
+  cmocka_unit_test(determinants_of_fifty_are_known),
   cmocka_unit_test(what_cannot_be_is_refused),
 };
 FARE_TEST_MAIN(tests)
