@@ -69,7 +69,9 @@ def second_time(directory):
                     key: study[f"comparisons/{name}/kl/{key}"][:][judged]
                     for key in ("value", "floor_mean", "truth_error", "low", "high", "excess", "significance")
                 }
-                scatter = np.maximum((m["high"] - m["low"]) / (2 * 1.959963984540054), m["excess"] / m["significance"])
+                scatter = np.maximum(
+                    (m["high"] - m["low"]) / (2 * 1.959963984540054), m["excess"] / m["significance"]
+                )
                 if not np.isnan(m["value"]).any():
                     found.append(
                         (

@@ -313,7 +313,11 @@ def seconds_of(directory):
 
 def check_registered():
     """All but a user's own function, which has a test of its own."""
-    known = set(re.findall(r"^(\w+)", fare(".", "list", "samplers").stdout, re.MULTILINE)[1:]) - {"python", "exact", "product_of_marginals"}
+    known = set(re.findall(r"^(\w+)", fare(".", "list", "samplers").stdout, re.MULTILINE)[1:]) - {
+        "python",
+        "exact",
+        "product_of_marginals",
+    }
     expect(set(SAMPLERS) <= known, f"not registered: {set(SAMPLERS) - known}")
     expect(known <= set(SAMPLERS), f"registered and not tested here: {known - set(SAMPLERS)}")
 
