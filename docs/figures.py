@@ -226,6 +226,7 @@ GALLERY = {
     "expression": planes,
     "five_well": planes,
     "maier_stein": planes,
+    "many_well": planes,
     "mueller_brown": planes,
     "quadruple_well": functools.partial(planes, times=(0.0, 3.0, 9.0)),
     "rotational_ou": planes,
