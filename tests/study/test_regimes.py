@@ -81,6 +81,7 @@ def run(where):
     settings = [
         sweep,
         "truth.cells=512",
+        "truth.extrapolate=false",  # thermodynamics are of the plain density
         "output.directory=map",
         "ensembles.boltzmann.particles=2000",
         "measures=[kl]",
