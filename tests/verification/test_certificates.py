@@ -42,7 +42,7 @@ def main():
                 continue
             row = verification.certificate(runner, case)
             ratios = verification.ratios(row["estimate"], row["error"])
-            # explicit: no bound, and the tolerance decides on nothing but which cells hold too little to be stepped
+            # explicit: no bound; the tolerance decides on which cells hold too little, and on nothing else
             inertial = row["name"] == "swing_equation"
             bound = 1e-2 * min(row["error"]) if inertial else row["bound"]
             holds = (
