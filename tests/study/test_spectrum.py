@@ -26,7 +26,7 @@ seed: 17
 system: {{name: prinz}}
 drive: [{{parameter: tilt, waveform: sine, amplitude: 4.0, period: 1.0}}]
 snapshots: {{start: 0.0, end: 0.5, count: {SNAPSHOTS}}}
-truth: {{cells: [512], tolerance: 1.0e-6}}
+truth: {{cells: [512], tolerance: 1.0e-6, extrapolate: false}}
 measures: [kl, total_variation]
 ensembles:
 """
