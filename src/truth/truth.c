@@ -194,14 +194,18 @@ static PetscErrorCode hidden_by_ends(const fare_truth *truth, double *hidden)
 
 /*
   Of the difference that halving the steps makes on the half grid, what is the error in time of the truth.
-  Steps of transport, of order 2 at least, are shorter on finer cells.
+  Steps of transport, of order 2 at least, are shorter on finer cells, where cells limit them. The drive may
+  limit the steps of both grids instead, on some way, and be most of the error there.
 */
 static double time_share(const fare_truth *truth)
 {
-  const double longer =
-    truth->high_order && truth->half->steps ? (double)truth->main->steps / (double)truth->half->steps : 1;
+  const fare_evolution *e = truth->main;
+  double                longer;
 
-  return truth->high_order ? STEP_SHARE / (longer * longer) : TIME_SHARE;
+  if (!truth->high_order) return TIME_SHARE;
+  if (!truth->half->steps) return STEP_SHARE;
+  longer = PetscMin((double)e->steps / (double)truth->half->steps, 1 / e->fullest);
+  return STEP_SHARE / (longer * longer);
 }
 
 /* What has been taken off cells that held next to nothing, and what the others got for it. */

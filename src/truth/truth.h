@@ -136,7 +136,9 @@ struct fare_evolution {
   double goal, longest;
   double next_step; /* of ts, in the middle of such a way */
   double rate;      /* of transport, that decides on the next step; 0: not known */
-  double dropped;   /* by transport, so far: mass of either sign that was next to nothing in its cell */
+  /* of transport, so far: the largest part of its way's longest step that a step was */
+  double fullest;
+  double dropped; /* by transport, so far: mass of either sign that was next to nothing in its cell */
   /* steps of the smooth way that ends there are no longer; 0: no such way */
   double finest_end, finest;
   PetscErrorCode (*pause)(void *context); /* see fare_truth_set_pause */

@@ -35,6 +35,7 @@
 #define FILLED_LEAST 4.0   /* cells */
 #define ERROR_LARGE  0.1   /* no grid is in its asymptotic range there */
 #define ERROR_SOME   0.01  /* in doubt where it hardly falls */
+#define ERROR_STEEP  0.03  /* and in steep cells, which slow mass down by about as much on two grids */
 #define NOISE        1e-10 /* differences tell nothing */
 #define END_SHARE    0.5   /* of the error, in the four cells at the ends of an axis */
 #define ERROR_AIM    0.05  /* for the cells that are advised */
@@ -319,7 +320,7 @@ static PetscErrorCode doubt(
     set_doubt(status, steep_is, steep, look->steep[steep]);
   else if (look->filled < FILLED_LEAST)
     set_doubt(status, FARE_DOUBT_FEW, 0, look->filled);
-  else if (hardly_falls || status->error_space > ERROR_LARGE)
+  else if (hardly_falls || status->error_space > (look->steep[steep] > STEEP ? ERROR_STEEP : ERROR_LARGE))
     PetscCall(name_cause(e, look, narrower, steep_is, status));
   if (status->doubt == FARE_DOUBT_NONE) PetscFunctionReturn(0);
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) {

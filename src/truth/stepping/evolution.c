@@ -31,7 +31,8 @@ enum {
   EXITS     = WAY + WAY_COUNT,
   LATEST    = EXITS + sizeof(fare_exits) / sizeof(double),
   RATE,
-  DROPPED
+  DROPPED,
+  FULLEST
 };
 
 static PetscErrorCode begin(
@@ -214,6 +215,7 @@ PetscErrorCode fare_evolution_save(const fare_evolution *e, double numbers[FARE_
   numbers[LATEST]  = e->last_error;
   numbers[RATE]    = e->rate;
   numbers[DROPPED] = e->dropped;
+  numbers[FULLEST] = e->fullest;
   if (e->transport) /* of this rank alone until the end of the way */
     PetscCallMPI(MPI_Allreduce(&e->minimum, &numbers[OWN + 3], 1, MPI_DOUBLE, MPI_MIN, e->grid->comm));
   if (e->transport && e->longest > 0) PetscCall(fare_transport_masses(e->transport, e->masses));
@@ -251,7 +253,7 @@ static PetscBool is_sound(const fare_evolution *e, const double numbers[])
     if (!(own[i] >= 0 && own[i] < PETSC_MAX_INT)) return PETSC_FALSE;
   }
   if (e->absorbs && !exits_are_sound(numbers + EXITS)) return PETSC_FALSE;
-  for (int i = LATEST; i <= DROPPED; i++) {
+  for (int i = LATEST; i <= FULLEST; i++) {
     if (!(numbers[i] >= 0 && isfinite(numbers[i]))) return PETSC_FALSE;
   }
   if (!e->residual) return PETSC_TRUE;
@@ -286,6 +288,7 @@ PetscErrorCode fare_evolution_load(fare_evolution *e, const double numbers[FARE_
   e->last_error = numbers[LATEST];
   e->rate       = numbers[RATE];
   e->dropped    = numbers[DROPPED];
+  e->fullest    = numbers[FULLEST];
   if (e->ts) PetscCall(TSSetTime(e->ts, e->before));
   PetscFunctionReturn(0);
 }

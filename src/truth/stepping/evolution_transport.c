@@ -65,6 +65,7 @@ PetscErrorCode fare_transport_advance(fare_evolution *e, double end, double long
     for (int i = 0; i < 2 * FARE_DIM_MAX; i++) sum -= e->exits.absorbed[i / 2][i % 2];
     PetscCall(fare_transport_step(e->transport, length, sum, &result));
     watch(e, t, &result);
+    e->fullest = PetscMax(e->fullest, length / longest);
     if (t < end) PetscCall(fare_evolution_pause(e, t));
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &e->minimum, 1, MPI_DOUBLE, MPI_MIN, e->grid->comm));
