@@ -240,7 +240,9 @@ typedef struct {
 
   @param comm        ranks that share the exact draws
   @param binning     the bins
-  @param p           the truth, the same on every rank
+  @param p           the truth, the same on every rank; or exact draws from it, as many as p->samples, whose
+                     noise floors and intervals then count in: for measures that look at the difference of
+                     the two sides alone
   @param p_corrected the truth plus its estimated error; may be NULL
   @param q           samples or a density, the same on every rank; its groups, left out one after the other,
                      give bias and interval

@@ -86,6 +86,7 @@ static PetscErrorCode draw_correlated(
   for (size_t g = 0; g < c->samples.groups; g++) normal[g] = (normal[g] + normal[g + 1]) * M_SQRT1_2;
   for (int pools = 0; pools < 2; pools++) {
     fare_sides_show_correlated(&c->sides, pools ? c->noise.blend : 1, drawn, normal);
+    fare_sides_add_truth_noise(&c->sides, random);
     for (size_t m = 0; m < c->count; m++) {
       if (c->type[m]->pools == (PetscBool)pools)
         values[m * (size_t)replicates + (size_t)r] = c->type[m]->evaluate(&c->sides.seen);
@@ -112,6 +113,7 @@ static PetscErrorCode draw_exactly(comparing *c, int replicates, fare_stream str
       PetscCall(draw_correlated(c, replicates, r, &random, values));
       continue;
     }
+    fare_sides_add_truth_noise(&c->sides, &random);
     for (size_t m = 0; m < c->count; m++)
       values[m * (size_t)replicates + (size_t)r] = c->type[m]->evaluate(&c->sides.seen);
   }
@@ -137,8 +139,9 @@ static PetscErrorCode leave_out(comparing *c, int groups, double values[], Petsc
       some = 0;
       continue;
     }
-    for (size_t m = 0; m < c->count; m++) values[m * (size_t)groups + (size_t)g] = evaluate_plain(c, m);
     values[c->count * (size_t)groups + (size_t)g] = fare_sides_change(&c->sides);
+    fare_sides_leave_out_of_truth(&c->sides, (size_t)g);
+    for (size_t m = 0; m < c->count; m++) values[m * (size_t)groups + (size_t)g] = evaluate_plain(c, m);
   }
   PetscCall(share(c, all, values));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &some, 1, MPI_INT, MPI_MIN, c->comm));

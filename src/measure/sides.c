@@ -84,6 +84,7 @@ PetscErrorCode fare_sides_create(const fare_binning *binning, const fare_binned 
   memset(s, 0, sizeof *s);
   s->binning = binning;
   s->samples = q;
+  s->drawn   = p->samples && q->samples ? p : NULL;
   s->n       = q->samples ? PetscMax(1, llround(q->effective)) : 0;
   s->pools   = binning->bins;
   PetscCall(PetscMalloc2(binning->bins, &s->pool, bins, &s->pool_seen));
@@ -111,6 +112,7 @@ PetscErrorCode fare_sides_create(const fare_binning *binning, const fare_binned 
     .projections                   = &binning->projections,
     .tail                          = s->tail,
     .well                          = s->well};
+  if (s->drawn) PetscCall(PetscMalloc1(bins, &s->noise));
   sort_masses(s, p, s->p_raw, s->p_bin);
   PetscCall(sort_squares(s));
   PetscCall(fare_regions_find(binning, s->p_bin, s->tail, s->well, &s->seen.wells));
@@ -123,6 +125,7 @@ PetscErrorCode fare_sides_destroy(fare_sides *s)
   PetscCall(PetscFree(s->square));
   PetscCall(PetscFree(s->proposal));
   PetscCall(PetscFree(s->deviation));
+  PetscCall(PetscFree(s->noise));
   PetscCall(PetscFree2(s->pool, s->pool_seen));
   PetscCall(PetscFree5(s->p, s->p_raw, s->q, s->q_raw, s->q_whole));
   PetscCall(PetscFree6(s->p_bin, s->q_bin, s->q_bin_whole, s->tail, s->well, s->counts));
@@ -290,6 +293,46 @@ PetscBool fare_sides_show_without(fare_sides *s, size_t group)
   s->q_raw[s->pools] = s->seen.q_below + s->seen.q_above;
   apply_half_counts(s, PetscMax(1, (double)s->n * rest));
   return PETSC_TRUE;
+}
+
+/* The other sign on the other side: measures of drawn truths see the difference alone. */
+static void add_noise(fare_sides *s)
+{
+  for (size_t i = 0; i < s->binning->all_seen; i++) {
+    s->q_bin[i] -= s->noise[i];
+    s->q_raw[s->pool_seen[i]] -= s->noise[i];
+  }
+}
+
+void fare_sides_add_truth_noise(fare_sides *s, fare_random *random)
+{
+  const int64_t n = s->drawn ? s->drawn->samples : 0;
+
+  if (!n) return;
+  fare_random_multinomial(random, n, s->binning->all_seen, s->p_bin, s->counts);
+  for (size_t i = 0; i < s->binning->all_seen; i++)
+    s->noise[i] = (double)s->counts[i] / (double)n - s->p_bin[i];
+  add_noise(s);
+}
+
+/* The truth may have more groups. */
+void fare_sides_leave_out_of_truth(fare_sides *s, size_t group)
+{
+  const fare_binned *p    = s->drawn;
+  const size_t       bins = s->binning->all_seen;
+  double             rest = 1;
+
+  if (!p) return;
+  memset(s->noise, 0, bins * sizeof *s->noise);
+  for (size_t g = 0; g < p->groups; g++) {
+    const double *of = p->group + g * (bins + FARE_GROUP_EXTRA);
+
+    if (g * s->samples->groups / p->groups != group) continue;
+    for (size_t i = 0; i < bins; i++) s->noise[i] -= of[i];
+    rest -= of[bins + 2];
+  }
+  for (size_t i = 0; i < bins; i++) s->noise[i] = (s->noise[i] + (1 - rest) * s->p_bin[i]) / rest;
+  add_noise(s);
 }
 
 double fare_sides_change(const fare_sides *s)

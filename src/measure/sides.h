@@ -11,6 +11,7 @@
 typedef struct {
   const fare_binning *binning;
   const fare_binned  *samples;
+  const fare_binned  *drawn;        /* the truth, where it is known by exact draws alone; else NULL */
   int64_t             n;            /* effective samples, rounded; 0: a density */
   size_t              pools, *pool; /* the pool of every fine bin */
   /* between densities: mass that the truth is given at most in the pool of bins where it is not known */
@@ -34,6 +35,7 @@ typedef struct {
     deviation; else NULL
   */
   double         *deviation;
+  double         *noise; /* of the truth, of bins that are seen; where it is drawn */
   fare_comparison seen;
 } fare_sides;
 
@@ -70,6 +72,12 @@ double fare_sides_square(const fare_sides *sides, size_t pool);
 */
 double    fare_sides_bare(const fare_sides *sides);
 PetscBool fare_sides_show_without(fare_sides *sides, size_t group);
+/*
+  Where the truth itself is draws: adds the noise of as many new ones to the samples or draws that are shown;
+  or leaves out the group of the truth's draws too. Differences of the two sides alone are right then.
+*/
+void fare_sides_add_truth_noise(fare_sides *sides, fare_random *random);
+void fare_sides_leave_out_of_truth(fare_sides *sides, size_t group);
 /* How far the masses of pools without a group are from those of all samples: sum of squares. */
 double fare_sides_change(const fare_sides *sides);
 

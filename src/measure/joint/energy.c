@@ -35,7 +35,7 @@ const fare_joint_measure_type        fare_joint_measure_energy_distance = {
          .base    = {.name = "energy_distance",
               .summary     = "energy distance to exact draws, unbiased",
               .definition = "2 E|X - Y| - E|X - X'| - E|Y - Y'| of samples X and exact draws Y, over pairs within "
-                                      "units of at most 512 consecutive particles, of the first 131072.",
+                                      "units of at most 512 consecutive particles, of the first 65536.",
               .reference = "Szekely and Rizzo, J. Stat. Plan. Inference 143, 1249 (2013)",
               .unit      = "length"},
          .measure = measure,

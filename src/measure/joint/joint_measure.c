@@ -87,6 +87,64 @@ PetscErrorCode fare_look_log_p(fare_joint_look *look)
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode fare_look_draws(fare_joint_look *look)
+{
+  const int64_t wanted = PetscMin(look->ensemble->count, FARE_LOOK_PARTICLES) * FARE_LOOK_DRAWS / FARE_BLOCK,
+                blocks = PetscMin(FARE_LOOK_DRAWS_MOST, PetscMax(FARE_LOOK_DRAWS_LEAST, wanted));
+  const MPI_Comm comm  = look->ensemble->comm;
+  PetscErrorCode code  = 0;
+  double        *to[FARE_AXES_MAX];
+  int            rank, size;
+
+  PetscFunctionBegin;
+  if (look->drawn) PetscFunctionReturn(0);
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  look->drawn = blocks * FARE_BLOCK;
+  for (int axis = 0; axis < look->joint->dim; axis++)
+    PetscCall(PetscCalloc1((size_t)look->drawn, &look->draw[axis]));
+  for (int64_t b = rank; b < blocks && !code; b += size) {
+    for (int axis = 0; axis < look->joint->dim; axis++) to[axis] = look->draw[axis] + b * FARE_BLOCK;
+    code = look->joint->type->draw(look->joint, look->draws, (uint64_t)b, to);
+  }
+  PetscCall(fare_error_agree(comm, code));
+  for (int axis = 0; axis < look->joint->dim && size > 1; axis++)
+    PetscCallMPI(
+      MPI_Allreduce(MPI_IN_PLACE, look->draw[axis], (PetscMPIInt)look->drawn, MPI_DOUBLE, MPI_SUM, comm));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_look_drawn_log_p(fare_joint_look *look)
+{
+  const fare_joint_type *kind     = look->joint->type;
+  const int              versions = kind->versions(look->joint);
+  const double          *x[FARE_AXES_MAX];
+  int                    rank, size;
+
+  PetscFunctionBegin;
+  if (look->drawn_log_p) PetscFunctionReturn(0);
+  PetscCall(fare_look_draws(look));
+  PetscCallMPI(MPI_Comm_rank(look->ensemble->comm, &rank));
+  PetscCallMPI(MPI_Comm_size(look->ensemble->comm, &size));
+  PetscCall(PetscCalloc1((size_t)(versions * look->drawn), &look->drawn_log_p));
+  for (int64_t at = rank * FARE_BLOCK; at < look->drawn; at += size * FARE_BLOCK) {
+    for (int axis = 0; axis < look->joint->dim; axis++) x[axis] = look->draw[axis] + at;
+    for (int v = 0; v < versions; v++)
+      PetscCall(kind->log_density(look->joint, v, FARE_BLOCK, x, look->drawn_log_p + v * look->drawn + at));
+  }
+  if (size > 1)
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, look->drawn_log_p, (PetscMPIInt)(versions * look->drawn),
+      MPI_DOUBLE, MPI_SUM, look->ensemble->comm));
+  PetscFunctionReturn(0);
+}
+
+double fare_look_ratio(const fare_joint_look *look, int version, int64_t i)
+{
+  const double first = look->drawn_log_p[i], other = look->drawn_log_p[version * look->drawn + i];
+
+  return isfinite(first) ? exp(other - first) : 1;
+}
+
 /* (sum w)^2 / sum w^2, in the order of blocks. */
 static PetscErrorCode find_effective(const fare_ensemble *e, double *effective)
 {
@@ -143,6 +201,8 @@ PetscErrorCode fare_joint_compare(fare_joint *joint, const fare_ensemble *ensemb
       code = whole(of[m])->measure(&look, of[m], &results[m]);
   }
   PetscCall(PetscFree(look.log_p));
+  PetscCall(PetscFree(look.drawn_log_p));
+  for (int axis = 0; axis < joint->dim; axis++) PetscCall(PetscFree(look.draw[axis]));
   for (int i = 0; i < 4; i++) PetscCall(PetscFree(look.margin[i / 2][i % 2]));
   PetscFunctionReturn(code);
 }

@@ -4,13 +4,6 @@
 
 #include <math.h>
 
-static PetscErrorCode values(
-  void *context, fare_joint_look *look, int64_t n, const double *const x[], double *const to[])
-{
-  (void)context;
-  return look->joint->type->log_density(look->joint, 0, n, x, to[0]);
-}
-
 /* Kolmogorov and Smirnov: the largest difference of the distribution functions. */
 static double largest_difference(const fare_comparison *c)
 {
@@ -33,7 +26,7 @@ extern const fare_joint_measure_type fare_joint_measure_log_density_shift, fare_
 
 static PetscErrorCode measure(fare_joint_look *look, const fare_measure_type *type, fare_measured *result)
 {
-  const fare_statistic statistic = {.kinds = 1, .values = values};
+  const fare_statistic statistic = {.kinds = 1, .of_log_p = PETSC_TRUE};
 
   return fare_look_statistic(look, &statistic,
     type == &fare_joint_measure_log_density_ks.base ? &ks : fare_measure_type_find("wasserstein_1"), result);

@@ -5,9 +5,11 @@
 
 #include <fare/joint_measure.h>
 
-#define FARE_LOOK_PARTICLES 16384 /* at most, of measures that look at numbers of single particles */
-#define FARE_LOOK_DRAWS     8     /* times as many exact draws beside them */
-#define FARE_LOOK_UNITS     256   /* units at most, of measures that look at pairs of particles */
+#define FARE_LOOK_PARTICLES   16384 /* at most, of measures that look at numbers of single particles */
+#define FARE_LOOK_DRAWS       8     /* times as many exact draws as particles, but for these limits */
+#define FARE_LOOK_DRAWS_LEAST 64    /* blocks */
+#define FARE_LOOK_DRAWS_MOST  128
+#define FARE_LOOK_UNITS       128 /* units at most, of measures that look at pairs of particles */
 
 struct fare_joint_look {
   fare_joint          *joint;
@@ -17,6 +19,10 @@ struct fare_joint_look {
   int                  replicates;
   fare_stream          stream, draws; /* of floors, and of exact draws */
   double              *log_p;         /* at local particles, one version after the other; made on demand */
+  /* exact draws for all measures, known to all ranks and made on demand: draw[axis][i], drawn_log_p[version]
+   */
+  int64_t drawn;
+  double *draw[FARE_AXES_MAX], *drawn_log_p;
   /* marginal measures, made on demand: per axis or pair */
   int            margins[2];
   fare_measured *margin[2][2]; /* of one and two axes; Kullback and Leibler's, Wasserstein's */
@@ -26,6 +32,11 @@ struct fare_joint_look {
 void fare_look_unknown(fare_measured *result);
 /* ln p at local particles, of all versions. */
 PetscErrorCode fare_look_log_p(fare_joint_look *look);
+/* The exact draws, whole blocks of them; with their ln p, of one version after the other. Collective. */
+PetscErrorCode fare_look_draws(fare_joint_look *look);
+PetscErrorCode fare_look_drawn_log_p(fare_joint_look *look);
+/* What a draw of the first version counts for in another one. */
+double fare_look_ratio(const fare_joint_look *look, int version, int64_t i);
 
 /*
   Numbers of particles, of which the distribution under the samples is compared with that under exact draws:
@@ -36,12 +47,14 @@ typedef struct {
   void *context;
   PetscErrorCode (*values)(
     void *context, fare_joint_look *look, int64_t n, const double *const x[], double *const values[]);
+  PetscBool of_log_p; /* the number is ln p, which is known: no `values` */
   /* of integers from 0 to `classes` - 1; 0: of real numbers */
   int classes;
 } fare_statistic;
 /*
-  The k-th results are those of measure `type`, of one dimension, for the k-th numbers. The first
-  FARE_LOOK_PARTICLES particles count, and FARE_LOOK_DRAWS times as many draws. Collective.
+  The k-th results are those of measure `type`, of one dimension, for the k-th numbers. It depends on the
+  difference of the two distributions alone. The first FARE_LOOK_PARTICLES particles count, and all exact
+  draws, whose noise is in floor and interval. Collective.
 */
 PetscErrorCode fare_look_statistic(fare_joint_look *look, const fare_statistic *statistic,
   const fare_measure_type *type, fare_measured results[]);

@@ -5,89 +5,82 @@
 */
 #include "look.h"
 
+#include "measure/bins/binning.h"
+
 #include <math.h>
 #include <string.h>
 
-#define CELLS 4095   /* a third of them for the range of the draws */
-#define UNITS 0x1p30 /* a draw counts for: whole numbers add up to the same in any order */
+#define CELLS  4095   /* a third of them for the range of the draws */
+#define INSIDE 0.025  /* what exact draws reach this often is not told from 0 */
+#define UNITS  0x1p30 /* a draw counts for: whole numbers add up to the same in any order */
 
-/* What is known of the draws: their numbers here, and their weights in other versions of the truth. */
+/* The same number of all that are looked at, known to all ranks; values[k * count + i]. */
 typedef struct {
-  int64_t blocks, local; /* over all ranks, and draws here */
-  double *value;         /* value[k * local + i] */
-  double *ratio;         /* p_v/p, ratio[(v - 1) * local + i] */
-} pool;
+  int64_t count;
+  double *values, *weights; /* weights: NULL where all are alike */
+} numbers;
 
-static PetscErrorCode draw_pool(fare_joint_look *look, const fare_statistic *s, int64_t count, pool *p)
+/* Of the first particles, in their order. */
+static PetscErrorCode gather(fare_joint_look *look, const fare_statistic *s, numbers *of)
 {
-  const fare_joint_type *kind = look->joint->type;
-  const int              dim = look->joint->dim, versions = kind->versions(look->joint);
-  double                *all, *x[FARE_AXES_MAX], *to[FARE_AXES_MAX], log_p[2][FARE_BLOCK];
-  int                    rank, size;
+  const fare_ensemble *e     = look->ensemble;
+  const int64_t        count = of->count, from = e->first_block * FARE_BLOCK,
+                mine = PetscMax(0, PetscMin(e->local, count - from));
+  double *to[FARE_AXES_MAX];
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(look->ensemble->comm, &rank));
-  PetscCallMPI(MPI_Comm_size(look->ensemble->comm, &size));
-  p->blocks = (count + FARE_BLOCK - 1) / FARE_BLOCK;
-  p->local  = (p->blocks - rank + size - 1) / size * FARE_BLOCK;
-  PetscCall(PetscMalloc1((size_t)(s->kinds * p->local), &p->value));
-  PetscCall(PetscMalloc1((size_t)(versions * p->local), &p->ratio));
-  PetscCall(PetscMalloc1((size_t)dim * FARE_BLOCK, &all));
-  for (int axis = 0; axis < dim; axis++) x[axis] = all + axis * FARE_BLOCK;
-  for (int64_t b = rank, at = 0; b < p->blocks; b += size, at += FARE_BLOCK) {
-    PetscCall(kind->draw(look->joint, look->draws, (uint64_t)b, x));
-    for (int k = 0; k < s->kinds; k++) to[k] = p->value + k * p->local + at;
-    PetscCall(s->values(s->context, look, FARE_BLOCK, (const double *const *)x, to));
-    for (int v = 0; v < versions; v++) {
-      PetscCall(
-        kind->log_density(look->joint, v, FARE_BLOCK, (const double *const *)x, log_p[PetscMin(v, 1)]));
-      for (int i = 0; i < FARE_BLOCK && v; i++)
-        p->ratio[(v - 1) * p->local + at + i] = exp(log_p[1][i] - log_p[0][i]);
-    }
+  PetscCall(PetscCalloc1((size_t)(s->kinds * count), &of->values));
+  for (int k = 0; k < s->kinds; k++) to[k] = of->values + k * count + PetscMin(from, count);
+  if (s->of_log_p) {
+    PetscCall(fare_look_log_p(look));
+    if (mine) memcpy(to[0], look->log_p, (size_t)mine * sizeof *look->log_p);
+  } else {
+    PetscCall(s->values(s->context, look, mine, (const double *const *)e->x, to));
   }
-  PetscCall(PetscFree(all));
+  PetscCallMPI(
+    MPI_Allreduce(MPI_IN_PLACE, of->values, (PetscMPIInt)(s->kinds * count), MPI_DOUBLE, MPI_SUM, e->comm));
+  if (!e->weight) PetscFunctionReturn(0);
+  PetscCall(PetscCalloc1((size_t)count, &of->weights));
+  for (int64_t i = 0; i < mine; i++) of->weights[from + i] = e->weight[i];
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, of->weights, (PetscMPIInt)count, MPI_DOUBLE, MPI_SUM, e->comm));
   PetscFunctionReturn(0);
 }
 
-/* The first particles' numbers and weights, in their order, on all ranks. */
-static PetscErrorCode gather(
-  fare_joint_look *look, const fare_statistic *s, int64_t count, double *values, double *weights)
+/* Of the exact draws. */
+static PetscErrorCode look_at_draws(fare_joint_look *look, const fare_statistic *s, numbers *of)
 {
-  const fare_ensemble *e = look->ensemble;
-  const int64_t from = e->first_block * FARE_BLOCK, mine = PetscMax(0, PetscMin(e->local, count - from));
-  double       *to[FARE_AXES_MAX];
+  double *to[FARE_AXES_MAX];
 
   PetscFunctionBegin;
-  memset(values, 0, (size_t)(s->kinds * count) * sizeof *values);
-  memset(weights, 0, (size_t)count * sizeof *weights);
-  for (int k = 0; k < s->kinds; k++) to[k] = values + k * count + PetscMin(from, count);
-  PetscCall(s->values(s->context, look, mine, (const double *const *)e->x, to));
-  for (int64_t i = 0; i < mine; i++) weights[from + i] = e->weight ? e->weight[i] : 1;
-  PetscCallMPI(
-    MPI_Allreduce(MPI_IN_PLACE, values, (PetscMPIInt)(s->kinds * count), MPI_DOUBLE, MPI_SUM, e->comm));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, weights, (PetscMPIInt)count, MPI_DOUBLE, MPI_SUM, e->comm));
+  PetscCall(fare_look_draws(look));
+  if (s->of_log_p || look->joint->type->versions(look->joint) > 1) PetscCall(fare_look_drawn_log_p(look));
+  of->count = look->drawn;
+  PetscCall(PetscMalloc1((size_t)(s->kinds * of->count), &of->values));
+  for (int k = 0; k < s->kinds; k++) to[k] = of->values + k * of->count;
+  if (s->of_log_p)
+    memcpy(to[0], look->drawn_log_p, (size_t)of->count * sizeof *of->values);
+  else
+    PetscCall(s->values(s->context, look, of->count, (const double *const *)look->draw, to));
   PetscFunctionReturn(0);
 }
 
 /* Three times the range of the draws; of integers one cell each. */
-static PetscErrorCode make_grid(
-  const fare_joint_look *look, const fare_statistic *s, const pool *p, int k, fare_grid **grid)
+static PetscErrorCode make_grid(const fare_statistic *s, const numbers *draws, int k, fare_grid **grid)
 {
-  double         range[2] = {HUGE_VAL, HUGE_VAL}, lower, upper, width;
-  const PetscInt cells    = s->classes ? s->classes : CELLS;
+  double         low = HUGE_VAL, high = -HUGE_VAL, lower, upper, width;
+  const PetscInt cells = s->classes ? s->classes : CELLS;
 
   PetscFunctionBegin;
-  for (int64_t i = 0; i < p->local; i++) {
-    const double value = p->value[k * p->local + i];
+  for (int64_t i = 0; i < draws->count; i++) {
+    const double value = draws->values[k * draws->count + i];
 
     if (!isfinite(value)) continue;
-    range[0] = PetscMin(range[0], value);
-    range[1] = PetscMin(range[1], -value);
+    low  = PetscMin(low, value);
+    high = PetscMax(high, value);
   }
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, range, 2, MPI_DOUBLE, MPI_MIN, look->ensemble->comm));
-  width = PetscMax(-range[1] - range[0], 1e-9 * (1 + fabs(range[0])));
-  lower = s->classes ? -0.5 : range[0] - width;
-  upper = s->classes ? s->classes - 0.5 : width - range[1];
+  width = PetscMax(high - low, 1e-9 * (1 + fabs(low)));
+  lower = s->classes ? -0.5 : low - width;
+  upper = s->classes ? s->classes - 0.5 : high + width;
   PetscCall(fare_grid_create(PETSC_COMM_SELF, 1, &cells, &lower, &upper, NULL, grid));
   PetscFunctionReturn(0);
 }
@@ -100,9 +93,14 @@ static double within(const fare_grid *grid, double value)
   return value >= grid->lower[0] + half ? PetscMin(value, grid->upper[0] - half) : grid->lower[0] + half;
 }
 
-/* Version 0: each draw counts alike. */
+static PetscInt cell_of(const fare_grid *grid, double value)
+{
+  return PetscMin(grid->cells[0] - 1, (PetscInt)((within(grid, value) - grid->lower[0]) / grid->spacing[0]));
+}
+
+/* Masses of the draws in another version of the truth; version 0: each draw counts alike. */
 static PetscErrorCode deposit(
-  const fare_joint_look *look, const pool *p, int k, int version, const fare_grid *grid, Vec *masses)
+  const fare_joint_look *look, const numbers *draws, int k, int version, const fare_grid *grid, Vec *masses)
 {
   const PetscInt cells = grid->cells[0];
   int64_t       *count;
@@ -110,100 +108,131 @@ static PetscErrorCode deposit(
 
   PetscFunctionBegin;
   PetscCall(PetscCalloc1((size_t)cells, &count));
-  for (int64_t i = 0; i < p->local; i++) {
-    const double value = within(grid, p->value[k * p->local + i]);
-    const double ratio = version ? p->ratio[(version - 1) * p->local + i] : 1;
-
-    count[PetscMin(cells - 1, (PetscInt)((value - grid->lower[0]) / grid->spacing[0]))] +=
-      llrint(PetscMin(ratio, 1000) * UNITS);
-  }
-  PetscCallMPI(
-    MPI_Allreduce(MPI_IN_PLACE, count, (PetscMPIInt)cells, MPI_INT64_T, MPI_SUM, look->ensemble->comm));
+  for (int64_t i = 0; i < draws->count; i++)
+    count[cell_of(grid, draws->values[k * draws->count + i])] +=
+      llrint(PetscMin(version ? fare_look_ratio(look, version, i) : 1, 1000) * UNITS);
   PetscCall(DMCreateGlobalVector(grid->dm, masses));
   PetscCall(VecGetArrayWrite(*masses, &to));
-  for (PetscInt i = 0; i < cells; i++) to[i] = (double)count[i] / UNITS / ((double)p->blocks * FARE_BLOCK);
+  for (PetscInt i = 0; i < cells; i++) to[i] = (double)count[i] / UNITS / (double)draws->count;
   PetscCall(VecRestoreArrayWrite(*masses, &to));
   PetscCall(PetscFree(count));
   PetscFunctionReturn(0);
 }
 
-/* An ensemble of one axis, of numbers that all ranks have. */
-static PetscErrorCode make_ensemble(const fare_joint_look *look, PetscBool classes, const fare_grid *grid,
-  int64_t count, const double values[], const double weights[], fare_ensemble **e)
+/* Samples as an ensemble of one axis, on bins. */
+static PetscErrorCode bin_samples(const fare_joint_look *look, const fare_statistic *s, const numbers *of,
+  int k, const fare_grid *grid, const fare_binning *binning, fare_binned *binned)
 {
-  PetscFunctionBegin;
-  PetscCall(fare_ensemble_create(look->ensemble->comm, 1, count, e));
-  if (look->ensemble->weight) PetscCall(fare_ensemble_weigh(*e));
-  for (int64_t i = 0; i < (*e)->local; i++) {
-    const int64_t from = (*e)->first_block * FARE_BLOCK + i;
+  fare_ensemble *e;
 
-    (*e)->x[0][i] = within(grid, values[from]);
+  PetscFunctionBegin;
+  PetscCall(fare_ensemble_create(look->ensemble->comm, 1, of->count, &e));
+  if (of->weights) PetscCall(fare_ensemble_weigh(e));
+  for (int64_t i = 0; i < e->local; i++) {
+    const int64_t from = e->first_block * FARE_BLOCK + i;
+
+    e->x[0][i] = within(grid, of->values[k * of->count + from]);
     /* particles of one class are not copies of one */
-    if (classes) (*e)->x[0][i] += 0.5 * ((double)from / (double)count - 0.5);
-    if (look->ensemble->weight) (*e)->weight[i] = weights[from];
+    if (s->classes) e->x[0][i] += 0.5 * ((double)from / (double)of->count - 0.5);
+    if (of->weights) e->weight[i] = of->weights[from];
+  }
+  PetscCall(fare_binning_ensemble(binning, e, binned));
+  PetscCall(fare_ensemble_destroy(&e));
+  PetscFunctionReturn(0);
+}
+
+/* Exact draws on bins: independent, so that nothing needs to be found out but their groups. */
+static PetscErrorCode bin_draws(const fare_joint_look *look, const numbers *of, int k, const fare_grid *grid,
+  const fare_binning *binning, fare_binned *binned)
+{
+  const size_t stride = binning->all_seen + FARE_GROUP_EXTRA;
+  Vec          masses;
+
+  PetscFunctionBegin;
+  PetscCall(deposit(look, of, k, 0, grid, &masses));
+  PetscCall(fare_binning_density(binning, masses, binned));
+  PetscCall(VecDestroy(&masses));
+  binned->samples = binned->distinct = of->count;
+  binned->effective = binned->behind = (double)of->count;
+  binned->groups                     = FARE_GROUPS;
+  PetscCall(PetscCalloc1(binned->groups * stride, &binned->group));
+  for (int64_t i = 0; i < of->count; i++) {
+    double      *group = binned->group + (size_t)(i * FARE_GROUPS / of->count) * stride;
+    const size_t bin   = (size_t)cell_of(grid, of->values[k * of->count + i]) / (size_t)binning->cells[0];
+
+    group[binning->seen_of[bin]] += 1. / (double)of->count;
+    group[binning->all_seen + 2] += 1. / (double)of->count;
   }
   PetscFunctionReturn(0);
 }
 
-/* With the largest change over versions of the truth. */
-static PetscErrorCode compare(fare_joint_look *look, const pool *p, int k, const fare_grid *grid,
-  const fare_ensemble *e, const fare_measure_type *type, fare_measured *result)
+/* The largest change over versions of the truth. */
+static PetscErrorCode find_truth_error(fare_joint_look *look, const numbers *draws, int k,
+  const fare_grid *grid, const fare_binning *binning, const fare_binned *samples,
+  const fare_measure_type *type, double *error)
 {
   const int     versions = look->joint->type->versions(look->joint);
-  fare_binning *binning;
-  fare_binned   truth, other, samples;
+  fare_binned   truth, other, ungrouped = *samples;
   fare_measured again;
   Vec           masses;
 
   PetscFunctionBegin;
-  PetscCall(fare_binning_create(grid, &binning));
-  PetscCall(deposit(look, p, k, 0, grid, &masses));
+  *error = versions > 1 || !(look->joint->status.error > 0) ? 0 : NAN;
+  if (versions < 2) PetscFunctionReturn(0);
+  ungrouped.groups = 0; /* nothing is asked of noise */
+  PetscCall(deposit(look, draws, k, 0, grid, &masses));
   PetscCall(fare_binning_density(binning, masses, &truth));
   PetscCall(VecDestroy(&masses));
-  PetscCall(fare_binning_ensemble(binning, e, &samples));
-  PetscCall(fare_measure_compare(
-    e->comm, binning, &truth, NULL, &samples, 1, &type, look->replicates, look->stream, result));
-  result->truth_error = versions > 1 || !(look->joint->status.error > 0) ? 0 : NAN;
   for (int v = 1; v < versions; v++) {
-    PetscCall(deposit(look, p, k, v, grid, &masses));
+    PetscCall(deposit(look, draws, k, v, grid, &masses));
     PetscCall(fare_binning_density(binning, masses, &other));
     PetscCall(VecDestroy(&masses));
-    PetscCall(fare_measure_compare(
-      e->comm, binning, &truth, &other, &samples, 1, &type, FARE_VALUES_ALONE, look->stream, &again));
-    result->truth_error = PetscMax(result->truth_error, again.truth_error);
+    PetscCall(fare_measure_compare(look->ensemble->comm, binning, &truth, &other, &ungrouped, 1, &type,
+      FARE_VALUES_ALONE, look->stream, &again));
+    *error = PetscMax(*error, again.truth_error);
     PetscCall(fare_binned_free(&other));
   }
   PetscCall(fare_binned_free(&truth));
-  PetscCall(fare_binned_free(&samples));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode compare(fare_joint_look *look, const fare_statistic *s, const numbers *samples,
+  const numbers *draws, int k, const fare_measure_type *type, fare_measured *result)
+{
+  fare_grid    *grid;
+  fare_binning *binning;
+  fare_binned   p, q;
+  double        error;
+
+  PetscFunctionBegin;
+  PetscCall(make_grid(s, draws, k, &grid));
+  PetscCall(fare_binning_create(grid, &binning));
+  PetscCall(bin_draws(look, draws, k, grid, binning, &p));
+  PetscCall(bin_samples(look, s, samples, k, grid, binning, &q));
+  PetscCall(fare_measure_compare(
+    look->ensemble->comm, binning, &p, NULL, &q, 1, &type, look->replicates, look->stream, result));
+  PetscCall(find_truth_error(look, draws, k, grid, binning, &q, type, &error));
+  result->truth_error = error;
+  PetscCall(fare_binned_free(&p));
+  PetscCall(fare_binned_free(&q));
   PetscCall(fare_binning_destroy(&binning));
+  PetscCall(fare_grid_destroy(&grid));
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_look_statistic(fare_joint_look *look, const fare_statistic *statistic,
   const fare_measure_type *type, fare_measured results[])
 {
-  const int64_t count = PetscMin(look->ensemble->count, FARE_LOOK_PARTICLES);
-  pool          p;
-  double       *values, *weights;
+  numbers samples = {.count = PetscMin(look->ensemble->count, FARE_LOOK_PARTICLES)}, draws = {0};
 
   PetscFunctionBegin;
-  PetscCall(draw_pool(look, statistic, FARE_LOOK_DRAWS * count, &p));
-  PetscCall(PetscMalloc2((size_t)(statistic->kinds * count), &values, (size_t)count, &weights));
-  PetscCall(gather(look, statistic, count, values, weights));
-  for (int k = 0; k < statistic->kinds; k++) {
-    fare_grid     *grid;
-    fare_ensemble *e;
-
-    PetscCall(make_grid(look, statistic, &p, k, &grid));
-    PetscCall(make_ensemble(
-      look, statistic->classes ? PETSC_TRUE : PETSC_FALSE, grid, count, values + k * count, weights, &e));
-    PetscCall(compare(look, &p, k, grid, e, type, &results[k]));
-    PetscCall(fare_ensemble_destroy(&e));
-    PetscCall(fare_grid_destroy(&grid));
-  }
-  PetscCall(PetscFree2(values, weights));
-  PetscCall(PetscFree(p.value));
-  PetscCall(PetscFree(p.ratio));
+  PetscCall(look_at_draws(look, statistic, &draws));
+  PetscCall(gather(look, statistic, &samples));
+  for (int k = 0; k < statistic->kinds; k++)
+    PetscCall(compare(look, statistic, &samples, &draws, k, type, &results[k]));
+  PetscCall(PetscFree(samples.values));
+  PetscCall(PetscFree(samples.weights));
+  PetscCall(PetscFree(draws.values));
   PetscFunctionReturn(0);
 }
 
@@ -213,6 +242,10 @@ static double spread_of(const fare_measured *m)
   return m->significance != 0 ? fabs(m->excess / m->significance) : 0;
 }
 
+/*
+  Where the mean of what is left of the bias is not told from 0, the interval begins there. Elsewhere it goes
+  as far down as up: lower ends of the parts are 0 where those are not told from 0, and say nothing.
+*/
 void fare_look_mean(int count, const fare_measured of[], fare_measured *result)
 {
   double spread = 0;
@@ -223,7 +256,6 @@ void fare_look_mean(int count, const fare_measured of[], fare_measured *result)
 
     result->value += m->value / count;
     result->corrected += m->corrected / count;
-    result->low += m->low / count;
     result->high += m->high / count;
     result->floor_mean += m->floor_mean / count;
     result->floor_high += m->floor_high / count;
@@ -235,6 +267,9 @@ void fare_look_mean(int count, const fare_measured of[], fare_measured *result)
   }
   result->significance = spread > 0 ? result->excess / spread : 0;
   result->p_value      = 0.5 * erfc(result->significance * M_SQRT1_2);
+  result->low          = NAN;
+  if (!isnan(result->corrected))
+    result->low = result->p_value > INSIDE ? 0 : PetscMax(0, 2 * result->corrected - result->high);
 }
 
 /* Standard deviations beyond which a standard normal number is with this probability. */

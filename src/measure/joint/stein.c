@@ -35,21 +35,17 @@ static double value(const double sum[])
 /* Mean squared distance of two exact draws: twice the trace of their covariance. */
 static PetscErrorCode find_length(fare_joint_look *look, kernel *k)
 {
-  double *all, *x[FARE_AXES_MAX];
-
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1((size_t)look->joint->dim * FARE_BLOCK, &all));
-  for (int axis = 0; axis < look->joint->dim; axis++) x[axis] = all + axis * FARE_BLOCK;
-  PetscCall(look->joint->type->draw(look->joint, look->draws, 0, x));
+  PetscCall(fare_look_draws(look));
   k->length2 = 0;
   for (int axis = 0; axis < look->joint->dim; axis++) {
-    double mean = 0, square = 0;
+    const double *x    = look->draw[axis];
+    double        mean = 0, square = 0;
 
-    for (int i = 0; i < FARE_BLOCK; i++) mean += x[axis][i] / FARE_BLOCK;
-    for (int i = 0; i < FARE_BLOCK; i++) square += (x[axis][i] - mean) * (x[axis][i] - mean);
-    k->length2 += 2 * square / (FARE_BLOCK - 1);
+    for (int64_t i = 0; i < look->drawn; i++) mean += x[i] / (double)look->drawn;
+    for (int64_t i = 0; i < look->drawn; i++) square += (x[i] - mean) * (x[i] - mean);
+    k->length2 += 2 * square / (double)(look->drawn - 1);
   }
-  PetscCall(PetscFree(all));
   PetscFunctionReturn(0);
 }
 
@@ -71,7 +67,7 @@ const fare_joint_measure_type        fare_joint_measure_stein = {
               .summary = "squared kernel Stein discrepancy with the exact score, unbiased; blind to the weights of "
                                    "modes that lie far apart",
               .definition = "l^2/d times the U-statistic of Stein's kernel for k = (1 + |x - y|^2/l^2)^(-1/2), over "
-                                      "pairs within units of at most 512 consecutive particles, of the first 131072; l^2 is the "
+                                      "pairs within units of at most 512 consecutive particles, of the first 65536; l^2 is the "
                                       "mean squared distance of two exact draws.",
               .reference = "Liu, Lee and Jordan, ICML (2016); Gorham and Mackey, ICML (2017)",
               .unit      = "1"},

@@ -13,7 +13,6 @@
 #define UNITS_WANTED 40 /* where there are fewer, units are smaller */
 #define GROUPS       40
 #define GROUPS_LEAST 8
-#define NULL_BLOCKS  64    /* of exact draws, behind a floor */
 #define HIGH_95      1.645 /* standard deviations below which are 95% */
 
 typedef struct {
@@ -21,8 +20,6 @@ typedef struct {
   const fare_unit_measure *measure;
   int                      size;  /* particles of a unit */
   int64_t                  units; /* of samples, over all ranks */
-  double                  *all;   /* buffers of a block of exact draws, and of another */
-  double                  *y[2][FARE_AXES_MAX];
 } work;
 
 static int64_t counted(const work *w)
@@ -32,48 +29,36 @@ static int64_t counted(const work *w)
 
 static PetscErrorCode begin(work *w)
 {
-  const int dim = w->look->joint->dim;
-
   PetscFunctionBegin;
   w->size = FARE_BLOCK;
   for (int k = 1; k < SIZES && counted(w) / w->size < UNITS_WANTED; k++) w->size /= 2;
   w->units = (counted(w) + w->size - 1) / w->size;
-  PetscCall(PetscMalloc1((size_t)dim * 2 * FARE_BLOCK, &w->all));
-  for (int axis = 0; axis < dim; axis++) {
-    for (int k = 0; k < 2; k++) w->y[k][axis] = w->all + (2 * axis + k) * FARE_BLOCK;
-  }
+  PetscCall(fare_look_draws(w->look));
+  if (w->measure->looks_at_draws && w->look->joint->type->versions(w->look->joint) > 1)
+    PetscCall(fare_look_drawn_log_p(w->look));
   PetscFunctionReturn(0);
 }
 
-/* The units of a block. */
-static PetscErrorCode add_block(work *w, int count, double *const x[], const double weight[],
-  double *const y[], const double v[], double to[])
+/* The exact draws of a block. */
+static void show_draws(const work *w, int64_t block, const double *y[])
 {
-  const double *at[FARE_AXES_MAX], *beside[FARE_AXES_MAX];
+  for (int axis = 0; axis < w->look->joint->dim; axis++) y[axis] = w->look->draw[axis] + block * FARE_BLOCK;
+}
+
+/* The units of a block, beside a block of exact draws of weights v. */
+static PetscErrorCode add_block(work *w, int count, const double *const x[], const double weight[],
+  int64_t beside, const double v[], double to[])
+{
+  const double *at[FARE_AXES_MAX], *y[FARE_AXES_MAX];
 
   PetscFunctionBegin;
+  show_draws(w, beside, y);
   for (int from = 0, unit = 0; from < count; from += w->size, unit++) {
-    for (int axis = 0; axis < w->look->joint->dim; axis++) {
-      at[axis]     = x[axis] + from;
-      beside[axis] = y[axis] + from;
-    }
+    for (int axis = 0; axis < w->look->joint->dim; axis++) at[axis] = x[axis] + from;
     PetscCall(w->measure->add(w->measure->context, w->look, PetscMin(w->size, count - from), at,
-      weight ? weight + from : NULL, beside, v ? v + from : NULL, to + unit * FARE_UNIT_SUMS));
+      weight ? weight + from : NULL, y, v ? v + from : NULL, to + unit * FARE_UNIT_SUMS));
+    for (int axis = 0; axis < w->look->joint->dim; axis++) y[axis] += w->size;
   }
-  PetscFunctionReturn(0);
-}
-
-/* What a block of exact draws counts for in another version of the truth. */
-static PetscErrorCode weigh_draws(work *w, int version, double v[])
-{
-  fare_joint          *joint = w->look->joint;
-  const double *const *y     = (const double *const *)w->y[0];
-  double               log_p[FARE_BLOCK];
-
-  PetscFunctionBegin;
-  PetscCall(joint->type->log_density(joint, 0, FARE_BLOCK, y, log_p));
-  PetscCall(joint->type->log_density(joint, version, FARE_BLOCK, y, v));
-  for (int i = 0; i < FARE_BLOCK; i++) v[i] = exp(v[i] - log_p[i]);
   PetscFunctionReturn(0);
 }
 
@@ -90,32 +75,35 @@ static PetscErrorCode add_samples(work *w, int version, double sum[])
     const fare_block block = fare_ensemble_block(e, b);
 
     if ((int64_t)block.number >= FARE_LOOK_UNITS || !block.counted) continue;
-    PetscCall(w->look->joint->type->draw(w->look->joint, w->look->draws, block.number, w->y[0]));
-    if (version) PetscCall(weigh_draws(w, version, v));
-    PetscCall(add_block(w, block.counted, block.x, block.weight, w->y[0], version ? v : NULL,
-      sum + (int64_t)block.number * per_block * FARE_UNIT_SUMS));
+    for (int i = 0; i < FARE_BLOCK && version; i++)
+      v[i] = fare_look_ratio(w->look, version, (int64_t)block.number * FARE_BLOCK + i);
+    PetscCall(add_block(w, block.counted, (const double *const *)block.x, block.weight, (int64_t)block.number,
+      version ? v : NULL, sum + (int64_t)block.number * per_block * FARE_UNIT_SUMS));
   }
   PetscCallMPI(
     MPI_Allreduce(MPI_IN_PLACE, sum, (PetscMPIInt)(w->units * FARE_UNIT_SUMS), MPI_DOUBLE, MPI_SUM, e->comm));
   PetscFunctionReturn(0);
 }
 
-/* Standard deviation of the value of as many units of exact draws; 0 where it has none. */
+/*
+  Standard deviation of the value of as many units of exact draws, every other block in place of samples; 0
+  where it has none.
+*/
 static PetscErrorCode find_floor(work *w, double *spread)
 {
-  const int per_block = FARE_BLOCK / w->size, units = NULL_BLOCKS * per_block;
-  double   *sum, mean = 0, square = 0;
-  int       rank, size;
+  const int per_block = FARE_BLOCK / w->size, blocks = (int)(w->look->drawn / FARE_BLOCK / 2),
+            units = blocks * per_block;
+  const double *x[FARE_AXES_MAX];
+  double       *sum, mean = 0, square = 0;
+  int           rank, size;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(w->look->ensemble->comm, &rank));
   PetscCallMPI(MPI_Comm_size(w->look->ensemble->comm, &size));
   PetscCall(PetscCalloc1((size_t)(units * FARE_UNIT_SUMS), &sum));
-  for (int b = rank; b < NULL_BLOCKS; b += size) {
-    for (int k = 0; k < 2; k++)
-      PetscCall(w->look->joint->type->draw(
-        w->look->joint, w->look->draws, (uint64_t)(FARE_LOOK_UNITS + 2 * b + k), w->y[k]));
-    PetscCall(add_block(w, FARE_BLOCK, w->y[0], NULL, w->y[1], NULL, sum + b * per_block * FARE_UNIT_SUMS));
+  for (int b = rank; b < blocks; b += size) {
+    show_draws(w, 2 * b, x);
+    PetscCall(add_block(w, FARE_BLOCK, x, NULL, 2 * b + 1, NULL, sum + b * per_block * FARE_UNIT_SUMS));
   }
   PetscCallMPI(
     MPI_Allreduce(MPI_IN_PLACE, sum, units * FARE_UNIT_SUMS, MPI_DOUBLE, MPI_SUM, w->look->ensemble->comm));
@@ -202,6 +190,5 @@ PetscErrorCode fare_look_units(fare_joint_look *look, const fare_unit_measure *m
   fare_look_judge(groups, without, spread, result);
   PetscCall(find_truth_error(&w, unit, result));
   PetscCall(PetscFree(unit));
-  PetscCall(PetscFree(w.all));
   PetscFunctionReturn(0);
 }

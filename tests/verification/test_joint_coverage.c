@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* fare-test: labels=verification ranks=1 timeout=240 */
+/*
+  Noise of measures that set samples beside a finite pool of exact draws: floors are as high as values of
+  exact draws, few of these look significant, and intervals hold the true value. FARE_COVERAGE_SEEDS=1000
+  makes the numbers of docs/many_axes.md.
+*/
+#include "joints.h"
+
+#define AXES 4
+enum { SEEDS = 100, SAMPLES = 16384 }; /* a quarter of the pool: its noise cannot be overlooked */
+
+static const char gaussian_4[] = "system: {name: linear, matrix: [[-1, 0.5, 0, 0], [0.5, -1.5, 0.3, 0], [0, "
+                                 "0.3, -1, 0.6], [0, 0, 0.6, -2]]}\n"
+                                 "initial: {density: boltzmann}\n"
+                                 "truth: {kind: gaussian}\n";
+
+static const char mixture_4[] =
+  "system: {name: gaussian_mixture, weights: [1, 3, 2], mean: [-6, 0, 0, 0, 0, 6, 0, 0, 6, 0, 0, 0], sd: "
+  "[1]}\n"
+  "initial: {density: boltzmann}\n"
+  "truth: {kind: mixture}\n";
+
+typedef struct {
+  double alarms, inside, value, floor; /* shares of all seeds; means */
+} seen;
+
+static int seeds(void)
+{
+  return getenv("FARE_COVERAGE_SEEDS") ? atoi(getenv("FARE_COVERAGE_SEEDS")) : SEEDS;
+}
+
+/* Samples of exact draws, `moved` afterwards, against the truth; what is true of these is known. */
+static seen look(const joint_subject *s, const char *name, int64_t count, double truth,
+  void (*moved)(fare_ensemble *e, double by), double by)
+{
+  const fare_measure_type *type = fare_joint_measure_find(name);
+  const int                n    = seeds();
+  seen                     all  = {0};
+
+  for (int seed = 0; seed < n; seed++) {
+    fare_ensemble *e;
+    fare_measured  m;
+
+    assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, AXES, count, &e));
+    assert_ok(fare_joint_draw(s->joint, fare_stream_make((uint64_t)seed, "samples"), e));
+    if (moved) moved(e, by);
+    assert_ok(
+      fare_joint_compare(s->joint, e, NULL, 1, &type, 100, fare_stream_make((uint64_t)seed, "measures"), &m));
+    assert_int_equal(m.interval, FARE_INTERVAL);
+    all.alarms += (m.p_value < 0.05) / (double)n;
+    all.inside += (truth >= m.low && truth <= m.high) / (double)n;
+    all.value += m.value / n;
+    all.floor += m.floor_mean / n;
+    assert_ok(fare_ensemble_destroy(&e));
+  }
+  print_message("%-20s moved by %g: %4.1f%% significant, %5.1f%% of intervals hold %.5g; mean %.5g, floor "
+                "%.5g\n",
+    name, by, 100 * all.alarms, 100 * all.inside, truth, all.value, all.floor);
+  return all;
+}
+
+static void exact_draws(void **state)
+{
+  static const char *const names[] = {"log_density_shift", "log_density_ks"};
+  joint_subject            s       = make_joint(gaussian_4);
+
+  (void)state;
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(names); i++) {
+    const seen of = look(&s, names[i], SAMPLES, 0, NULL, 0);
+
+    assert_near(of.value / of.floor, 1, 0.06); /* 1.12 without the noise of the pool */
+    assert_true(of.alarms <= 0.08);
+    assert_true(of.inside >= 0.92);
+  }
+  drop_joint(&s);
+}
+
+/* All axes by a factor: T = ln p of a Gaussian is a constant - chi^2/2, and E|change| is its mean. */
+static void stretch(fare_ensemble *e, double by)
+{
+  for (int axis = 0; axis < e->dim; axis++) {
+    for (int64_t i = 0; i < e->blocks * FARE_BLOCK; i++) e->x[axis][i] *= by;
+  }
+}
+
+static void stretched_draws(void **state)
+{
+  const double  by    = 1.1;
+  const double  truth = 0.5 * AXES * (by * by - 1);
+  joint_subject s     = make_joint(gaussian_4);
+
+  (void)state;
+  assert_true(look(&s, "log_density_shift", 2000, truth, stretch, by).inside >= 0.9);
+  drop_joint(&s);
+}
+
+/* A share of the leftmost component goes to another one. */
+static void move_some(fare_ensemble *e, double share)
+{
+  const int64_t every = share > 0 ? llround(1 / share) : INT64_MAX;
+  int64_t       met   = 0;
+
+  for (int64_t i = 0; i < e->count; i++) {
+    if (e->x[0][i] > -3 || ++met % every) continue;
+    e->x[0][i] += 6;
+    e->x[1][i] += 6;
+  }
+}
+
+static void populations(void **state)
+{
+  joint_subject s  = make_joint(mixture_4);
+  seen          of = look(&s, "modes", SAMPLES, 0, NULL, 0);
+
+  (void)state;
+  assert_near(of.value / of.floor, 1, 0.09);
+  assert_true(of.alarms <= 0.09);
+  assert_true(of.inside >= 0.92);
+  assert_true(look(&s, "modes", 2000, 0.25 / 6, move_some, 0.25).inside >= 0.9);
+  drop_joint(&s);
+}
+
+static const struct CMUnitTest tests[] = {
+  cmocka_unit_test(exact_draws),
+  cmocka_unit_test(stretched_draws),
+  cmocka_unit_test(populations),
+};
+FARE_TEST_MAIN(tests)
