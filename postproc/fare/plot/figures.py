@@ -74,7 +74,7 @@ def error_panel(ax: Axes, study: Study) -> None:
         "time": (study.truth.error_time, PALETTE[1], "-."),
     }
     if (study.truth.error_extrapolated < study.truth.error).any():
-        parts["compared with"] = (study.truth.error_extrapolated, PALETTE[2], ":")
+        parts["extrapolated"] = (study.truth.error_extrapolated, PALETTE[2], ":")
     _logarithmic(ax, study.times, parts, "o" if len(study.times) == 1 else "")
     ax.set_ylabel("estimated L1 error of the density")
 

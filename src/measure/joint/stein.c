@@ -67,8 +67,8 @@ const fare_joint_measure_type        fare_joint_measure_stein = {
               .summary = "squared kernel Stein discrepancy with the exact score, unbiased; blind to the weights of "
                                    "modes that lie far apart",
               .definition = "l^2/d times the U-statistic of Stein's kernel for k = (1 + |x - y|^2/l^2)^(-1/2), over "
-                                      "pairs within units of at most 512 consecutive particles, of the first 65536; l^2 is the "
-                                      "mean squared distance of two exact draws.",
+                                      "pairs within units of at most 512 consecutive particles, of the first 65536; l^2 "
+                                      "is the mean squared distance of two exact draws.",
               .reference = "Liu, Lee and Jordan, ICML (2016); Gorham and Mackey, ICML (2017)",
               .unit      = "1"},
          .measure = measure,

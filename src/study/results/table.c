@@ -321,9 +321,9 @@ static void print_extrapolated(const fare_results *r, FILE *to)
   for (PetscInt64 k = 0; k < all; k++) count += r->truth[k].extrapolated ? 1 : 0;
   if (!count) return;
   fprintf(to,
-    "       compared with: density extrapolated from three grids at %lld of %lld snapshots; estimated L1 "
-    "error "
-    "of what is compared with up to %.1e\n",
+    "       compared with: density extrapolated from three grids (%lld of %lld snapshots, else the plain "
+    "one); "
+    "estimated error up to %.1e\n",
     (long long)count, (long long)all, largest(r, &r->truth->error_extrapolated, sizeof *r->truth));
 }
 
