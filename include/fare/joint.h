@@ -13,7 +13,8 @@
 
 typedef struct fare_joint fare_joint; /**< one running truth */
 
-#define FARE_VERSIONS_MAX 4 /**< versions of a density: itself and its companions */
+#define FARE_JOINT_DOUBT_SIZE 512 /**< bytes of a text */
+#define FARE_VERSIONS_MAX     4   /**< versions of a density: itself and its companions */
 
 /** What a truth knows about itself at its present time. What a kind does not have is not a number. */
 typedef struct {
@@ -30,7 +31,10 @@ typedef struct {
   double entropy_error;     /**< estimated */
   double equilibrium;       /**< D(p || Boltzmann of the moment), in nats */
   double equilibrium_error; /**< estimated */
-  double seconds;           /**< spent advancing, companions included; of the slowest rank */
+  double boundary_mass;     /**< the largest mass in outermost cells, at ends that neither absorb nor join */
+  double
+    doubt; /**< 1 where the estimate of the error is out of its range, as `fare_joint.doubt` says; else 0 */
+  double seconds; /**< spent advancing, companions included; of the slowest rank */
 } fare_joint_status;
 
 /** What a kind provides: one const descriptor. Times ascend from call to call of `advance`. */
@@ -116,6 +120,7 @@ struct fare_joint {
   int                    dim;     /**< number of axes */
   void                  *state;   /**< of type->size bytes: the options, and what the kind adds */
   fare_joint_status      status;  /**< at the present time */
+  char                   doubt[FARE_JOINT_DOUBT_SIZE]; /**< its cause and what to do, where there is one */
 };
 
 /**

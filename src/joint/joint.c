@@ -85,7 +85,8 @@ static void forget(fare_joint_status *status)
     .entropy                           = NAN,
     .entropy_error                     = NAN,
     .equilibrium                       = NAN,
-    .equilibrium_error                 = NAN};
+    .equilibrium_error                 = NAN,
+    .boundary_mass                     = NAN};
 }
 
 PetscErrorCode fare_joint_create(MPI_Comm comm, const fare_joint_type *type, const void *options,
@@ -170,6 +171,8 @@ static const fare_kept status_kept[] = {
   FARE_KEEP(REAL, fare_joint_status, entropy_error),
   FARE_KEEP(REAL, fare_joint_status, equilibrium),
   FARE_KEEP(REAL, fare_joint_status, equilibrium_error),
+  FARE_KEEP(REAL, fare_joint_status, boundary_mass),
+  FARE_KEEP(REAL, fare_joint_status, doubt),
   FARE_KEEP(REAL, fare_joint_status, seconds),
   FARE_KEPT_END,
 };

@@ -7,6 +7,7 @@
 #include "blocks/blocks.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -260,6 +261,19 @@ PetscErrorCode fare_blocks_renew(fare_joint *joint)
   PetscFunctionReturn(0);
 }
 
+/* A block whose truth is not resolved makes a product that is not. */
+static void report_doubt(fare_joint *joint, const fare_block_source *s)
+{
+  const fare_system       *unit = fare_product_unit_system(joint->system, s->unit);
+  const fare_truth_status *of   = fare_truth_get_status(s->truth);
+  char                     why[FARE_JOINT_DOUBT_SIZE / 2];
+
+  if (!of->doubt) return;
+  joint->status.doubt = 1;
+  fare_truth_doubt_text(unit, of, sizeof why, why);
+  snprintf(joint->doubt, sizeof joint->doubt, "in unit '%.64s', %s", fare_system_type_of(unit)->name, why);
+}
+
 /* Sums over blocks. */
 static void report(fare_joint *joint)
 {
@@ -268,7 +282,7 @@ static void report(fare_joint *joint)
   fare_joint_status *status = &joint->status;
 
   status->error_space = status->error_time = status->entropy_error = status->equilibrium_error = nought;
-  status->mass_drift = status->entropy = status->equilibrium = 0;
+  status->mass_drift = status->entropy = status->equilibrium = status->boundary_mass = status->doubt = 0;
   for (int b = 0; b < fare_product_blocks(fare_product_of(joint->system)); b++) {
     const fare_block_source *s  = &all->source[all->of_block[b]];
     const fare_truth_status *of = fare_truth_get_status(s->truth);
@@ -276,6 +290,8 @@ static void report(fare_joint *joint)
     status->error_space += of->error_space + INTERPOLATION * s->version[0]->defect;
     status->error_time += of->error_time;
     status->mass_drift += of->mass_drift;
+    status->boundary_mass = PetscMax(status->boundary_mass, of->boundary_mass);
+    report_doubt(joint, s);
     status->entropy += s->entropy[0];
     status->equilibrium += s->equilibrium[0];
     status->entropy_error += fabs(s->entropy[1] - s->entropy[0]) + INTERPOLATION * s->version[0]->defect;

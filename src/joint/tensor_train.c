@@ -343,6 +343,23 @@ static PetscErrorCode judge_entropy(fare_joint *joint, const looked *seen)
   PetscFunctionReturn(0);
 }
 
+/* The largest mass in the outermost cells of a site: its ends reflect. */
+static PetscErrorCode boundary_mass(const fare_train *train, double *most)
+{
+  const int n = train->sites.cells;
+  double   *mass;
+
+  PetscFunctionBegin;
+  *most = 0;
+  PetscCall(PetscMalloc1(n, &mass));
+  for (int k = 0; k < train->count; k++) {
+    PetscCall(fare_train_marginal(train, 1, &k, mass));
+    *most = PetscMax(*most, fabs(mass[0]) + fabs(mass[n - 1]));
+  }
+  PetscCall(PetscFree(mass));
+  PetscFunctionReturn(0);
+}
+
 /* Fills in the status at time t. */
 static PetscErrorCode judge(fare_joint *joint, double t)
 {
@@ -371,6 +388,7 @@ static PetscErrorCode judge(fare_joint *joint, double t)
   status->discarded = main_->discarded;
   status->rank      = main_->rank;
   PetscCall(judge_entropy(joint, seen));
+  PetscCall(boundary_mass(main_, &status->boundary_mass));
   PetscCall(PetscFree(seen));
   if (main_->full && status->error_rank > s->tolerance)
     FARE_FAIL(FARE_ERR_INPUT,

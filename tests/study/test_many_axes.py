@@ -197,6 +197,38 @@ def check_refusals(where):
         expect(not wrong, f"{key}: {wrong}")
 
 
+COARSE = """\
+study: coarse
+system: {name: product, copies: 4, unit: {name: prinz}}
+snapshots: {end: 0.1, count: 2}
+truth: {kind: product, cells: [24]}
+"""
+TIGHT = """\
+study: tight
+system: {name: chain, sites: 4, unit: {name: double_well}}
+initial: {density: gaussian, mean: [-1.0], sd: [0.2]}
+snapshots: {end: 0.1, count: 2}
+truth: {kind: tensor_train, cells: 16, rank: 4, step: 0.05, lower: -1.5, upper: 1.5, tolerance: 1.0}
+"""
+UNRESOLVED = "the truth is not resolved in space at time 0"
+SMALL = "the box is small: a mass of"
+
+
+def check_doubts(where):
+    """What a grid says of itself, truths that are made of grids say, too; and only where it is so."""
+    for text, wanted in (
+        (COARSE, [UNRESOLVED, "in unit 'prinz', the cells are too coarse", "UNRESOLVED in space at 2 of 2"]),
+        (COARSE.replace("[24]", "[512]"), []),
+        (TIGHT, [SMALL]),
+        (TIGHT.replace("-1.5", "-3.2").replace("1.5", "3.2"), []),
+    ):
+        (where / "doubt.yaml").write_text(text)
+        done = execute(["run", "doubt.yaml", "--overwrite", "--no-report"], where)
+        said = (done.stdout + done.stderr).decode()
+        expect(done.returncode == 0 and all(w in said for w in wanted), f"{wanted}: {said[-900:]}")
+        expect(wanted or (UNRESOLVED not in said and SMALL not in said), f"nothing is wrong: {said[:900]}")
+
+
 def main():
     expect(RANDOM_DRAWS > 256, "the ladder has streams of random numbers of its own")
     with tempfile.TemporaryDirectory() as place:
@@ -207,6 +239,7 @@ def main():
         check_ranks(where)
         check_kill(where)
         check_export(where)
+        check_doubts(where)
     return conclude()
 
 

@@ -104,7 +104,10 @@ static PetscErrorCode try_truth(const fare_plan *plan, fare_truth_options *optio
   PetscFunctionReturn(code);
 }
 
-/* A truth that is not one grid: as many snapshots as the budget allows, and the rest by the last of them. */
+/*
+  A truth that is not one grid: as many snapshots as the budget allows, the second at least, and the rest by
+  the last of them. Its measures are not tried.
+*/
 static PetscErrorCode try_joint(const fare_plan *plan, double *seconds)
 {
   const double   began  = now();
@@ -117,7 +120,7 @@ static PetscErrorCode try_joint(const fare_plan *plan, double *seconds)
   code   = fare_joint_create(PETSC_COMM_SELF, plan->joint, plan->joint_options, plan->system, &plan->initial,
       plan->snapshots.start, &joint);
   before = now();
-  for (; !code && k < plan->snapshots.count && before - began < BUDGET; k++) {
+  for (; !code && k < plan->snapshots.count && (k < 2 || before - began < BUDGET); k++) {
     code   = fare_joint_advance(joint, fare_schedule_time(&plan->snapshots, k));
     last   = now() - before;
     before = now();
@@ -134,7 +137,7 @@ static PetscErrorCode forecast_truth(const fare_plan *plan, fare_forecast *f)
   PetscBool          oracles = PETSC_FALSE;
 
   PetscFunctionBegin;
-  if (plan->joint && try_joint(plan, &f->truth)) f->partial = PETSC_TRUE;
+  if (plan->joint && (try_joint(plan, &f->truth) || plan->measures)) f->partial = PETSC_TRUE;
   if (!plan->has_truth) PetscFunctionReturn(0);
   if (options.accuracy > 0 || options.fit_domain) { /* pilot runs of their own choose cells or box */
     f->partial = PETSC_TRUE;

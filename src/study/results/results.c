@@ -42,6 +42,8 @@ const fare_column fare_joint_columns[] = {
   {"entropy_error", AT(entropy_error)},
   {"equilibrium", AT(equilibrium)},
   {"equilibrium_error", AT(equilibrium_error)},
+  {"boundary_mass", AT(boundary_mass)},
+  {"doubt", AT(doubt)},
   {NULL, 0},
 };
 

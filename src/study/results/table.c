@@ -388,9 +388,11 @@ static void print_number(const char *what, const char *format, double value, FIL
 /* A truth that is not one grid. */
 static void print_joint(const fare_results *r, FILE *to)
 {
-  const fare_joint_status *first = r->joint, *last;
+  const fare_joint_status *first  = r->joint, *last;
+  PetscInt64               doubts = 0;
 
   if (!first) return;
+  for (PetscInt64 k = 0; k < r->plan->snapshots.count; k++) doubts += first[k].doubt > 0;
   last = &first[r->plan->snapshots.count - 1];
   fprintf(to, "\nTruth (%s, %d axes): ", r->plan->joint->name, fare_system_dimension(r->plan->system));
   if (isnan(last->error))
@@ -405,6 +407,11 @@ static void print_joint(const fare_results *r, FILE *to)
   print_number("discarded weight", "%.1e", last->discarded, to);
   print_number("largest clipped share of a draw", "%.1e", last->clipped, to);
   fprintf(to, "; %.1f s\n", last->seconds);
+  if (doubts)
+    fprintf(to,
+      "       UNRESOLVED in space at %lld of %lld snapshots, where the estimate is good to an order of "
+      "magnitude at best\n",
+      (long long)doubts, (long long)r->plan->snapshots.count);
   if (!isnan(last->entropy)) fprintf(to, "       entropy at time %g: %.6g", last->time, last->entropy);
   if (!isnan(last->entropy_error)) fprintf(to, " +- %.1e", last->entropy_error);
   if (!isnan(last->entropy)) fprintf(to, " nats\n");

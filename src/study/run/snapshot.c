@@ -233,22 +233,34 @@ static PetscErrorCode record_densities(fare_run *s)
   PetscFunctionReturn(0);
 }
 
+static void warn_of_box(fare_run *s, double mass, double time, const char *remedy, const char *remark)
+{
+  if (!(mass > FARE_BOUNDARY_MASS) || s->warned) return;
+  fare_warn("the box is small: a mass of %.1e lies in the outermost cells at time %g; set truth.lower and "
+            "truth.upper wider%s, unless these walls are intended%s",
+    mass, time, remedy, remark);
+  s->warned = PETSC_TRUE;
+}
+
+static void warn_of_doubt(fare_run *s, double time, double error, const char *why)
+{
+  if (s->doubted) return;
+  fare_warn("the truth is not resolved in space at time %g, where its estimated L1 error of %.1e is good "
+            "to an order of magnitude at best: %s",
+    time, error, why);
+  s->doubted = PETSC_TRUE;
+}
+
 static PetscErrorCode record_truth(fare_run *s, PetscInt64 k)
 {
   const fare_truth_status *status = fare_truth_get_status(s->truth);
 
   PetscFunctionBegin;
   s->results.truth[k] = *status;
-  if (status->boundary_mass > FARE_BOUNDARY_MASS && !s->warned) {
-    fare_warn("the box is small: a mass of %.1e lies in the outermost cells at time %g; set truth.lower and "
-              "truth.upper wider, or truth.fit_domain, unless these walls are intended%s",
-      status->boundary_mass, status->time,
-      s->walls.inertial
-        ? " (at the ends of a position the truth holds bodies and particles are reflected: the "
-          "comparison holds only while nothing gets there)"
-        : "");
-    s->warned = PETSC_TRUE;
-  }
+  warn_of_box(s, status->boundary_mass, status->time, ", or truth.fit_domain",
+    s->walls.inertial ? " (at the ends of a position the truth holds bodies and particles are reflected: the "
+                        "comparison holds only while nothing gets there)"
+                      : "");
   compare_with_bound(s, status);
   if (s->plan->truth.accuracy > 0 && status->error > s->plan->truth.accuracy && !s->warned_of_accuracy) {
     fare_warn("the truth misses its accuracy at time %g: its estimated L1 error is %.1e instead of %.1e; "
@@ -260,10 +272,7 @@ static PetscErrorCode record_truth(fare_run *s, PetscInt64 k)
     char text[FARE_REASON_SIZE];
 
     fare_truth_doubt_text(s->plan->system, status, sizeof text, text);
-    fare_warn("the truth is not resolved in space at time %g, where its estimated L1 error of %.1e is good "
-              "to an order of magnitude at best: %s",
-      status->time, status->error, text);
-    s->doubted = PETSC_TRUE;
+    warn_of_doubt(s, status->time, status->error, text);
   }
   PetscCall(record_densities(s));
   if (s->thermo && s->plan->thermodynamics.currents) PetscCall(record_currents(s));
@@ -281,6 +290,8 @@ static PetscErrorCode record_joint(fare_run *s, PetscInt64 k)
 
   PetscFunctionBegin;
   s->results.joint[k] = *status;
+  warn_of_box(s, status->boundary_mass, status->time, "", "");
+  if (status->doubt > 0) warn_of_doubt(s, status->time, status->error, s->joint->doubt);
   for (const fare_column *c = fare_joint_columns; c->name; c++) {
     if (!isnan(fare_column_value(c, status)))
       PetscCall(fare_record_number(s->record, "truth", c->name, fare_column_value(c, status)));
