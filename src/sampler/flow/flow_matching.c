@@ -157,5 +157,6 @@ const fare_sampler_type fare_sampler_flow_matching = {
   .curve         = fare_generative_curve,
   .kept          = fare_generative_kept,
   .loaded        = fare_generative_loaded,
+  .many_axes     = PETSC_TRUE,
   .destroy       = fare_posterior_destroy,
 };

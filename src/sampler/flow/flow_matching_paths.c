@@ -53,7 +53,7 @@ static PetscErrorCode ode_end(ode_context *w)
 }
 
 /* The network's inputs for a block at tau. */
-static void fill_inputs(ode_context *w, double tau, const fare_place u)
+static void fill_inputs(ode_context *w, double tau, const fare_row u[])
 {
   const fare_generative *g           = &w->s->common;
   const int              independent = w->s->coupling == FARE_FLOW_MATCHING_INDEPENDENT;
@@ -70,12 +70,12 @@ static void fill_inputs(ode_context *w, double tau, const fare_place u)
   fare_generative_scalar(g->noise_frequencies, 1, &level, 1, w->shared);
 }
 
-static void add_slope(const ode_context *w, double slope, const fare_place u, fare_place v)
+static void add_slope(const ode_context *w, double slope, const fare_row u[], fare_row v[])
 {
   for (int axis = 0; axis < w->dim; axis++) fare_generative_euler((float)slope, v[axis], u[axis], v[axis]);
 }
 
-static void evaluate_network(ode_context *w, double tau, const fare_place u, fare_place v)
+static void evaluate_network(ode_context *w, double tau, const fare_row u[], fare_row v[])
 {
   fill_inputs(w, tau, u);
   fare_network_evaluate(w->s->common.network, FARE_BLOCK, w->input, w->common, w->shared, v[0]);
@@ -84,7 +84,7 @@ static void evaluate_network(ode_context *w, double tau, const fare_place u, far
 
 /* The velocity and its divergence, axis by axis by derivatives along it. */
 static void evaluate_divergence(
-  ode_context *w, double tau, const fare_place u, fare_place v, double divergence[FARE_BLOCK])
+  ode_context *w, double tau, const fare_row u[], fare_row v[], double divergence[FARE_BLOCK])
 {
   const fare_generative *g           = &w->s->common;
   const int              independent = w->s->coupling == FARE_FLOW_MATCHING_INDEPENDENT,
@@ -111,13 +111,13 @@ static void evaluate_divergence(
 }
 
 /* v = (D - u)/(1 - tau), which is u at the end, where no noise is left. */
-static void evaluate_posterior(const ode_context *w, double tau, const fare_place u, fare_place v)
+static void evaluate_posterior(const ode_context *w, double tau, const fare_row u[], fare_row v[])
 {
   const double from = PetscMax(tau, LEAST_TAU);
   fare_place y FARE_ALIGNED, mean FARE_ALIGNED;
 
   if (tau >= 1) {
-    memcpy(v, u, sizeof y);
+    memcpy(v, u, (size_t)w->dim * sizeof *v);
     return;
   }
   for (int axis = 0; axis < w->dim; axis++) fare_generative_scale((float)(1 / from), u[axis], y[axis]);
@@ -140,11 +140,11 @@ static PetscErrorCode evaluate_field(
     PetscCall(fare_posterior_level(w->s->common.posterior, (1 - from) / from));
   for (int64_t b = 0; b < p->count; b++) {
     if (w->mode != FARE_LEARNED)
-      evaluate_posterior(w, tau, p->w[b], p->v[b]);
+      evaluate_posterior(w, tau, p->w + b * p->dim, p->v + b * p->dim);
     else if (divergence)
-      evaluate_divergence(w, tau, p->w[b], p->v[b], divergence);
+      evaluate_divergence(w, tau, p->w + b * p->dim, p->v + b * p->dim, divergence);
     else
-      evaluate_network(w, tau, p->w[b], p->v[b]);
+      evaluate_network(w, tau, p->w + b * p->dim, p->v + b * p->dim);
   }
   PetscFunctionReturn(0);
 }
@@ -183,7 +183,7 @@ static PetscErrorCode follow(void *context, const fare_ode_batch *p)
   PetscFunctionReturn(0);
 }
 
-static void draw_latent(void *context, uint64_t block, fare_place u)
+static void draw_latent(void *context, uint64_t block, fare_row u[])
 {
   const ode_context *w = context;
   double             z[FARE_BLOCK] FARE_ALIGNED;
@@ -208,7 +208,7 @@ PetscErrorCode fare_flow_matching_draw(fare_sampler *sampler, double t, fare_ens
 
 /* Centres of owned cells [first, first + n), scaled; those past the last are copies of it. */
 static void cells_of(
-  const fare_generative *g, const fare_grid *grid, PetscInt first, PetscInt n, fare_place u)
+  const fare_generative *g, const fare_grid *grid, PetscInt first, PetscInt n, fare_row u[])
 {
   for (PetscInt i = 0; i < FARE_BLOCK; i++) {
     double x[FARE_DIM_MAX];
@@ -236,8 +236,7 @@ static PetscErrorCode masses_of(
   for (PetscInt i = 0; i < n; i++) {
     double exponent = integral[i] - 0.5 * w->dim * log(2 * PETSC_PI); /* integral runs from 1 to 0 */
 
-    for (int axis = 0; axis < w->dim; axis++)
-      exponent -= 0.5 * (double)p->u[0][axis][i] * (double)p->u[0][axis][i];
+    for (int axis = 0; axis < w->dim; axis++) exponent -= 0.5 * (double)p->u[axis][i] * (double)p->u[axis][i];
     mass[i] = volume * exp(exponent);
   }
   PetscFunctionReturn(0);
@@ -255,12 +254,12 @@ PetscErrorCode fare_flow_matching_density(fare_sampler *sampler, double t, const
   PetscCall(DMCreateGlobalVector(grid->dm, masses));
   PetscCall(ode_begin(sampler, t, &w));
   w.ode = (fare_ode){w.dim, &w, NULL, evaluate_field, NULL};
-  PetscCall(fare_ode_batch_create(1, &p));
+  PetscCall(fare_ode_batch_create(w.dim, 1, &p));
   PetscCall(VecGetArray(*masses, &mass));
   for (PetscInt first = 0; first < cells; first += FARE_BLOCK) {
     const PetscInt n = PetscMin(FARE_BLOCK, cells - first);
 
-    cells_of(g, grid, first, n, p.u[0]);
+    cells_of(g, grid, first, n, p.u);
     PetscCall(masses_of(&w, grid, n, &p, mass + first));
   }
   PetscCall(VecRestoreArray(*masses, &mass));
