@@ -20,6 +20,11 @@ PetscBool fare_sampler_type_has_model_density(const fare_sampler_type *type, far
     : PETSC_FALSE;
 }
 
+PetscBool fare_sampler_type_has_log_density(const fare_sampler_type *type, fare_sampler_mode mode)
+{
+  return type->log_density && (!type->log_density_learned || mode == FARE_LEARNED) ? PETSC_TRUE : PETSC_FALSE;
+}
+
 void fare_sampler_type_describe(const fare_sampler_type *type, FILE *to)
 {
   fprintf(to, "sampler %s: %s\n%s\nfamily: %s%s\n\n", type->name, type->summary, type->reference,

@@ -5,7 +5,9 @@ Samplers that learn in six axes: means and covariances of a driven linear system
 correlated, against those that NumPy computes; the same bits after a stop; and what is refused.
 fare-test: labels=study timeout=300
 """
+import csv
 import pathlib
+import re
 import sys
 import tempfile
 
@@ -18,7 +20,13 @@ from launch import execute, refusal
 
 AXES, KT, END, DRAWS = 6, 0.7, 0.5, 8000
 PULL, NEIGHBOUR, SHIFT = -2.0, 0.9, 3.0
-MATRIX = PULL * np.eye(AXES) + NEIGHBOUR * (np.eye(AXES, k=1) + np.eye(AXES, k=-1))
+
+
+def chain(axes):
+    return PULL * np.eye(axes) + NEIGHBOUR * (np.eye(axes, k=1) + np.eye(axes, k=-1))
+
+
+MATRIX = chain(AXES)
 OFFSET = np.linspace(-1, 2, AXES)
 NETWORK = "steps: 1000, frequencies: 0, time_frequencies: 2, width: 32, layers: 2, batch: 512"
 TRAIN = "train: {particles: 8000, dt: 5.0e-3, times: all}"
@@ -67,6 +75,56 @@ def check_moments(where, name, slack):
         expect(off.max() < slack, f"{name}, snapshot {k}: a covariance is off by {off.max():.3f}")
 
 
+WIDE = f"""\
+study: wide
+seed: 5
+system: {{name: linear, matrix: {chain(12).tolist()}, parameters: {{kT: {KT}}}}}
+initial: {{density: boltzmann}}
+snapshots: {{start: 0.0, end: {END}, count: 2}}
+truth: {{kind: gaussian}}
+measures: [reverse_kl_density, density_mass]
+ensembles:
+""" + "".join(
+    f"  - {{name: {name}, sampler: flow_matching, particles: 2000, sampling_steps: 8, probes: {probes},"
+    " steps: 300, frequencies: 0, width: 24, layers: 2, batch: 512, train: {particles: 4000, dt: 1.0e-2,"
+    " times: all}}\n"
+    for name, probes in (("summed", 12), ("probed", 11))
+)
+
+
+def measured(where, name, measure):
+    """Mean and standard error over snapshots."""
+    with open(where / "measures.csv", newline="", encoding="utf-8") as file:
+        rows = [r for r in csv.DictReader(file) if r["comparison"] == name and r["measure"] == measure]
+    value = np.array([float(r["value"]) for r in rows])
+    half = np.array([float(r["high"]) - float(r["low"]) for r in rows]) / 2
+    return value.mean(), np.sqrt((half**2).sum()) / len(half) / 1.96
+
+
+def check_density(where):
+    mass, error = measured(where / "out/learned", "flow_matching", "density_mass")
+    expect(abs(mass - 1) < 5 * error + 2e-3, f"six axes: mass {mass:.4f} +- {error:.4f}")
+    expect(error < 0.02, f"six axes: a mass with an error of {error:.4f} says nothing")
+    done = execute(["run", "study.yaml", "--no-report"], where / "wide")
+    expect(done.returncode == 0, f"twelve axes: {done.stderr[-400:]}")
+    said = re.findall(
+        r"ensemble (\w+) .*standard error of (\S+) per point", (done.stdout + done.stderr).decode()
+    )
+    expect([name for name, _ in said] == ["probed"], f"warnings of {said}, not of the probed one alone")
+    mass, _ = measured(where / "wide/out/wide", "summed", "density_mass")
+    expect(abs(mass - 1) < 0.08, f"twelve axes: mass {mass:.4f}")  # 4000 values that spread by less than 1
+    mass, _ = measured(where / "wide/out/wide", "probed", "density_mass")
+    noise = np.exp(0.5 * float(said[0][1]) ** 2)
+    expect(noise > 1.05, f"probes: so small a noise, {noise:.3f}, shows nothing")
+    expect(
+        abs(mass / noise - 1) < 0.5 * (noise - 1) + 0.05, f"probes: mass {mass:.3f}, by its noise {noise:.3f}"
+    )
+    one, two = (
+        measured(where / "wide/out/wide", name, "reverse_kl_density") for name in ("summed", "probed")
+    )
+    expect(abs(one[0] - two[0]) < 6 * np.hypot(one[1], two[1]), f"twelve axes: {one} summed, {two} probed")
+
+
 REFUSED = (
     ("{name: e, sampler: diffusion, particles: 10, empirical: true}", "is known in up to 3 axes"),
     ("{name: e, sampler: normalizing_flow, particles: 10}", "runs in up to 3 axes"),
@@ -89,6 +147,9 @@ def main():
         expect(done.returncode == 0, f"exit code {done.returncode}: {done.stderr[-400:]}")
         for name in LEARNED:
             check_moments(where, name, LEARNT)
+        (where / "wide").mkdir()
+        (where / "wide/study.yaml").write_text(WIDE)
+        check_density(where)
     return conclude()
 
 
