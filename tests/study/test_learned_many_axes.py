@@ -105,7 +105,7 @@ def check_density(where):
     mass, error = measured(where / "out/learned", "flow_matching", "density_mass")
     expect(abs(mass - 1) < 5 * error + 2e-3, f"six axes: mass {mass:.4f} +- {error:.4f}")
     expect(error < 0.02, f"six axes: a mass with an error of {error:.4f} says nothing")
-    done = execute(["run", "study.yaml", "--no-report"], where / "wide")
+    done = execute(["run", "study.yaml", "--no-report"], where / "wide", hangs=240)
     expect(done.returncode == 0, f"twelve axes: {done.stderr[-400:]}")
     said = re.findall(
         r"ensemble (\w+) .*standard error of (\S+) per point", (done.stdout + done.stderr).decode()
