@@ -195,12 +195,12 @@ PetscErrorCode fare_learn_rows_standardise(fare_learn_rows *rows, double mean[],
   rank without rows has none.
 */
 typedef struct {
-  int64_t  size;            /**< rows on all ranks */
-  int64_t  count;           /**< rows here */
-  int64_t *number;          /**< within the whole batch, ascending */
-  int     *group;           /**< of each row */
-  float   *x[FARE_DIM_MAX]; /**< of each row: scaled numbers, per axis */
-  float   *weight;          /**< of each row: mean 1 over its group */
+  int64_t  size;             /**< rows on all ranks */
+  int64_t  count;            /**< rows here */
+  int64_t *number;           /**< within the whole batch, ascending */
+  int     *group;            /**< of each row */
+  float   *x[FARE_AXES_MAX]; /**< of each row: scaled numbers, per axis */
+  float   *weight;           /**< of each row: mean 1 over its group */
 } fare_learn_batch;
 /**
   Makes a batch. Not collective.

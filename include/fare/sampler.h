@@ -134,6 +134,7 @@ typedef struct {
   */
   PetscErrorCode (*log_density)(
     fare_sampler *sampler, int64_t n, const double *const x[], double log_density[]);
+  PetscBool log_density_learned; /**< that is known of what is trained alone, not in other modes */
 } fare_sampler_type;
 
 /** One running method. Its descriptor's functions may read everything here and change `state` and `cost`. */
@@ -169,6 +170,13 @@ struct fare_sampler {
   @return PETSC_TRUE where it has
 */
 PetscBool fare_sampler_type_has_model_density(const fare_sampler_type *type, fare_sampler_mode mode);
+/**
+  Whether the method has a `log_density` when it runs in this mode.
+  @param type the method
+  @param mode how it runs
+  @return PETSC_TRUE where it has
+*/
+PetscBool fare_sampler_type_has_log_density(const fare_sampler_type *type, fare_sampler_mode mode);
 /**
   A method by its name.
   @param name as in a study

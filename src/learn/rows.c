@@ -9,9 +9,9 @@
 
 typedef struct {
   int64_t       count, first, local;
-  const double *given[FARE_DIM_MAX], *given_weight; /* borrowed until they are copied */
+  const double *given[FARE_AXES_MAX], *given_weight; /* borrowed until they are copied */
   /* weights have mean 1 over the group; NULL where all are equal */
-  float *x[FARE_DIM_MAX], *weight;
+  float *x[FARE_AXES_MAX], *weight;
 } group;
 
 struct fare_learn_rows {
@@ -73,37 +73,48 @@ static double weight_of(const group *g, int64_t i)
 }
 
 /*
-  Sums of the weights and of w (x - about)^power in every group, over all ranks: sum[group][0] and
-  sum[group][1 + axis].
+  Sums of a group: one of weights and one per axis. No fewer than of a grid's axes, so that the message, and
+  with it the order in which ranks are added, is the same in one axis as in three.
 */
-static PetscErrorCode sums(
-  const fare_learn_rows *r, const double about[], int power, double sum[][1 + FARE_DIM_MAX])
+static int sums_of(const fare_learn_rows *r)
 {
-  PetscFunctionBegin;
-  for (int index = 0; index < r->groups; index++) {
-    const group *g = &r->group[index];
+  return 1 + PetscMax(r->dim, FARE_DIM_MAX);
+}
 
-    for (int k = 0; k <= FARE_DIM_MAX; k++) sum[index][k] = 0;
+/*
+  Sums of the weights and of w (x - about)^power in every group, over all ranks: group by group the weights',
+  then those of the axes.
+*/
+static PetscErrorCode sums(const fare_learn_rows *r, const double about[], int power, double all[])
+{
+  const int count = sums_of(r);
+
+  PetscFunctionBegin;
+  PetscCall(PetscArrayzero(all, r->groups * count));
+  for (int index = 0; index < r->groups; index++) {
+    const group *g   = &r->group[index];
+    double      *sum = all + (size_t)index * (size_t)count;
+
     for (int64_t i = 0; i < g->local; i++) {
-      sum[index][0] += weight_of(g, i);
+      sum[0] += weight_of(g, i);
       for (int axis = 0; axis < r->dim; axis++) {
         const double d = g->given[axis][i] - about[axis];
 
-        sum[index][1 + axis] += weight_of(g, i) * (power == 2 ? d * d : d);
+        sum[1 + axis] += weight_of(g, i) * (power == 2 ? d * d : d);
       }
     }
   }
-  PetscCallMPI(
-    MPI_Allreduce(MPI_IN_PLACE, sum, r->groups * (1 + FARE_DIM_MAX), MPI_DOUBLE, MPI_SUM, r->comm));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, all, r->groups * count, MPI_DOUBLE, MPI_SUM, r->comm));
   PetscFunctionReturn(0);
 }
 
 /* Mean over the groups of a group's mean: each has the same say, as in batches. */
-static double over_groups(const fare_learn_rows *r, int axis, double sum[][1 + FARE_DIM_MAX])
+static double over_groups(const fare_learn_rows *r, int axis, const double all[])
 {
-  double mean = 0;
+  const int count = sums_of(r);
+  double    mean  = 0;
 
-  for (int g = 0; g < r->groups; g++) mean += sum[g][1 + axis] / sum[g][0] / r->groups;
+  for (int g = 0; g < r->groups; g++) mean += all[g * count + 1 + axis] / all[g * count] / r->groups;
   return mean;
 }
 
@@ -129,7 +140,7 @@ static PetscErrorCode copy(
 
 PetscErrorCode fare_learn_rows_standardise(fare_learn_rows *rows, double mean[], double sd[])
 {
-  double(*sum)[1 + FARE_DIM_MAX];
+  double        *sum;
   PetscErrorCode code = 0;
 
   PetscFunctionBegin;
@@ -137,7 +148,7 @@ PetscErrorCode fare_learn_rows_standardise(fare_learn_rows *rows, double mean[],
     if (rows->group[g].count < 1)
       FARE_FAIL(FARE_ERR_FAILED, "no training particles: group %d of %d is empty", g + 1, rows->groups);
   }
-  PetscCall(PetscMalloc1((size_t)rows->groups, &sum));
+  PetscCall(PetscMalloc1((size_t)(rows->groups * sums_of(rows)), &sum));
   for (int axis = 0; axis < rows->dim; axis++) mean[axis] = 0;
   PetscCall(sums(rows, mean, 1, sum));
   for (int axis = 0; axis < rows->dim; axis++) mean[axis] = over_groups(rows, axis, sum);
@@ -150,7 +161,8 @@ PetscErrorCode fare_learn_rows_standardise(fare_learn_rows *rows, double mean[],
       code = fare_error(FARE_ERR_FAILED, "all training particles are at the same position %g along axis %d",
         mean[axis], axis);
   }
-  for (int g = 0; g < rows->groups && !code; g++) PetscCall(copy(rows, &rows->group[g], sum[g][0], mean, sd));
+  for (int g = 0; g < rows->groups && !code; g++)
+    PetscCall(copy(rows, &rows->group[g], sum[g * sums_of(rows)], mean, sd));
   PetscCall(PetscFree(sum));
   PetscFunctionReturn(code);
 }
@@ -175,7 +187,7 @@ PetscErrorCode fare_learn_batch_destroy(fare_learn_batch **batch)
   PetscFunctionBegin;
   if (!b) PetscFunctionReturn(0);
   PetscCall(PetscFree3(b->number, b->group, b->weight));
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++) PetscCall(PetscFree(b->x[axis]));
+  for (int axis = 0; axis < FARE_AXES_MAX; axis++) PetscCall(PetscFree(b->x[axis]));
   PetscCall(PetscFree(*batch));
   PetscFunctionReturn(0);
 }

@@ -20,6 +20,11 @@ PetscBool fare_sampler_type_has_model_density(const fare_sampler_type *type, far
     : PETSC_FALSE;
 }
 
+PetscBool fare_sampler_type_has_log_density(const fare_sampler_type *type, fare_sampler_mode mode)
+{
+  return type->log_density && (!type->log_density_learned || mode == FARE_LEARNED) ? PETSC_TRUE : PETSC_FALSE;
+}
+
 void fare_sampler_type_describe(const fare_sampler_type *type, FILE *to)
 {
   fprintf(to, "sampler %s: %s\n%s\nfamily: %s%s\n\n", type->name, type->summary, type->reference,
@@ -86,7 +91,8 @@ PetscErrorCode fare_sampler_create(MPI_Comm comm, const fare_sampler_type *type,
   PetscCall(fare_fields_copy(type->fields, options, s->state));
   if (!type->many_axes && fare_system_dimension(system) > FARE_DIM_MAX)
     FARE_FAIL(FARE_ERR_INPUT,
-      "sampler '%s' runs in up to %d axes, system '%s' has %d: take langevin, boltzmann or replica_exchange",
+      "sampler '%s' runs in up to %d axes, system '%s' has %d: take one of `fare list samplers` "
+      "that runs in many, say langevin or diffusion",
       type->name, FARE_DIM_MAX, fare_system_type_of(system)->name, fare_system_dimension(system));
   if (type->needs_potential && !fare_system_has_potential(system))
     FARE_FAIL(FARE_ERR_INPUT, "sampler '%s' needs a potential, and system '%s' has none", type->name,
@@ -103,6 +109,10 @@ PetscErrorCode fare_sampler_set_mode(
   if (mode & ~sampler->type->modes)
     FARE_FAIL(FARE_ERR_INPUT, "sampler %s cannot run as %s", sampler->type->name,
       mode == FARE_ORACLE ? "an oracle" : "the empirical optimum");
+  if (mode == FARE_EMPIRICAL && fare_system_dimension(sampler->system) > FARE_DIM_MAX)
+    FARE_FAIL(FARE_ERR_INPUT,
+      "the empirical optimum is known in up to %d axes, system '%s' has %d: remove 'empirical'", FARE_DIM_MAX,
+      fare_system_type_of(sampler->system)->name, fare_system_dimension(sampler->system));
   if (sampler->type->check_mode) PetscCall(sampler->type->check_mode(sampler->state, mode));
   sampler->mode  = mode;
   sampler->exact = exact;

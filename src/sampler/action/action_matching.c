@@ -91,7 +91,7 @@ typedef struct {
 static void velocity(ode_context *j, double t, places x, places v)
 {
   const fare_generative *g = &j->a->common;
-  fare_place             z, gradient;
+  float                  z[FARE_DIM_MAX][FARE_BLOCK], gradient[FARE_DIM_MAX][FARE_BLOCK];
   float                  clock[FARE_BLOCK];
 
   for (int axis = 0; axis < j->a->shape.dim; axis++) {

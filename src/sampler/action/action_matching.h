@@ -44,8 +44,8 @@ typedef struct {
 PetscErrorCode fare_action_tile_create(const fare_action_shape *shape, fare_action_tile *tile);
 PetscErrorCode fare_action_tile_destroy(fare_action_tile *tile);
 /* Inputs for z and clock times, with the network's output and the gradient of it by z. */
-void fare_action_evaluate(const fare_action_shape *shape, fare_network *network, int n, fare_place z,
-  const float clock[], fare_action_tile *tile, fare_place gradient);
+void fare_action_evaluate(const fare_action_shape *shape, fare_network *network, int n, fare_row z[],
+  const float clock[], fare_action_tile *tile, fare_row gradient[]);
 
 /* When the rows of a tile are looked at (on the clock), and what with. */
 typedef struct {
@@ -55,8 +55,8 @@ typedef struct {
   The sum over rows of action (|grad s|^2/2 + sum_k D_k d^2 s/dz_k^2) + value s; D may be NULL. Adds the
   derivatives by the weights to `gradient` unless that is NULL.
 */
-double fare_action_loss(const fare_action_shape *shape, fare_network *network, int n, fare_place z,
-  const fare_action_weights *weights, fare_place D, fare_action_tile *tile, float gradient[]);
+double fare_action_loss(const fare_action_shape *shape, fare_network *network, int n, fare_row z[],
+  const fare_action_weights *weights, fare_row D[], fare_action_tile *tile, float gradient[]);
 
 /*
   The exact field: particles go from one time of the schedule to the next. In one dimension by the monotone

@@ -68,7 +68,7 @@ static size_t frequencies_at(const fare_action_shape *s, int axis)
   return (size_t)(s->dim + axis * 2 * s->frequencies) * FARE_BLOCK;
 }
 
-static void fill_inputs(const fare_action_shape *s, int n, fare_place z, const float clock[], float input[])
+static void fill_inputs(const fare_action_shape *s, int n, fare_row z[], const float clock[], float input[])
 {
   for (int axis = 0; axis < s->dim; axis++) {
     for (int i = 0; i < n; i++) input[axis * FARE_BLOCK + i] = s->periodic[axis] ? 0 : z[axis][i];
@@ -80,7 +80,7 @@ static void fill_inputs(const fare_action_shape *s, int n, fare_place z, const f
 
 /* The direction of the inputs when z moves along `dz`; that of the times is zero from the start. */
 static void fill_direction(
-  const fare_action_shape *s, int n, fare_place dz, const float input[], float direction[])
+  const fare_action_shape *s, int n, fare_row dz[], const float input[], float direction[])
 {
   for (int axis = 0; axis < s->dim; axis++) {
     for (int i = 0; i < n; i++) direction[axis * FARE_BLOCK + i] = s->periodic[axis] ? 0 : dz[axis][i];
@@ -89,8 +89,8 @@ static void fill_direction(
   }
 }
 
-void fare_action_evaluate(const fare_action_shape *s, fare_network *network, int n, fare_place z,
-  const float clock[], fare_action_tile *t, fare_place gradient)
+void fare_action_evaluate(const fare_action_shape *s, fare_network *network, int n, fare_row z[],
+  const float clock[], fare_action_tile *t, fare_row gradient[])
 {
   float one[FARE_BLOCK] FARE_ALIGNED;
 
@@ -148,7 +148,7 @@ static void fill_side(
 }
 
 /* The system's diffusion where and when a side's rows are, per unit of 1/speed in z. */
-static void fill_diffusion(const training_context *l, int n, fare_place z, const double t[], fare_place D)
+static void fill_diffusion(const training_context *l, int n, fare_row z[], const double t[], fare_row D[])
 {
   const fare_generative *g = &l->a->common;
   double                 x[FARE_DIM_MAX][FARE_BLOCK], d[FARE_DIM_MAX][FARE_BLOCK];
@@ -171,7 +171,7 @@ static void fill_diffusion(const training_context *l, int n, fare_place z, const
   One pass of a tangent along `dz` from the tile's inputs, and the gradient of d_output s + d_along (grad s .
   dz).
 */
-static void tangent(const fare_action_shape *shape, fare_network *network, int n, fare_place dz,
+static void tangent(const fare_action_shape *shape, fare_network *network, int n, fare_row dz[],
   fare_action_tile *t, float gradient[])
 {
   fill_direction(shape, n, dz, t->input, t->direction);
@@ -182,11 +182,11 @@ static void tangent(const fare_action_shape *shape, fare_network *network, int n
 }
 
 /* The sum of action D d^2 s/dz^2 along one axis, from the two first derivatives beside z. */
-static double bend(const fare_action_shape *shape, fare_network *network, int n, int axis, fare_place z,
+static double bend(const fare_action_shape *shape, fare_network *network, int n, int axis, fare_row z[],
   const fare_action_weights *w, const float D[], fare_action_tile *t, float gradient[])
 {
-  fare_place dz  = {{0}}, beside;
-  double     sum = 0;
+  float  dz[FARE_DIM_MAX][FARE_BLOCK] = {{0}}, beside[FARE_DIM_MAX][FARE_BLOCK];
+  double sum                          = 0;
 
   for (int i = 0; i < n; i++) dz[axis][i] = 1;
   memcpy(beside, z, sizeof beside);
@@ -203,11 +203,11 @@ static double bend(const fare_action_shape *shape, fare_network *network, int n,
   return sum;
 }
 
-double fare_action_loss(const fare_action_shape *shape, fare_network *network, int n, fare_place z,
-  const fare_action_weights *w, fare_place D, fare_action_tile *t, float gradient[])
+double fare_action_loss(const fare_action_shape *shape, fare_network *network, int n, fare_row z[],
+  const fare_action_weights *w, fare_row D[], fare_action_tile *t, float gradient[])
 {
-  fare_place dz  = {{0}};
-  double     sum = 0;
+  float  dz[FARE_DIM_MAX][FARE_BLOCK] = {{0}};
+  double sum                          = 0;
 
   fare_action_evaluate(shape, network, n, z, w->clock, t, dz);
   for (int i = 0; i < n; i++) {
@@ -234,9 +234,9 @@ int fare_action_passes(const fare_action *a)
 
 static double gradient_of(void *context, fare_network *network, int64_t first, int n, float gradient[])
 {
-  training_context *l   = context;
-  fare_place        z   = {{0}}, D;
-  double            sum = 0;
+  training_context *l                           = context;
+  float             z[FARE_DIM_MAX][FARE_BLOCK] = {{0}}, D[FARE_DIM_MAX][FARE_BLOCK];
+  double            sum                         = 0;
 
   for (int axis = 0; axis < l->rows.dim; axis++)
     memcpy(z[axis], l->rows.batch->x[axis] + first, (size_t)n * sizeof(float));

@@ -153,7 +153,8 @@ static void step_block(stride *j, uint64_t block, double *const x[])
   fare_schrodinger *b   = j->sampler->state;
   const int         dim = fare_system_dimension(j->sampler->system),
             shared      = fare_schrodinger_chord_inputs(j->sampler);
-  fare_place z FARE_ALIGNED, to FARE_ALIGNED, F FARE_ALIGNED, G FARE_ALIGNED;
+  float z[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, to[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED,
+    F[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, G[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
   const float *places[FARE_DIM_MAX] = {z[0], z[1], z[2]}, *ahead[FARE_DIM_MAX] = {to[0], to[1], to[2]};
 
   for (int axis = 0; axis < dim; axis++) {

@@ -31,7 +31,7 @@ enum { DRAW_SIGMA = 1, DRAW_NOISE };
 static void draw_noise(training_context *l, uint64_t step)
 {
   const fare_learn_batch *batch = l->noisy.rows.batch;
-  double                  e[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
+  double                  e[FARE_AXES_MAX][FARE_BLOCK] FARE_ALIGNED;
   int64_t                 block = -1;
 
   for (int64_t i = 0; i < batch->count; i++) {
@@ -134,7 +134,7 @@ static PetscErrorCode ode_end(ode_context *j)
 }
 
 /* F at noise level sigma, of the network. */
-static void evaluate_network(ode_context *j, double sigma, const fare_place u, fare_place F)
+static void evaluate_network(ode_context *j, double sigma, const fare_row u[], fare_row F[])
 {
   const fare_denoising  *d    = j->d;
   const fare_generative *g    = &d->common;
@@ -160,7 +160,7 @@ static void evaluate_network(ode_context *j, double sigma, const fare_place u, f
 }
 
 /* The same of the exact denoiser: F = (D - c_skip y)/c_out. */
-static void evaluate_posterior(const ode_context *j, double sigma, const fare_place u, fare_place F)
+static void evaluate_posterior(const ode_context *j, double sigma, const fare_row u[], fare_row F[])
 {
   const double wide = sqrt(1 + sigma * sigma);
   fare_place y FARE_ALIGNED, mean FARE_ALIGNED;
@@ -185,9 +185,9 @@ static PetscErrorCode evaluate_field(
   if (j->mode != FARE_LEARNED) PetscCall(fare_posterior_level(j->d->common.posterior, sigma));
   for (int64_t b = 0; b < p->count; b++) {
     if (j->mode != FARE_LEARNED)
-      evaluate_posterior(j, sigma, p->w[b], p->v[b]);
+      evaluate_posterior(j, sigma, p->w + b * p->dim, p->v + b * p->dim);
     else
-      evaluate_network(j, sigma, p->w[b], p->v[b]);
+      evaluate_network(j, sigma, p->w + b * p->dim, p->v + b * p->dim);
   }
   PetscFunctionReturn(0);
 }
@@ -201,10 +201,12 @@ static double add_churn(const ode_context *j, PetscInt64 step, double sigma, con
   double z[FARE_BLOCK] FARE_ALIGNED;
 
   for (int64_t b = 0; b < p->count; b++) {
+    float(*u)[FARE_BLOCK] = p->u + b * p->dim;
+
     for (int axis = 0; axis < j->dim; axis++) {
       fare_random_normals(j->churn, (uint64_t)(p->first + b),
         j->d->common.advances * (uint64_t)j->d->sampling_steps + (uint64_t)step, (uint32_t)axis, z);
-      fare_generative_mix(keep, add, p->u[b][axis], z, p->u[b][axis]);
+      fare_generative_mix(keep, add, u[axis], z, u[axis]);
     }
   }
   return raised;
@@ -214,12 +216,12 @@ static double add_churn(const ode_context *j, PetscInt64 step, double sigma, con
   Pure noise: u = y/sqrt(1 + sigma_max^2), where y is noise of the largest level on data of mean 0; normal
   noise is given the variance of the data, too.
 */
-static void draw_latent(void *context, uint64_t block, fare_place u)
+static void draw_latent(void *context, uint64_t block, fare_row u[])
 {
   const ode_context *j     = context;
   const double       sigma = j->d->sigma_max;
   const float        scale = (float)(j->d->augmented ? sigma / sqrt(1 + sigma * sigma) : 1);
-  double             e[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
+  double             e[FARE_AXES_MAX][FARE_BLOCK] FARE_ALIGNED;
 
   j->d->noise(j->d, j->dim, j->latent, block, j->d->common.advances, 0, e);
   for (int axis = 0; axis < j->dim; axis++) fare_generative_mix(0, scale, u[axis], e[axis], u[axis]);

@@ -27,7 +27,7 @@ typedef struct fare_denoising {
   int    augmented; /* of the posterior: 0 where noise is normal */
   /* A block of noise of level 1, from the draws `draw` on of its stream and step. */
   void (*noise)(const struct fare_denoising *d, int dim, fare_stream stream, uint64_t block, uint64_t step,
-    uint32_t draw, double e[FARE_DIM_MAX][FARE_BLOCK]);
+    uint32_t draw, double e[][FARE_BLOCK]);
 } fare_denoising;
 
 #define FARE_DENOISING_FIELDS(type, member, p_std_)                                                          \

@@ -50,7 +50,7 @@ static const fare_field fields[] = {
 };
 
 static void noise(const fare_denoising *d, int dim, fare_stream stream, uint64_t block, uint64_t step,
-  uint32_t draw, double e[FARE_DIM_MAX][FARE_BLOCK])
+  uint32_t draw, double e[][FARE_BLOCK])
 {
   (void)d;
   for (int axis = 0; axis < dim; axis++)
@@ -95,5 +95,6 @@ const fare_sampler_type fare_sampler_diffusion = {
   .curve         = fare_generative_curve,
   .kept          = fare_generative_kept,
   .loaded        = fare_generative_loaded,
+  .many_axes     = PETSC_TRUE,
   .destroy       = fare_posterior_destroy,
 };

@@ -18,6 +18,6 @@ void fare_poisson_gammas(
   gamma variates of shapes N/2 and D/2.
 */
 void fare_poisson_noise(int dim, int augmented, fare_stream stream, uint64_t block, uint64_t step,
-  uint32_t draw, double e[FARE_DIM_MAX][FARE_BLOCK]);
+  uint32_t draw, double e[][FARE_BLOCK]);
 
 #endif

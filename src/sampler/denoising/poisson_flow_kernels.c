@@ -36,7 +36,7 @@ void fare_poisson_gammas(
 }
 
 void fare_poisson_noise(int dim, int augmented, fare_stream stream, uint64_t block, uint64_t step,
-  uint32_t draw, double e[FARE_DIM_MAX][FARE_BLOCK])
+  uint32_t draw, double e[][FARE_BLOCK])
 {
   double gamma[FARE_BLOCK] FARE_ALIGNED;
 

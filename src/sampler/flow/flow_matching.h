@@ -16,7 +16,13 @@ typedef struct {
   PetscInt64      sampling_steps;
   double          grading;
   int             coupling, solver;
+  PetscInt64      probes;
+
+  double    time;   /* of the last advance */
+  PetscBool warned; /* of the error of ln q */
 } fare_flow_matching;
+
+#define FARE_FLOW_MATCHING_EXACT 8 /* axes up to which the divergence is summed axis by axis */
 
 /* Draws the ensemble of time t. */
 PetscErrorCode fare_flow_matching_draw(fare_sampler *sampler, double t, fare_ensemble *ensemble);
@@ -27,6 +33,15 @@ PetscErrorCode fare_flow_matching_draw(fare_sampler *sampler, double t, fare_ens
 */
 PetscErrorCode fare_flow_matching_density(
   fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses);
+
+/*
+  ln q of what a network draws at the time of the last advance, at n points x[axis][i]: alike, in any number
+  of axes. In more than FARE_FLOW_MATCHING_EXACT axes, and more than `probes`, the divergence is the mean of
+  e'Je over random signs e, which the point itself determines (Hutchinson's estimator); `error` becomes the
+  root mean square over points of its standard error, 0 where it has none. Not collective.
+*/
+PetscErrorCode fare_flow_matching_log_density(
+  fare_sampler *sampler, int64_t n, const double *const x[], double log_density[], double *error);
 
 /* Work space of the function below. */
 typedef struct {

@@ -23,6 +23,7 @@ typedef struct {
   float      *shared, *input, *direction;
   fare_stream latent;
   double      tau, h; /* where the step begins, and its length */
+  fare_row   *sign;   /* of every axis, what a derivative is along; NULL: one axis after the other */
   fare_ode    ode;
 } ode_context;
 
@@ -53,7 +54,7 @@ static PetscErrorCode ode_end(ode_context *w)
 }
 
 /* The network's inputs for a block at tau. */
-static void fill_inputs(ode_context *w, double tau, const fare_place u)
+static void fill_inputs(ode_context *w, double tau, const fare_row u[])
 {
   const fare_generative *g           = &w->s->common;
   const int              independent = w->s->coupling == FARE_FLOW_MATCHING_INDEPENDENT;
@@ -70,26 +71,44 @@ static void fill_inputs(ode_context *w, double tau, const fare_place u)
   fare_generative_scalar(g->noise_frequencies, 1, &level, 1, w->shared);
 }
 
-static void add_slope(const ode_context *w, double slope, const fare_place u, fare_place v)
+static void add_slope(const ode_context *w, double slope, const fare_row u[], fare_row v[])
 {
   for (int axis = 0; axis < w->dim; axis++) fare_generative_euler((float)slope, v[axis], u[axis], v[axis]);
 }
 
-static void evaluate_network(ode_context *w, double tau, const fare_place u, fare_place v)
+static void evaluate_network(ode_context *w, double tau, const fare_row u[], fare_row v[])
 {
   fill_inputs(w, tau, u);
   fare_network_evaluate(w->s->common.network, FARE_BLOCK, w->input, w->common, w->shared, v[0]);
   add_slope(w, fare_flow_matching_slope(w->s->coupling == FARE_FLOW_MATCHING_INDEPENDENT, tau), u, v);
 }
 
-/* The velocity and its divergence, axis by axis by derivatives along it. */
-static void evaluate_divergence(
-  ode_context *w, double tau, const fare_place u, fare_place v, double divergence[FARE_BLOCK])
+/* The direction of all inputs that an axis of u has, times `sign`. */
+static void add_direction(ode_context *w, double tau, int axis, const float sign[])
 {
   const fare_generative *g           = &w->s->common;
   const int              independent = w->s->coupling == FARE_FLOW_MATCHING_INDEPENDENT,
-            own = fare_noisy_position_inputs(g, w->dim), frequencies = 2 * (int)g->frequencies;
-  const double     slope = fare_flow_matching_slope(independent, tau);
+            frequencies              = 2 * (int)g->frequencies;
+  float *slope                       = w->direction + (size_t)(w->dim + axis * frequencies) * FARE_BLOCK;
+
+  for (int i = 0; i < FARE_BLOCK; i++) w->direction[axis * FARE_BLOCK + i] = sign ? sign[i] : 1;
+  fare_flow_matching_frequency_slopes(
+    independent, tau, (int)g->frequencies, g->frequency, w->input + (slope - w->direction), slope);
+  for (int k = 0; sign && k < frequencies; k++) {
+    for (int i = 0; i < FARE_BLOCK; i++) slope[k * FARE_BLOCK + i] *= sign[i];
+  }
+}
+
+/*
+  The velocity and its divergence: axis by axis by derivatives along it, or along signs, which estimates it.
+*/
+static void evaluate_divergence(
+  ode_context *w, double tau, const fare_row u[], fare_row v[], double divergence[FARE_BLOCK])
+{
+  const fare_generative *g           = &w->s->common;
+  const int              independent = w->s->coupling == FARE_FLOW_MATCHING_INDEPENDENT,
+            own                      = fare_noisy_position_inputs(g, w->dim);
+  const double     slope             = fare_flow_matching_slope(independent, tau);
   fare_place along FARE_ALIGNED;
 
   fill_inputs(w, tau, u);
@@ -97,27 +116,28 @@ static void evaluate_divergence(
     for (int i = 0; i < FARE_BLOCK; i++) w->input[(own + k) * FARE_BLOCK + i] = w->shared[k];
   }
   for (int i = 0; i < FARE_BLOCK; i++) divergence[i] = w->dim * slope;
-  for (int axis = 0; axis < w->dim; axis++) {
-    const size_t features = (size_t)(w->dim + axis * frequencies) * FARE_BLOCK;
-
+  for (int axis = 0; axis < (w->sign ? 1 : w->dim); axis++) {
     memset(w->direction, 0, (size_t)(own + w->common) * FARE_BLOCK * sizeof(float));
-    for (int i = 0; i < FARE_BLOCK; i++) w->direction[axis * FARE_BLOCK + i] = 1;
-    fare_flow_matching_frequency_slopes(
-      independent, tau, (int)g->frequencies, g->frequency, w->input + features, w->direction + features);
+    for (int k = 0; k < w->dim; k++) {
+      if (w->sign || k == axis) add_direction(w, tau, k, w->sign ? w->sign[k] : NULL);
+    }
     fare_network_tangent(g->network, FARE_BLOCK, w->input, w->direction, v[0], along[0]);
-    for (int i = 0; i < FARE_BLOCK; i++) divergence[i] += (double)along[axis][i];
+    for (int k = 0; k < w->dim; k++) {
+      for (int i = 0; i < FARE_BLOCK && (w->sign || k == axis); i++)
+        divergence[i] += (double)along[k][i] * (w->sign ? (double)w->sign[k][i] : 1);
+    }
   }
   add_slope(w, slope, u, v);
 }
 
 /* v = (D - u)/(1 - tau), which is u at the end, where no noise is left. */
-static void evaluate_posterior(const ode_context *w, double tau, const fare_place u, fare_place v)
+static void evaluate_posterior(const ode_context *w, double tau, const fare_row u[], fare_row v[])
 {
   const double from = PetscMax(tau, LEAST_TAU);
   fare_place y FARE_ALIGNED, mean FARE_ALIGNED;
 
   if (tau >= 1) {
-    memcpy(v, u, sizeof y);
+    memcpy(v, u, (size_t)w->dim * sizeof *v);
     return;
   }
   for (int axis = 0; axis < w->dim; axis++) fare_generative_scale((float)(1 / from), u[axis], y[axis]);
@@ -140,11 +160,11 @@ static PetscErrorCode evaluate_field(
     PetscCall(fare_posterior_level(w->s->common.posterior, (1 - from) / from));
   for (int64_t b = 0; b < p->count; b++) {
     if (w->mode != FARE_LEARNED)
-      evaluate_posterior(w, tau, p->w[b], p->v[b]);
+      evaluate_posterior(w, tau, p->w + b * p->dim, p->v + b * p->dim);
     else if (divergence)
-      evaluate_divergence(w, tau, p->w[b], p->v[b], divergence);
+      evaluate_divergence(w, tau, p->w + b * p->dim, p->v + b * p->dim, divergence);
     else
-      evaluate_network(w, tau, p->w[b], p->v[b]);
+      evaluate_network(w, tau, p->w + b * p->dim, p->v + b * p->dim);
   }
   PetscFunctionReturn(0);
 }
@@ -183,7 +203,7 @@ static PetscErrorCode follow(void *context, const fare_ode_batch *p)
   PetscFunctionReturn(0);
 }
 
-static void draw_latent(void *context, uint64_t block, fare_place u)
+static void draw_latent(void *context, uint64_t block, fare_row u[])
 {
   const ode_context *w = context;
   double             z[FARE_BLOCK] FARE_ALIGNED;
@@ -208,7 +228,7 @@ PetscErrorCode fare_flow_matching_draw(fare_sampler *sampler, double t, fare_ens
 
 /* Centres of owned cells [first, first + n), scaled; those past the last are copies of it. */
 static void cells_of(
-  const fare_generative *g, const fare_grid *grid, PetscInt first, PetscInt n, fare_place u)
+  const fare_generative *g, const fare_grid *grid, PetscInt first, PetscInt n, fare_row u[])
 {
   for (PetscInt i = 0; i < FARE_BLOCK; i++) {
     double x[FARE_DIM_MAX];
@@ -220,26 +240,35 @@ static void cells_of(
 }
 
 /*
-  Masses of one block of cells: that of noise where they come from, times exp(-integral of the divergence),
-  per volume of a scaled cell.
+  ln q of a block of scaled places: that of noise where they come from, less the integral of the divergence on
+  the way. u becomes where they come from.
 */
+static PetscErrorCode follow_back(ode_context *w, const fare_ode_batch *p, double log_density[FARE_BLOCK])
+{
+  const fare_flow_matching *s                    = w->s;
+  double                    integral[FARE_BLOCK] = {0}; /* from 1 to 0 */
+
+  PetscFunctionBegin;
+  for (PetscInt64 i = s->sampling_steps; i > 0; i--)
+    PetscCall(make_step(w, schemes[s->solver], i, i - 1, p, integral));
+  for (int i = 0; i < FARE_BLOCK; i++) {
+    log_density[i] = integral[i] - 0.5 * w->dim * log(2 * PETSC_PI);
+    for (int axis = 0; axis < w->dim; axis++)
+      log_density[i] -= 0.5 * (double)p->u[axis][i] * (double)p->u[axis][i];
+  }
+  PetscFunctionReturn(0);
+}
+
+/* Masses of one block of cells, per volume of a scaled cell. */
 static PetscErrorCode masses_of(
   ode_context *w, const fare_grid *grid, PetscInt n, const fare_ode_batch *p, PetscScalar mass[])
 {
-  const fare_flow_matching *s                    = w->s;
-  double                    integral[FARE_BLOCK] = {0}, volume = fare_grid_volume(grid);
+  double volume = fare_grid_volume(grid), log_density[FARE_BLOCK];
 
   PetscFunctionBegin;
-  for (int axis = 0; axis < w->dim; axis++) volume /= s->common.sd[axis];
-  for (PetscInt64 i = s->sampling_steps; i > 0; i--)
-    PetscCall(make_step(w, schemes[s->solver], i, i - 1, p, integral));
-  for (PetscInt i = 0; i < n; i++) {
-    double exponent = integral[i] - 0.5 * w->dim * log(2 * PETSC_PI); /* integral runs from 1 to 0 */
-
-    for (int axis = 0; axis < w->dim; axis++)
-      exponent -= 0.5 * (double)p->u[0][axis][i] * (double)p->u[0][axis][i];
-    mass[i] = volume * exp(exponent);
-  }
+  for (int axis = 0; axis < w->dim; axis++) volume /= w->s->common.sd[axis];
+  PetscCall(follow_back(w, p, log_density));
+  for (PetscInt i = 0; i < n; i++) mass[i] = volume * exp(log_density[i]);
   PetscFunctionReturn(0);
 }
 
@@ -255,15 +284,93 @@ PetscErrorCode fare_flow_matching_density(fare_sampler *sampler, double t, const
   PetscCall(DMCreateGlobalVector(grid->dm, masses));
   PetscCall(ode_begin(sampler, t, &w));
   w.ode = (fare_ode){w.dim, &w, NULL, evaluate_field, NULL};
-  PetscCall(fare_ode_batch_create(1, &p));
+  PetscCall(fare_ode_batch_create(w.dim, 1, &p));
   PetscCall(VecGetArray(*masses, &mass));
   for (PetscInt first = 0; first < cells; first += FARE_BLOCK) {
     const PetscInt n = PetscMin(FARE_BLOCK, cells - first);
 
-    cells_of(g, grid, first, n, p.u[0]);
+    cells_of(g, grid, first, n, p.u);
     PetscCall(masses_of(&w, grid, n, &p, mass + first));
   }
   PetscCall(VecRestoreArray(*masses, &mass));
+  PetscCall(fare_ode_batch_destroy(&p));
+  PetscCall(ode_end(&w));
+  PetscFunctionReturn(0);
+}
+
+/* Signs of all axes of a point: by its bits, so that they are the same whichever rank has it. */
+static void find_signs(const ode_context *w, fare_stream stream, uint32_t probe, int i, double x[])
+{
+  uint64_t hash = 14695981039346656037u; /* FNV-1a */
+  uint32_t counter[4], bits[4];
+
+  for (size_t k = 0; k < (size_t)w->dim * sizeof *x; k++)
+    hash = (hash ^ ((const unsigned char *)x)[k]) * 1099511628211u;
+  counter[0] = (uint32_t)hash;
+  counter[1] = (uint32_t)(hash >> 32);
+  counter[2] = probe;
+  counter[3] = 0;
+  fare_philox4x32(counter, stream.key, bits);
+  for (int axis = 0; axis < w->dim; axis++) w->sign[axis][i] = bits[axis / 32] >> (axis % 32) & 1 ? 1 : -1;
+}
+
+/* Takes n points of a block from `first` on; those past the last are copies of it. */
+static void points_of(ode_context *w, int64_t first, int64_t n, const double *const x[], fare_stream stream,
+  uint32_t probe, fare_row u[])
+{
+  const fare_generative *g = &w->s->common;
+
+  for (int i = 0; i < FARE_BLOCK; i++) {
+    double at[FARE_AXES_MAX];
+
+    for (int axis = 0; axis < w->dim; axis++) {
+      at[axis]   = x[axis][first + PetscMin(i, n - 1)];
+      u[axis][i] = (float)((at[axis] - g->mean[axis]) / g->sd[axis]);
+    }
+    if (w->sign) find_signs(w, stream, probe, i, at);
+  }
+}
+
+PetscErrorCode fare_flow_matching_log_density(
+  fare_sampler *sampler, int64_t n, const double *const x[], double log_density[], double *error)
+{
+  const fare_flow_matching *s      = sampler->state;
+  const fare_stream         stream = fare_sampler_stream(sampler, "probes");
+  double                    volume = 0, sum = 0;
+  fare_place                sign;
+  fare_ode_batch            p;
+  ode_context               w;
+  int64_t                   probes = 1;
+
+  PetscFunctionBegin;
+  PetscCall(ode_begin(sampler, s->time, &w));
+  w.ode = (fare_ode){w.dim, &w, NULL, evaluate_field, NULL};
+  if (w.dim > PetscMax(FARE_FLOW_MATCHING_EXACT, s->probes)) {
+    w.sign = sign;
+    probes = s->probes;
+  }
+  PetscCall(fare_ode_batch_create(w.dim, 1, &p));
+  for (int axis = 0; axis < w.dim; axis++) volume += log(s->common.sd[axis]);
+  for (int64_t first = 0; first < n; first += FARE_BLOCK) {
+    const int64_t count = PetscMin(FARE_BLOCK, n - first);
+    double        value[FARE_BLOCK], mean[FARE_BLOCK] = {0}, square[FARE_BLOCK] = {0};
+
+    for (int64_t k = 0; k < probes; k++) {
+      points_of(&w, first, count, x, stream, (uint32_t)k, p.u);
+      PetscCall(follow_back(&w, &p, value));
+      for (int i = 0; i < FARE_BLOCK; i++) {
+        const double off = value[i] - mean[i];
+
+        mean[i] += off / (double)(k + 1); /* Welford's sums */
+        square[i] += off * (value[i] - mean[i]);
+      }
+    }
+    for (int64_t i = 0; i < count; i++) {
+      log_density[first + i] = mean[i] - volume;
+      sum += square[i];
+    }
+  }
+  *error = probes > 1 && n ? sqrt(sum / (double)(n * probes * (probes - 1))) : 0;
   PetscCall(fare_ode_batch_destroy(&p));
   PetscCall(ode_end(&w));
   PetscFunctionReturn(0);

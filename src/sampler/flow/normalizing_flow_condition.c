@@ -11,7 +11,7 @@ void fare_normalizing_flow_places(
   const fare_sampler *sampler, int axis, int n, const double *const x[], float input[])
 {
   const fare_normalizing_flow *s = sampler->state;
-  fare_place z                 FARE_ALIGNED;
+  float                        z[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
   const float *const           at[FARE_DIM_MAX] = {z[0], z[1], z[2]};
 
   for (int k = 0; k < axis; k++) {

@@ -87,7 +87,7 @@ PetscErrorCode fare_generative_rows_begin(
   fare_sampler *sampler, const fare_training_set *data, fare_generative_rows *l)
 {
   fare_generative *g = sampler->state;
-  double *(*x)[FARE_DIM_MAX];
+  double *(*x)[FARE_AXES_MAX];
   PetscErrorCode code;
 
   PetscFunctionBegin;
@@ -198,7 +198,7 @@ PetscErrorCode fare_generative_check_ready(const fare_sampler *sampler)
   PetscFunctionReturn(0);
 }
 
-void fare_generative_place(const fare_sampler *sampler, fare_place from, fare_ensemble *ensemble, int64_t b)
+void fare_generative_place(const fare_sampler *sampler, fare_row from[], fare_ensemble *ensemble, int64_t b)
 {
   const fare_generative *g = sampler->state;
 
@@ -237,8 +237,8 @@ static const fare_kept given[] = {
 const fare_kept fare_generative_kept[] = {
   FARE_KEEP(BOOLEAN, fare_generative, ready),
   FARE_KEEP(INTEGER, fare_generative, advances),
-  FARE_KEEP_WITH(REAL, fare_generative, mean, .count = FARE_DIM_MAX),
-  FARE_KEEP_WITH(REAL, fare_generative, sd, .count = FARE_DIM_MAX),
+  FARE_KEEP_WITH(REAL, fare_generative, mean, .count = FARE_AXES_MAX),
+  FARE_KEEP_WITH(REAL, fare_generative, sd, .count = FARE_AXES_MAX),
   FARE_KEEP_WITH(
     OBJECT, fare_generative, network, .type = &fare_network_kept, .only = FARE_KEPT_IN(FARE_LEARNED)),
   FARE_KEEP_WITH(

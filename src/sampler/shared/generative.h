@@ -9,10 +9,12 @@
 
 #include <fare/sampler.h>
 
-/* A block of positions, scaled. */
-typedef float fare_place[FARE_DIM_MAX][FARE_BLOCK];
+/* Positions of a block along one axis, scaled; and along all of them. */
+typedef float    fare_row[FARE_BLOCK];
+typedef fare_row fare_place[FARE_AXES_MAX];
 
-/* Particles of one training time, on every rank: scaled positions, and weights with sum 1 or NULL. */
+/* Particles of one training time, of up to a grid's axes, on every rank: scaled positions, and weights with
+ * sum 1 or NULL. */
 typedef struct {
   double  time;
   int64_t count;
@@ -24,10 +26,10 @@ typedef struct {
   PetscInt64         frequencies, time_frequencies, noise_frequencies;
   double             frequency;
 
-  PetscBool     ready;                                /* trained or loaded */
-  uint64_t      advances;                             /* made so far: the counter of the random numbers */
-  double        mean[FARE_DIM_MAX], sd[FARE_DIM_MAX]; /* what learns or draws works with (x - mean)/sd */
-  fare_network *network;                              /* made by the method's setup */
+  PetscBool     ready;                                  /* trained or loaded */
+  uint64_t      advances;                               /* made so far: the counter of the random numbers */
+  double        mean[FARE_AXES_MAX], sd[FARE_AXES_MAX]; /* what learns or draws works with (x - mean)/sd */
+  fare_network *network;                                /* made by the method's setup */
   fare_curve    curve;
   /* of an empirical optimum: the whole training set */
   int64_t                    times;
@@ -97,7 +99,7 @@ void fare_generative_diffusion(const fare_system *system, double t, const double
 /* FARE_ERR_FAILED where there is nothing to draw from yet. */
 PetscErrorCode fare_generative_check_ready(const fare_sampler *sampler);
 /* Scaled positions to true ones of block b, wrapped into the box along periodic axes. */
-void fare_generative_place(const fare_sampler *sampler, fare_place from, fare_ensemble *ensemble, int64_t b);
+void fare_generative_place(const fare_sampler *sampler, fare_row from[], fare_ensemble *ensemble, int64_t b);
 
 /*
   Of the descriptor. Kept are the network, the training set of an empirical optimum, or of an oracle where it

@@ -25,8 +25,8 @@ PetscErrorCode fare_noisy_setup(fare_sampler *sampler);
 /* Of each row of the batch: how much noise, that scaled to [-1, 1], and the noise of each axis. */
 typedef struct {
   fare_generative_rows rows;
-  float               *amount, *level, *noise[FARE_DIM_MAX];
-  float target[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED; /* of a tile: what the network should say */
+  float               *amount, *level, *noise[FARE_AXES_MAX];
+  float target[FARE_AXES_MAX][FARE_BLOCK] FARE_ALIGNED; /* of a tile: what the network should say */
 } fare_noisy_rows;
 /*
   Trains the network by the functions `draw` and `inputs`, whose context begins with a fare_noisy_rows. The

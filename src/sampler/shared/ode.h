@@ -15,19 +15,23 @@ typedef struct {
 } fare_ode_scheme;
 extern const fare_ode_scheme fare_ode_euler, fare_ode_heun, fare_ode_rk4;
 
-/* Blocks that go together: where a step began, where a stage is, its velocity, where the step leads. */
+/*
+  Blocks that go together: where a step began, where a stage is, its velocity, where the step leads. Block b
+  of each begins at b * dim.
+*/
 typedef struct {
-  int64_t     first, count;
-  fare_place *u, *w, *v, *next;
+  int       dim;
+  int64_t   first, count;
+  fare_row *u, *w, *v, *next;
 } fare_ode_batch;
-PetscErrorCode fare_ode_batch_create(int64_t count, fare_ode_batch *batch);
+PetscErrorCode fare_ode_batch_create(int dim, int64_t count, fare_ode_batch *batch);
 PetscErrorCode fare_ode_batch_destroy(fare_ode_batch *batch);
 
 typedef struct {
   int   dim;
   void *context;
   /* Scaled positions of block `number` where its path begins; `u` is zero. */
-  void (*noise)(void *context, uint64_t number, fare_place u);
+  void (*noise)(void *context, uint64_t number, fare_row u[]);
   /*
     Velocities v at w, at the share c of the step that the context knows, and the divergence of the only
     block, or NULL.

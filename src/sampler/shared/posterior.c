@@ -190,7 +190,7 @@ PetscErrorCode fare_posterior_level(fare_posterior *p, double sigma)
   PetscFunctionReturn(0);
 }
 
-void fare_posterior_mean(const fare_posterior *p, const fare_place y, fare_place mean)
+void fare_posterior_mean(const fare_posterior *p, const fare_row y[], fare_row mean[])
 {
   if (p->by_table)
     fare_posterior_lookup(&p->table, y, mean);

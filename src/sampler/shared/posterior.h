@@ -32,7 +32,7 @@ PetscErrorCode fare_posterior_begin(fare_sampler *sampler, int augmented, double
 /* Makes ready for a level sigma > 0. Not collective. */
 PetscErrorCode fare_posterior_level(fare_posterior *posterior, double sigma);
 /* E[x | y] for a block, at that level. */
-void fare_posterior_mean(const fare_posterior *posterior, const fare_place y, fare_place mean);
+void fare_posterior_mean(const fare_posterior *posterior, const fare_row y[], fare_row mean[]);
 /* Of a descriptor with an empirical optimum; ends with fare_generative_destroy. */
 PetscErrorCode fare_posterior_destroy(fare_sampler *sampler);
 

@@ -72,7 +72,7 @@ static void sums_at(const fare_posterior_table *t, const double y[], int cubic, 
   }
 }
 
-void fare_posterior_lookup(const fare_posterior_table *t, const fare_place y, fare_place mean)
+void fare_posterior_lookup(const fare_posterior_table *t, const fare_row y[], fare_row mean[])
 {
   for (int i = 0; i < FARE_BLOCK; i++) {
     double at[FARE_DIM_MAX] = {0, 0, 0}, sum[1 + FARE_DIM_MAX];
@@ -154,7 +154,7 @@ static vicinity vicinity_of(const fare_posterior_boxes *b, const double y[])
   return v;
 }
 
-void fare_posterior_sum(const fare_posterior_boxes *b, const fare_place y, fare_place mean)
+void fare_posterior_sum(const fare_posterior_boxes *b, const fare_row y[], fare_row mean[])
 {
   const double variance = b->sigma * b->sigma;
   /* particles farther than factor least + beyond count less than 1e-8 of the nearest */

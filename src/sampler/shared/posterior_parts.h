@@ -57,7 +57,7 @@ void fare_posterior_contract(int outer, int from, int to, int inner, int width, 
   The quotient of sums, interpolated between four nodes along each axis; what lies outside the mesh is moved
   to its edge.
 */
-void fare_posterior_lookup(const fare_posterior_table *table, const fare_place y, fare_place mean);
-void fare_posterior_sum(const fare_posterior_boxes *boxes, const fare_place y, fare_place mean);
+void fare_posterior_lookup(const fare_posterior_table *table, const fare_row y[], fare_row mean[]);
+void fare_posterior_sum(const fare_posterior_boxes *boxes, const fare_row y[], fare_row mean[]);
 
 #endif

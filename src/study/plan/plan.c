@@ -62,7 +62,9 @@ static const char *joint_measure_name_at(size_t i)
 static PetscBool has_log_density(const fare_plan *plan)
 {
   for (size_t i = 0; i < plan->ensembles; i++) {
-    if (plan->ensemble[i].type->log_density) return PETSC_TRUE;
+    if (fare_sampler_type_has_log_density(
+          plan->ensemble[i].type, fare_plan_ensemble_mode(&plan->ensemble[i])))
+      return PETSC_TRUE;
   }
   return PETSC_FALSE;
 }

@@ -77,7 +77,7 @@ static PetscErrorCode compare_joint(fare_run *s, size_t i, PetscInt64 k, const f
 
   PetscFunctionBegin;
   if (!s->plan->measures) PetscFunctionReturn(0);
-  if (sampler->type->log_density && ensemble == s->ensemble[i]) {
+  if (fare_sampler_type_has_log_density(sampler->type, sampler->mode) && ensemble == s->ensemble[i]) {
     PetscCall(PetscMalloc1((size_t)ensemble->local, &log_q));
     PetscCall(
       sampler->type->log_density(sampler, ensemble->local, (const double *const *)ensemble->x, log_q));
