@@ -49,7 +49,8 @@ static PetscErrorCode coarsen(fare_grid **grid, Vec *masses)
 /* Of one axis or two. */
 static PetscErrorCode record_marginal(fare_record *record, fare_joint *joint, int axes, const int axis[])
 {
-  char       component[2][FARE_COMPONENT_SIZE], name[64];
+  char       component[2][FARE_COMPONENT_SIZE], name[64], path[128];
+  uint64_t   periodic[2];
   fare_grid *grid;
   Vec        masses;
 
@@ -57,6 +58,7 @@ static PetscErrorCode record_marginal(fare_record *record, fare_joint *joint, in
   PetscCall(joint->type->marginal(joint, 0, axes, axis, &grid, &masses));
   PetscCall(coarsen(&grid, &masses));
   for (int a = 0; a < axes; a++) {
+    periodic[axes - 1 - a] = grid->boundary[a] == FARE_BOUNDARY_PERIODIC; /* the slowest axis first */
     fare_record_component(joint->dim, axis[a], component[a]);
     snprintf(grid->axis[a], sizeof grid->axis[a], "%s", fare_system_axis_name(joint->system, axis[a]));
   }
@@ -64,6 +66,8 @@ static PetscErrorCode record_marginal(fare_record *record, fare_joint *joint, in
     name, sizeof name, "marginal_%s%s%s", component[0], axes > 1 ? "_" : "", axes > 1 ? component[1] : "");
   PetscCall(fare_record_unlabelled_mesh(record, name,
     "marginal density of the truth, averaged over each cell", grid, masses, fare_grid_volume(grid)));
+  snprintf(path, sizeof path, "/data/%lld/meshes/%s", (long long)record->index, name);
+  PetscCall(fare_store_put_uint64s(record->store, path, "periodic", (size_t)axes, periodic));
   PetscCall(VecDestroy(&masses));
   PetscCall(fare_grid_destroy(&grid));
   PetscFunctionReturn(0);

@@ -141,6 +141,19 @@ def check_marginals(where):
         expect(max(density.shape) <= (128 if len(kept) == 2 else 1 << 20), f"{name} is large")
 
 
+def check_plan(where):
+    """The resolved plan names the measures, and others are measured when the study goes on."""
+    study = Study(where / "out/four")
+    expect("measures: [rosenblatt, marginals_1, marginals_2]" in study.plan, study.plan[-300:])
+    more = ["--resume", "--set", "measures=[marginals_1, stein]"]
+    done = execute(["run", "study.yaml", "--no-report", *more], where)
+    expect(done.returncode == 0, f"going on: {done.stderr[-300:]}")
+    found = Study(where / "out/four").comparisons["apart"].measures
+    expect(list(found) == ["marginals_1", "stein"], f"measures after going on: {list(found)}")
+    same = found["marginals_1"].value == study.comparisons["apart"].measures["marginals_1"].value
+    expect(same.all(), "marginals_1 is another after going on")
+
+
 def check_refusals(where):
     with h5py.File(where / "cells.h5", "w") as file:
         file.update({"times": [0.3], "cell_mass": np.ones((1, 4)) / 4})
@@ -177,6 +190,7 @@ def main():
         check_own_values(where)
         check_marginals(where)
         check_refusals(where)
+        check_plan(where)
     return conclude()
 
 
