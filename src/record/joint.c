@@ -6,21 +6,20 @@
 
 #define CELLS_MOST 128 /* along an axis of a pair */
 
-/* The least number of cells that are taken together, so that no more than CELLS_MOST are left. */
+/* Cells that are taken together, so that no more than CELLS_MOST are left. */
 static PetscInt block_of(PetscInt cells)
 {
-  PetscInt block = 1;
-
-  while (cells / block > CELLS_MOST || cells % block) block++;
-  return block;
+  return (cells + CELLS_MOST - 1) / CELLS_MOST;
 }
 
-/* A pair of axes on fewer cells: their masses are added up. */
+/* A pair of axes on fewer cells: their masses are added up. The last one may reach beyond the box, where
+ * there is no mass. */
 static PetscErrorCode coarsen(fare_grid **grid, Vec *masses)
 {
   const fare_grid   *fine     = *grid;
   const PetscInt     block[2] = {block_of(fine->cells[0]), block_of(fine->cells[1])};
   PetscInt           cells[2];
+  double             upper[2];
   fare_grid         *coarse;
   Vec                sums;
   const PetscScalar *from;
@@ -28,8 +27,11 @@ static PetscErrorCode coarsen(fare_grid **grid, Vec *masses)
 
   PetscFunctionBegin;
   if (fine->dim == 1 || block[0] * block[1] == 1) PetscFunctionReturn(0);
-  for (int a = 0; a < 2; a++) cells[a] = fine->cells[a] / block[a];
-  PetscCall(fare_grid_create(PETSC_COMM_SELF, 2, cells, fine->lower, fine->upper, fine->boundary, &coarse));
+  for (int a = 0; a < 2; a++) {
+    cells[a] = (fine->cells[a] + block[a] - 1) / block[a];
+    upper[a] = fine->lower[a] + fine->spacing[a] * (double)(cells[a] * block[a]);
+  }
+  PetscCall(fare_grid_create(PETSC_COMM_SELF, 2, cells, fine->lower, upper, fine->boundary, &coarse));
   PetscCall(VecCreateSeq(PETSC_COMM_SELF, cells[0] * cells[1], &sums));
   PetscCall(VecGetArrayRead(*masses, &from));
   PetscCall(VecGetArray(sums, &to));

@@ -19,7 +19,7 @@ from fare.files import Snapshot
 from fare.results import Study
 from launch import execute, refusal
 
-AXES, COUNT, KT, SD, MEAN = 4, 20000, 0.7, 0.5, 0.4
+AXES, COUNT, KT, SD, MEAN = 4, 6000, 0.7, 0.5, 0.4
 MATRIX = -1.5 * np.eye(AXES) + 0.6 * (np.eye(AXES, k=1) + np.eye(AXES, k=-1))
 STUDY = f"""\
 study: four
@@ -92,8 +92,8 @@ def check_closed_forms(where):
             expect(here[name]["significance"] > 5, f"{name} at {t} sees nothing: {here[name]}")
         expect(here["rosenblatt"]["low"] <= divergence(q, p), "a lower bound lies above the divergence")
     expect(found["outside"] == 0 and found["dimension"] == AXES, f"outside {found['outside']}")
-    two = score(where, "aside.h5", ranks=2)
-    expect(two == found, "on two ranks the scores differ")
+    few = ("aside.h5", "--measures", "rosenblatt,kl_density,marginals_1")
+    expect(score(where, *few, ranks=2) == score(where, *few), "on two ranks the scores differ")
     alone = score(where, "aside.h5", "--replicates", "0", "--measures", "rosenblatt,kl_density")
     values = {(r["time"], r["measure"]): r["value"] for r in found["measures"]}
     for row in alone["measures"]:
@@ -138,7 +138,7 @@ def check_marginals(where):
         expect(density.shape == exact.shape and wrong < 2e-3, f"{name} is off by {wrong:.1e}")
         volume = np.prod([e[1] - e[0] for e in edges])
         expect(abs(density.sum() * volume - 1) < 1e-6, f"{name} has the mass {density.sum() * volume}")
-        expect(max(density.shape) <= (128 if len(kept) == 2 else 1 << 20), f"{name} is large")
+        expect(len(kept) == 1 or 64 <= min(density.shape) <= max(density.shape) <= 128, f"{name} is large")
 
 
 def check_plan(where):
