@@ -27,7 +27,14 @@ static PetscErrorCode describe_measure(const char *name)
   PetscFunctionBegin;
   while ((type = fare_score_measure_at(i)) && strcmp(type->name, name)) i++;
   fare_measure_type_describe(type, stdout);
-  if (!type->evaluate) printf("\nOnly in `fare score`, for samples with their own log_density.\n");
+  if (!fare_joint_measure_find(name))
+    printf("\nOf truths on a grid.\n");
+  else if (type == fare_joint_measure_find(name))
+    printf("\nOf truths of many axes (truth.kind).\n");
+  else if (!type->evaluate)
+    printf("\nOf samples with their own log_density: in `fare score`, and with truths of many axes.\n");
+  else
+    printf("\nOf truths on a grid; truths of many axes have a measure of this name, too.\n");
   PetscFunctionReturn(0);
 }
 

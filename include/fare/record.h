@@ -8,6 +8,7 @@
 #define FARE_RECORD_H
 
 #include <fare/ensemble.h>
+#include <fare/joint.h>
 #include <fare/store.h>
 #include <fare/truth.h>
 
@@ -81,6 +82,8 @@ typedef struct {
   int        precision;   /**< of positions: a fare_record_precision */
   PetscInt64 compression; /**< level of gzip, 0: none */
   PetscBool  densities;   /**< also all particles as a mesh on the grid of the truth; the caller's to write */
+  PetscBool  truth;       /**< state and marginals of a truth that is not one grid */
+  fare_integers axes;     /**< from 1: those of the marginals; owned; empty: the first FARE_RECORD_AXES */
 } fare_record_options;
 /** The table of the options. */
 extern const fare_field fare_record_fields[];
@@ -162,6 +165,19 @@ void fare_record_component(int dim, int axis, char name[FARE_COMPONENT_SIZE]);
   @return FARE_ERR_FAILED where it cannot be written
 */
 PetscErrorCode fare_record_axes(fare_record *record, const char *name, const fare_system *system);
+/** Axes whose marginals are written where none are named. */
+#define FARE_RECORD_AXES 3
+/** Path in a snapshot of the state of a truth that is not one grid, for fare_joint_load(). */
+#define FARE_RECORD_STATE "/fare/truth_state"
+/**
+  Writes what the options ask for of a truth that is not one grid: its state, and the marginal densities of
+  single axes and of pairs, as meshes marginal_x1, marginal_x1_x2, ... where its kind has them. Collective.
+
+  @param record in a snapshot
+  @param joint  the truth, at the time of the snapshot
+  @return FARE_ERR_FAILED, which says so where the disk is full
+*/
+PetscErrorCode fare_record_joint(fare_record *record, fare_joint *joint);
 /**
   Reads positions and weights of a species back. Collective.
 

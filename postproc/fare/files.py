@@ -72,6 +72,24 @@ class Snapshot:
                 "gridUnitSI"
             ]
 
+    def labels(self, mesh: str) -> list[str]:
+        """Names of the axes of a mesh, as `edges` counts them."""
+        with open_file(self.path) as file:
+            data = self._member(file, "meshes", mesh, self.meshes)
+            return [text_of(name) for name in data.attrs["axisLabels"]][::-1]
+
+    def periodic(self, mesh: str) -> list[bool]:
+        """Of each axis of a marginal density."""
+        with open_file(self.path) as file:
+            data = self._member(file, "meshes", mesh, self.meshes)
+            return [bool(axis) for axis in np.atleast_1d(data.attrs["periodic"])][::-1]
+
+    def position(self, species: str, component: str) -> Array:
+        """(n,): along x, y or z; x1, x2, ... of more than three axes."""
+        with open_file(self.path) as file:
+            group = self._member(file, "particles", species, self.species)
+            return _component(group["position"][component]) + _component(group["positionOffset"][component])
+
     def positions(self, species: str) -> Array:
         """(n, dimension)"""
         with open_file(self.path) as file:

@@ -53,6 +53,19 @@ CAPTIONS = {
     ),
     "snapshots": "Snapshots: the truth as a line, each ensemble as a histogram of its particles.",
     "differences": "Each ensemble less the truth, on one scale: too much (red), too little (blue).",
+    "marginals": (
+        "Marginal densities of single axes over time: the truth, and histograms of each ensemble's particles,"
+        " on the scale of the truth."
+    ),
+    "marginal_lines": (
+        "Marginal densities of single axes: the truth as a line, each ensemble as a histogram of its"
+        " particles."
+    ),
+    "corner": (
+        "Marginal densities at the last time. On the diagonal single axes, the truth as a line and the"
+        " ensemble as a histogram; below it pairs of axes of the truth, above it those of the ensemble's"
+        " particles, on the scale of the truth. No marginal shows how more than two axes move together."
+    ),
     "currents": (
         "Probability current of the truth: in one dimension over time; else arrows over the density (grey),"
         " means over blocks of cells. Arrows have a scale of their own at each time; the size of the longest"
@@ -326,11 +339,22 @@ def _figure(study: Study, name: str, png: bytes, width: float) -> str:
 
 
 def caption(study: Study, name: str) -> str:
-    kind = next(known for known in CAPTIONS if name == known or name.startswith(f"{known}_"))
+    kind = name if name in CAPTIONS else next(k for k in CAPTIONS if name.startswith(f"{k}_"))
     text = CAPTIONS[kind]
     if kind == "snapshots" and study.known_bins.dimension > 1:
         text = "Snapshots: densities of the truth and of each ensemble, on one colour scale."
-    if len(shown(study)) < len(study.ensembles) and kind not in ("ranking", "thermodynamics", "truth_error"):
+    if kind == "truth_error" and study.joint:
+        text = (
+            "The truth's own error, estimated with companions that are coarser, and its parts; its entropy;"
+            " and its divergence from the equilibrium of each moment."
+        )
+    if kind == "corner":
+        text = f"{name[len('corner_'):]}: {text[0].lower()}{text[1:]}"
+    elif len(shown(study)) < len(study.ensembles) and kind not in (
+        "ranking",
+        "thermodynamics",
+        "truth_error",
+    ):
         text += f" Shown are {len(shown(study))} of {len(study.ensembles)} ensembles."
     if study.members and kind in ("density", "snapshots", "differences"):
         text += " Of several trainings, the first is shown."

@@ -11,6 +11,7 @@ Time is always the first axis of an array. Whatever cannot be read raises FareEr
 """
 from __future__ import annotations
 
+import functools
 import pathlib
 import re
 from collections.abc import Iterable, Mapping
@@ -58,6 +59,8 @@ class Study:
         self.name = text_of(file.attrs["study"])
         self.plan = text_of(file["plan"][()])
         """The resolved plan, as YAML."""
+        self.dimension = int(file.attrs.get("dimension", 0))
+        """Number of axes."""
         self.times: Array = file["snapshots/time"][:]
         self.trained: Array = file["snapshots/trained"][:].astype(bool)
         """True where learned samplers were trained on that time."""
@@ -283,6 +286,36 @@ class Study:
                 )
             others = tuple(axis for axis in range(self.known_bins.dimension) if axis not in kept)
             return np.array([data[k].T.sum(axis=others, dtype=float) for k in range(len(self.times))])
+
+    def component(self, axis: int) -> str:
+        """How snapshots call an axis, which is counted from 0."""
+        return f"x{axis + 1}" if self.dimension > 3 else "xyz"[axis]
+
+    @functools.cached_property
+    def marginal_axes(self) -> dict[int, str]:
+        """Axes, from 0, whose marginals a truth of many axes has stored, and their names; empty where it has
+        none.
+        """
+        if self.joint is None:
+            return {}
+        first = self.snapshot(0)
+        found = {axis: f"marginal_{self.component(axis)}" for axis in range(self.dimension)}
+        return {axis: first.labels(mesh)[0] for axis, mesh in found.items() if mesh in first.meshes}
+
+    def exact_marginal(self, index: int, axes: tuple[int, ...]) -> tuple[list[Array], Array]:
+        """Edges of cells along one or two axes, and the truth's density there at self.times[index]. Axes count
+        from 0, in rising order.
+        """
+        unknown = [axis for axis in axes if axis not in self.marginal_axes]
+        if unknown or not 1 <= len(axes) <= 2 or list(axes) != sorted(set(axes)):
+            known = ", ".join(map(str, self.marginal_axes)) or "none"
+            raise FareError(
+                f"{self.path}: no exact marginal of the axes {axes}; there are those of one or two, in rising"
+                f" order, of: {known} (record.axes)"
+            )
+        mesh = "_".join(["marginal", *map(self.component, axes)])
+        then = self.snapshot(index)
+        return [then.edges(i, mesh) for i in range(len(axes))], then.mesh(mesh)
 
     def snapshot(self, index: int) -> Snapshot:
         """The snapshot of self.times[index]."""

@@ -162,7 +162,8 @@ class Study:
         it is extrapolated, `density_extrapolated` is what others are compared with.
         """
         coordinates = {"time": ("time", self._file_times, TIME)}
-        if not self._first.meshes:
+        meshes = [name for name in self._first.meshes if not name.startswith("marginal_")]
+        if not meshes:  # marginals lie on cells of their own: fare.results.Study.exact_marginal
             return xarray.Dataset(coords=coordinates)
         with open_file(self._first.path) as file:
             mesh = file[f"data/{self._first.index}/meshes/density"]
@@ -171,9 +172,7 @@ class Study:
         for i, axis in enumerate(axes):
             edges = self._first.edges(i)
             coordinates[axis] = (axis, 0.5 * (edges[1:] + edges[:-1]), {"units": "1"})
-        variables = {
-            name: self._over_time(f"meshes/{name}", axes, cells, _turned) for name in self._first.meshes
-        }
+        variables = {name: self._over_time(f"meshes/{name}", axes, cells, _turned) for name in meshes}
         return xarray.Dataset(variables, coordinates)
 
     @functools.cached_property

@@ -17,6 +17,10 @@ PetscErrorCode fare_lock_check(const fare_lock *lock);
 /* Sets *lock, which may be NULL, to NULL. The message that was kept last may be another then. On one rank. */
 PetscErrorCode fare_lock_release(fare_lock **lock);
 
+/* fare_record_mesh without a second name at the root, where coordinates of meshes of other grids are. */
+PetscErrorCode fare_record_unlabelled_mesh(fare_record *record, const char *name, const char *comment,
+  const fare_grid *grid, Vec values, double divisor);
+
 struct fare_record {
   fare_record_options options;
   MPI_Comm            comm;

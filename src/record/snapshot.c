@@ -110,7 +110,7 @@ static PetscErrorCode label(fare_record *record, const char *name, const fare_gr
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_record_mesh(fare_record *record, const char *name, const char *comment,
+PetscErrorCode fare_record_unlabelled_mesh(fare_record *record, const char *name, const char *comment,
   const fare_grid *grid, Vec values, double divisor)
 {
   char               path[PATH_SIZE];
@@ -127,13 +127,23 @@ PetscErrorCode fare_record_mesh(fare_record *record, const char *name, const cha
   PetscCall(VecRestoreArrayRead(values, &value));
   PetscCall(fare_grid_write_mesh(grid, density, comment, s, place(path, record, "meshes/%s", name)));
   PetscCall(PetscFree(density));
-  PetscCall(label(record, name, grid, path));
   PetscCall(describe_record(s, path));
   PetscCall(fare_store_put_string(s, path, "geometry", "cartesian"));
   PetscCall(fare_store_put_string(s, path, "dataOrder", "C"));
   PetscCall(fare_store_put_real(s, path, "gridUnitSI", 1));
   PetscCall(fare_store_put_real(s, path, "unitSI", 1));
   PetscCall(fare_store_put_reals(s, path, "position", (size_t)grid->dim, centred));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_record_mesh(fare_record *record, const char *name, const char *comment,
+  const fare_grid *grid, Vec values, double divisor)
+{
+  char path[PATH_SIZE];
+
+  PetscFunctionBegin;
+  PetscCall(fare_record_unlabelled_mesh(record, name, comment, grid, values, divisor));
+  PetscCall(label(record, name, grid, place(path, record, "meshes/%s", name)));
   PetscFunctionReturn(0);
 }
 
@@ -160,6 +170,10 @@ const fare_field fare_record_fields[] = {
     "gzip level of particles in snapshots; 0: none, much faster"},
   {"densities", FARE_BOOLEAN, offsetof(fare_record_options, densities), "false", 0, 0, NULL, "",
     "also store the density of all particles on the truth's grid, as NAME_density"},
+  {"truth", FARE_BOOLEAN, offsetof(fare_record_options, truth), "true", 0, 0, NULL, "",
+    "store the state of a truth that is not one grid at each snapshot, for scores, and its marginals"},
+  {"axes", FARE_INTEGERS, offsetof(fare_record_options, axes), "", 1, FARE_AXES_MAX, NULL, "",
+    "axes, from 1, whose marginals such a truth stores, alone and in pairs; default: the first three"},
   FARE_FIELDS_END,
 };
 

@@ -3,6 +3,7 @@
 #include <fare/initial.h>
 
 #include "density_file.h"
+#include "system.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -60,16 +61,17 @@ static PetscErrorCode check_numbers(
 }
 
 /*
-  Beyond a grid's axes one number, or one of each component, stands for all axes. *list becomes as long as it
-  is wanted then.
+  Beyond a grid's axes, and of copies of a unit, one number, or one of each component, stands for all axes.
+  *list becomes as long as it is wanted then.
 */
-static PetscErrorCode spread(fare_reals *list, size_t dim, size_t components)
+static PetscErrorCode spread(const fare_system *system, fare_reals *list, size_t dim, size_t components)
 {
-  const size_t given = list->count;
-  double      *values;
+  const PetscBool alike = dim > FARE_DIM_MAX || system->origin.composite ? PETSC_TRUE : PETSC_FALSE;
+  const size_t    given = list->count;
+  double         *values;
 
   PetscFunctionBegin;
-  if (dim <= FARE_DIM_MAX || (given != 1 && given != components)) PetscFunctionReturn(0);
+  if (!alike || (given != 1 && given != components)) PetscFunctionReturn(0);
   values = calloc(dim * components, sizeof *values);
   if (!values) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   for (size_t i = 0; i < dim * components; i++) values[i] = list->values[given == 1 ? 0 : i / dim];
@@ -102,8 +104,8 @@ static PetscErrorCode check(const fare_node *node, const fare_system *system, fa
 
   PetscFunctionBegin;
   PetscCall(check_keys(node, initial));
-  PetscCall(spread(&initial->mean, dim, PetscMax(1, initial->weights.count)));
-  PetscCall(spread(&initial->sd, dim, PetscMax(1, initial->weights.count)));
+  PetscCall(spread(system, &initial->mean, dim, PetscMax(1, initial->weights.count)));
+  PetscCall(spread(system, &initial->sd, dim, PetscMax(1, initial->weights.count)));
   snprintf(what, sizeof what, "a %s in %zu dimension%s", kinds[initial->density], dim, dim > 1 ? "s" : "");
   switch ((fare_initial_kind)initial->density) {
   case FARE_INITIAL_BOLTZMANN:

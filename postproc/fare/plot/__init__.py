@@ -21,7 +21,7 @@ from matplotlib.patches import Patch
 
 from fare import results
 from fare.files import FareError
-from fare.plot import currents, densities, distances, figures
+from fare.plot import corners, currents, densities, distances, figures
 from fare.plot.drawing import COLUMN, ROW, STYLE, TRUTH, colours, fitting, headline, legend_above, shown
 from fare.trainings import joined
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     AnyStudy = Union[Study, results.Study]
 
 __all__ = [
+    "corner",
     "cost",
     "current",
     "density",
@@ -121,6 +122,14 @@ def density(
     truth.
     """
     tables, ax = _tables(study), _axes(ax)
+    if tables.joint is not None:
+        (place,) = corners.check_axes(tables, (axis,))
+        image = corners.course_panel(ax, tables, name, place, difference)
+        ax.set_title(f"{name} − truth" if difference else name, loc="left")
+        ax.set(xlabel="time t", ylabel=tables.marginal_axes[place])
+        if colorbar:
+            ax.figure.colorbar(image, ax=ax, label="density − truth" if difference else "density")
+        return ax
     densities.space_time_panel(ax, tables, name, difference, colorbar, _axis(tables, axis))
     return ax
 
@@ -136,12 +145,38 @@ def snapshot(
 ) -> Axes:
     """Densities along an axis at the snapshot next to `time`: the truth as a line, ensembles as histograms."""
     tables, ax = _tables(study), _axes(ax)
-    chosen = names or [name for name in ("truth", *shown(tables)) if name in tables.densities]
-    densities.overlay_panel(ax, tables, chosen, _time(tables, time), _axis(tables, axis))
+    chosen = names or ["truth", *shown(tables)]
+    if tables.joint is not None:
+        (place,) = corners.check_axes(tables, (axis,))
+        corners.line_panel(ax, tables, chosen, _time(tables, time), place)
+        ax.set_title(densities.moment(tables, _time(tables, time)), loc="left")
+        ax.set(xlabel=tables.marginal_axes[place], ylabel="density")
+    else:
+        chosen = names or [name for name in chosen if name in tables.densities]
+        densities.overlay_panel(ax, tables, chosen, _time(tables, time), _axis(tables, axis))
     if legend:
         shades = {"truth": TRUTH, **colours(tables)}
         legend_above(ax, 3, [Patch(color=shades.get(name, "#666666"), label=name) for name in chosen])
     return ax
+
+
+def corner(
+    study: AnyStudy, ensemble: str = "", time: float | None = None, *, axes: tuple[int | str, ...] = ()
+) -> Figure:
+    """Marginals of a truth of many axes beside an ensemble, at the snapshot next to `time`, by default the last. On
+    the diagonal single axes, the truth as a line and the ensemble as a histogram; below it pairs of the truth, above
+    it those of the ensemble, on one scale. `axes`: of those that snapshots hold (record.axes), from 0 or by name.
+    """
+    tables = _tables(study)
+    chosen = corners.check_axes(tables, axes)
+    if len(chosen) < 2:
+        raise FareError(f"{tables.path}: a corner plot needs two axes")
+    name = ensemble or next(iter(tables.ensembles), "")
+    if name not in tables.ensembles:
+        raise FareError(f"{tables.path}: no ensemble '{name}'; there are: {', '.join(tables.ensembles)}")
+    k = _time(tables, time) if time is not None else len(tables.times) - 1
+    with matplotlib.rc_context(STYLE):
+        return corners.corner(tables, name, k, chosen)
 
 
 def snapshot_map(
@@ -226,7 +261,8 @@ def ranking(study: AnyStudy, *, ax: Axes | None = None) -> Axes:
 def figure(study: AnyStudy, name: str) -> Figure | None:
     """A figure of the report with all its panels, as a matplotlib Figure: divergences, density, snapshots,
     differences, currents, ranking, costs, thermodynamics, training, truth_error or other_divergences; in three
-    dimensions snapshots_axes_1_2 and so on. None where the study has nothing to draw.
+    dimensions snapshots_axes_1_2 and so on; of truths of many axes marginals, marginal_lines and corner_NAME of
+    each ensemble. None where the study has nothing to draw.
     """
     tables = _tables(study)
     return _drawn(figures.figures(tables), name, tables)

@@ -52,6 +52,7 @@ STYLE = {
     "svg.hashsalt": "fare",
     "pdf.fonttype": 42,
 }
+OF_MANY_AXES = ("kl_density", "reverse_kl_density", "rosenblatt", "marginals_2", "sliced_wasserstein")
 DECADES = 9  # that a logarithmic axis shows at the most
 ROW = 0.155  # inches of a row of a legend
 EXTREME = 1e290  # beyond it, and below its inverse, the ticks of an axis would overflow
@@ -92,9 +93,11 @@ def measured_by(study: Study) -> list[str]:
 
 def principal(study: Study) -> list[str]:
     """The measures that are shown at once: the headline, the Kullback-Leibler divergence and a Wasserstein
-    distance.
+    distance; of many axes what has a density or sees how axes move together.
     """
     names = measured_by(study)
+    if study.joint is not None:
+        return [name for name in names if name in (headline(study), *OF_MANY_AXES)]
     transport = next((n for n in ("wasserstein_1", "sliced_wasserstein") if n in names), "")
     return [name for name in names if name in (headline(study), "kl", transport)]
 

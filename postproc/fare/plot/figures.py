@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fare.files import Array, FareError
+from fare.plot import corners
 from fare.plot.currents import currents
 from fare.plot.densities import differences, images, planes, snapshots, space_time
 from fare.plot.distances import costs, divergences, other_divergences, ranking
@@ -66,6 +67,9 @@ def training(study: Study) -> Figure | None:
 
 def error_panel(ax: Axes, study: Study) -> None:
     """The estimated error of the truth and its parts, over time."""
+    if study.joint is not None:
+        _joint_error_panel(ax, study)
+        return
     if study.truth is None:
         raise FareError(f"{study.path}: the study has no truth")
     parts = {
@@ -81,6 +85,8 @@ def error_panel(ax: Axes, study: Study) -> None:
 
 def truth_error(study: Study) -> Figure | None:
     """The truth's estimate of its own error, and what a conservative, positive scheme must keep."""
+    if study.joint is not None:
+        return _joint_error(study)
     if study.truth is None:
         return None
     truth, t = study.truth, study.times
@@ -98,6 +104,41 @@ def truth_error(study: Study) -> Figure | None:
         dot,
     )
     right.set_ylabel("mass")
+    return fig
+
+
+ERRORS = {
+    "error": ("total", TRUTH, "-"),
+    "error_space": ("cells", PALETTE[0], "--"),
+    "error_time": ("time", PALETTE[1], "-."),
+    "error_rank": ("rank", PALETTE[2], ":"),
+}
+
+
+def _joint_error_panel(ax: Axes, study: Study) -> None:
+    series = study.joint.series if study.joint is not None else {}
+    parts = {
+        label: (series[name], colour, style)
+        for name, (label, colour, style) in ERRORS.items()
+        if name in series
+    }
+    _logarithmic(ax, study.times, parts, "o" if len(study.times) == 1 else "")
+    ax.set_ylabel("estimated L1 error")
+
+
+def _joint_error(study: Study) -> Figure | None:
+    """Of a truth of many axes: its own error, its entropy, and how far it is from equilibrium."""
+    series = study.joint.series if study.joint is not None else {}
+    known = {"entropy": "entropy (nats)", "equilibrium": "KL from equilibrium (nats)"}
+    told = [(name, label) for name, label in known.items() if name in series]
+    if not told and "error" not in series:
+        return None
+    fig, axes = grid(1, 1 + len(told), 1.6, top=0.08 + 2 * ROW, width=PAGE if told else COLUMN)
+    _joint_error_panel(axes[0, 0], study)
+    for ax, (name, label) in zip(axes[0, 1:], told):
+        width = series.get(f"{name}_error", np.zeros(len(study.times)))
+        ax.errorbar(study.times, series[name], width, color=TRUTH, capsize=1.5)
+        ax.set(xlabel="time t", ylabel=label)
     return fig
 
 
@@ -205,10 +246,24 @@ ON_PLANES: dict[str, Callable[[Study, tuple[int, int]], Figure | None]] = {
 }
 
 
+def _of_many_axes(study: Study) -> dict[str, Make]:
+    """Where the truth has no grid: marginals of the axes that snapshots hold, and a corner plot of each
+    ensemble.
+    """
+    found = {name: make for name, make in FIGURES.items() if name not in ON_PLANES and name != "density"}
+    first = {"divergences": found.pop("divergences"), "marginals": corners.courses}
+    first["marginal_lines"] = corners.overlays
+    for name in corners.corners(study):
+        first[f"corner_{name}"] = functools.partial(corners.corner_of, name=name)
+    return {**first, **found}
+
+
 def figures(study: Study, wanted: str = "") -> dict[str, Make]:
     """All figures by name. In three dimensions those on planes come once for each pair of axes, NAME_axes_1_2; `wanted`
     chooses pairs, as in "x:y,x:z".
     """
+    if study.joint is not None:
+        return _of_many_axes(study)
     pairs = planes(study, wanted)
     if study.bins is None or study.bins.dimension < 3:
         return FIGURES

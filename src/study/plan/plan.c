@@ -261,6 +261,29 @@ static PetscErrorCode check_turns(const fare_plan *plan, const fare_node *truth)
   PetscFunctionReturn(0);
 }
 
+/* Marginals that a truth of many axes is to store: of axes that are there, in rising order. */
+static PetscErrorCode check_recorded_axes(const fare_plan *plan, const fare_node *record)
+{
+  const fare_node     *node = fare_node_find(record, "axes");
+  const fare_integers *axes = &plan->record.axes;
+  const int            dim  = fare_system_dimension(plan->system);
+
+  PetscFunctionBegin;
+  if (!axes->count) PetscFunctionReturn(0);
+  if (!plan->joint)
+    FARE_REFUSE(node, "marginals are stored of truths of many axes (truth.kind): remove this key");
+  if (!plan->joint->marginal)
+    FARE_REFUSE(node, "a truth of kind '%s' has no marginals to store: remove this key", plan->joint->name);
+  for (size_t i = 0; i < axes->count; i++) {
+    if (axes->values[i] > dim)
+      FARE_REFUSE(node, "there is no axis %lld, the system has %d", (long long)axes->values[i], dim);
+    if (i && axes->values[i] <= axes->values[i - 1])
+      FARE_REFUSE(node, "expected axes in rising order, got %lld after %lld", (long long)axes->values[i],
+        (long long)axes->values[i - 1]);
+  }
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sections *s)
 {
   PetscErrorCode code;
@@ -302,6 +325,7 @@ static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sect
   if (plan->record.densities && (plan->joint || fare_system_dimension(plan->system) > FARE_DIM_MAX))
     FARE_REFUSE(
       fare_node_find(s->record, "densities"), "densities of particles need a grid, and there is none");
+  PetscCall(check_recorded_axes(plan, s->record));
   PetscCall(read_output(plan, s->output));
   PetscFunctionReturn(0);
 }
@@ -362,6 +386,7 @@ PetscErrorCode fare_plan_destroy(fare_plan **plan)
   PetscCall(fare_analyses_destroy(&p->analyses, &p->analysis));
   fare_initial_free(&p->initial);
   fare_truth_options_free(&p->truth);
+  fare_fields_free(fare_record_fields, &p->record);
   if (p->joint) fare_joint_options_free(p->joint, &p->joint_options);
   PetscCall(fare_system_destroy(&p->system));
   fare_config_destroy(&p->config);

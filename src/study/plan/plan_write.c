@@ -71,7 +71,7 @@ void fare_plan_write(const fare_plan *plan, fare_text *to)
   for (size_t i = 0; i < plan->ensembles; i++) {
     if (!plan->ensemble[i].seed) write_ensemble(&plan->ensemble[i], to);
   }
-  if (plan->has_truth) {
+  if (plan->has_truth || plan->joint) {
     fare_text_add(to, "measures: [");
     for (size_t i = 0; i < plan->measures; i++)
       fare_text_add(to, "%s%s", i ? ", " : "", plan->measure[i]->name);

@@ -296,6 +296,7 @@ static PetscErrorCode record_joint(fare_run *s, PetscInt64 k)
     if (!isnan(fare_column_value(c, status)))
       PetscCall(fare_record_number(s->record, "truth", c->name, fare_column_value(c, status)));
   }
+  PetscCall(fare_record_joint(s->record, s->joint));
   PetscFunctionReturn(0);
 }
 

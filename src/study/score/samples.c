@@ -298,6 +298,11 @@ static PetscErrorCode find_cells(fare_samples *s, PetscBool samples)
   PetscFunctionBegin;
   PetscCall(fare_store_has(s->store, "/cell_mass", &mass));
   PetscCall(fare_store_has(s->store, "/log_density_cells", &density));
+  if (mass + density && fare_finished_is_joint(s->study))
+    FARE_FAIL(FARE_ERR_INPUT,
+      "%s: %s is a density on cells, and the truth in %s (kind '%s') has none: give /samples, with "
+      "/log_density where it is known",
+      s->path, mass ? "/cell_mass" : "/log_density_cells", s->study->directory, s->study->kind);
   if (mass + density + samples > 1)
     FARE_FAIL(FARE_ERR_INPUT,
       "%s: has more than one of samples, /cell_mass and /log_density_cells; expected one", s->path);

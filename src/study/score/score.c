@@ -62,6 +62,7 @@ static PetscErrorCode score_time(fare_scores *s, size_t i)
   PetscErrorCode code;
 
   PetscFunctionBegin;
+  if (fare_finished_is_joint(s->study)) PetscFunctionReturn(fare_score_joint(s, i));
   if (s->samples->cells) PetscFunctionReturn(score_cells(s, i));
   PetscCall(fare_samples_read(s->samples, i, &ensemble));
   PetscCall(fare_binning_ensemble(s->study->binning, ensemble, &q));
@@ -75,12 +76,33 @@ static PetscErrorCode score_time(fare_scores *s, size_t i)
   PetscFunctionReturn(code);
 }
 
-const fare_measure_type *fare_score_measure_at(size_t i)
+/* On grids, or of samples with their own density. */
+static const fare_measure_type *grid_measure_at(size_t i)
 {
   size_t binned = 0;
 
   while (fare_measure_type_at(binned)) binned++;
   return i < binned ? fare_measure_type_at(i) : fare_score_density_at(i - binned);
+}
+
+static PetscBool is_of_grids(const char *name)
+{
+  for (size_t i = 0; grid_measure_at(i); i++) {
+    if (!strcmp(grid_measure_at(i)->name, name)) return PETSC_TRUE;
+  }
+  return PETSC_FALSE;
+}
+
+const fare_measure_type *fare_score_measure_at(size_t i)
+{
+  size_t of_grids = 0;
+
+  while (grid_measure_at(of_grids)) of_grids++;
+  if (i < of_grids) return grid_measure_at(i);
+  for (size_t j = 0; fare_joint_measure_at(j); j++) {
+    if (!is_of_grids(fare_joint_measure_at(j)->name) && i-- == of_grids) return fare_joint_measure_at(j);
+  }
+  return NULL;
 }
 
 /* Whether it is made from the samples' own density. */
@@ -99,13 +121,18 @@ static PetscErrorCode choose_measures(
   size_t most = options->measures;
 
   PetscFunctionBegin;
-  while (!options->measures && fare_score_measure_at(most)) most++;
+  while (!options->measures && grid_measure_at(most)) most++;
   PetscCall(PetscCalloc1(most, &s->measure));
   for (int density = 0; density < 2; density++) {
     for (size_t i = 0; i < most; i++) {
-      const fare_measure_type *type = options->measures ? options->measure[i] : fare_score_measure_at(i);
+      const fare_measure_type *type = options->measures ? options->measure[i] : grid_measure_at(i);
       const PetscBool defined = !type->dimension_max || dim <= type->dimension_max ? PETSC_TRUE : PETSC_FALSE;
 
+      if (!is_of_grids(type->name))
+        FARE_FAIL(FARE_ERR_INPUT,
+          "measure %s needs a truth of many axes, the truth of %s is on a grid: take kl, or another of `fare "
+          "list measures`",
+          type->name, s->study->directory);
       if (needs_density(type) != (PetscBool)density) continue;
       if (!defined && options->measures)
         FARE_FAIL(FARE_ERR_INPUT, "measure %s is defined in at most %d dimension%s, the study has %d",
@@ -156,16 +183,21 @@ PetscErrorCode fare_score(MPI_Comm comm, const fare_score_options *options, FILE
   fare_scores    scores  = {.study = &study,
         .samples                   = &samples,
         .replicates                = options->replicates ? options->replicates : FARE_VALUES_ALONE};
+  PetscBool      joint;
   PetscErrorCode code;
 
   PetscFunctionBegin;
   PetscCall(fare_finished_open(comm, options->directory, &study));
-  code = fare_finished_open_truth(&study);
+  joint = fare_finished_is_joint(&study);
+  code  = joint ? fare_finished_open_joint(&study) : fare_finished_open_truth(&study);
   if (!code) code = fare_samples_open(&study, options->samples, &samples);
-  if (!code) code = choose_measures(options, study.dim, samples.has_log_density, &scores);
+  if (!code)
+    code = joint ? fare_score_choose_joint(options, &scores)
+                 : choose_measures(options, study.dim, samples.has_log_density, &scores);
   if (!code) code = score_all(&scores, options->form, to);
   PetscCall(PetscFree(scores.measure));
   PetscCall(fare_samples_close(&samples));
+  PetscCall(fare_finished_close_joint(&study));
   PetscCall(fare_finished_close(&study));
   PetscFunctionReturn(fare_error_agree(comm, code));
 }

@@ -5,6 +5,10 @@
 
 #include "study/run/study.h"
 
+#include <fare/joint_measure.h>
+
+#include <string.h>
+
 #define FARE_SCORE_PATH (PETSC_MAX_PATH_LEN + 64)
 
 /*
@@ -29,11 +33,18 @@ typedef struct {
   /* of the truth, without a dm: whole layers of bins along its slowest axis here */
   fare_grid     grid;
   fare_binning *binning; /* NULL without a truth */
+  /* of a truth of another kind, once fare_finished_open_joint was called: it, and what it stands on */
+  fare_joint  *joint;
+  fare_config *config;
+  fare_system *physics;
+  fare_initial initial;
 } fare_finished;
 
 /* FARE_ERR_INPUT where the directory holds no finished study. Collective. */
 PetscErrorCode fare_finished_open(MPI_Comm comm, const char *directory, fare_finished *study);
 PetscErrorCode fare_finished_close(fare_finished *study);
+/* The plan that the study keeps, for what is nowhere else; the caller destroys it. Collective. */
+PetscErrorCode fare_finished_plan(const fare_finished *study, fare_config **config);
 /* Makes the binning. FARE_ERR_INPUT without a truth. Collective. */
 PetscErrorCode fare_finished_open_truth(fare_finished *study);
 /*
@@ -42,6 +53,19 @@ PetscErrorCode fare_finished_open_truth(fare_finished *study);
 */
 PetscErrorCode fare_finished_truth(
   const fare_finished *study, size_t snapshot, fare_binned *p, fare_binned *corrected);
+/*
+  Makes a truth that is not one grid, at the time of its beginning. FARE_ERR_INPUT where its snapshots do not
+  keep its state. Collective.
+*/
+PetscErrorCode fare_finished_open_joint(fare_finished *study);
+/* What that has made; before fare_finished_close, after an error too. Collective. */
+PetscErrorCode fare_finished_close_joint(fare_finished *study);
+/* Takes it to a snapshot, from the state there; in any order. Collective. */
+PetscErrorCode          fare_finished_joint_at(fare_finished *study, size_t snapshot);
+static inline PetscBool fare_finished_is_joint(const fare_finished *study)
+{
+  return strcmp(study->kind, "grid") ? PETSC_TRUE : PETSC_FALSE;
+}
 /* Names of the meshes of a snapshot that hold what is compared with, and its error. Collective. */
 PetscErrorCode fare_finished_compared(fare_store *store, size_t snapshot, const char *mesh[2]);
 /*
@@ -119,7 +143,7 @@ PetscErrorCode fare_score_density(const fare_finished *study, const fare_measure
   const double log_density[], fare_measured *measured);
 
 typedef struct {
-  const fare_finished      *study;
+  fare_finished            *study;
   const fare_samples       *samples;
   size_t                    measures, binned; /* binned: those first ones that are made from bins */
   const fare_measure_type **measure;
@@ -129,6 +153,14 @@ typedef struct {
   double                   *outside;   /* per time: the samples' share of weight outside the truth's box */
   fare_measured            *at;        /* [time * measures + measure] */
 } fare_scores;
+
+/* All measures at the i-th time, against a truth that is not one grid; and what they hold of. Collective. */
+PetscErrorCode fare_score_joint(fare_scores *scores, size_t i);
+/*
+  Those asked for of it, or all usual ones that it and these samples have. FARE_ERR_INPUT for one that it has
+  not. Not collective.
+*/
+PetscErrorCode fare_score_choose_joint(const fare_score_options *options, fare_scores *scores);
 
 void fare_scores_write_json(const fare_scores *scores, fare_text *to);
 void fare_scores_write_csv(const fare_scores *scores, fare_text *to);

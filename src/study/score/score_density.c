@@ -2,8 +2,6 @@
 /* Samples with their own density ln q against the truth of a study, interpolated between its bins. */
 #include "score.h"
 
-#include <fare/joint_measure.h>
-
 #include <float.h>
 #include <math.h>
 

@@ -55,7 +55,7 @@ static size_t find_outside(const fare_scores *s, size_t *times)
 static summary summarise(const fare_scores *s, size_t m)
 {
   const double times = (double)s->samples->times;
-  summary      of    = {.most = -HUGE_VAL, .least_p = 1};
+  summary      of    = {.most = -HUGE_VAL, .least_p = 1, .truth_error = NAN};
 
   for (size_t i = 0; i < s->samples->times; i++) {
     const fare_measured *at = &s->at[i * s->measures + m];
@@ -65,7 +65,7 @@ static summary summarise(const fare_scores *s, size_t m)
     of.excess += at->excess / times;
     of.corrected += at->corrected / times;
     of.most        = PetscMax(of.most, at->value);
-    of.truth_error = PetscMax(of.truth_error, at->truth_error);
+    of.truth_error = fmax(of.truth_error, at->truth_error);
     of.least_p     = PetscMin(of.least_p, at->p_value);
     of.unlikely += at->p_value < UNLIKELY;
     of.held_out_times += is_held_out(s, i);
@@ -317,7 +317,7 @@ PetscErrorCode fare_scores_print(const fare_scores *s, FILE *to)
     fare_table_cell(table, of.held_out_times ? "%.3e" : "-", of.held_out);
     fare_table_cell(table, alone ? "-" : "%.3e", of.floor);
     fare_table_cell(table, alone ? "-" : "%.3e", of.excess);
-    fare_table_cell(table, "%.1e", of.truth_error);
+    fare_table_cell(table, isnan(of.truth_error) ? "-" : "%.1e", of.truth_error);
     fare_table_cell(table, alone ? "-" : "%.3f", of.least_p);
     fare_table_cell(table, alone ? "-" : "%zu of %zu times", of.unlikely, s->samples->times);
   }

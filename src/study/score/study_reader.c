@@ -43,8 +43,7 @@ static PetscErrorCode read_times(fare_finished *f)
   PetscFunctionReturn(0);
 }
 
-/* The plan that the study keeps, for what is nowhere else. */
-static PetscErrorCode read_plan(const fare_finished *f, fare_config **config)
+PetscErrorCode fare_finished_plan(const fare_finished *f, fare_config **config)
 {
   fare_text      text = {0};
   char           name[FARE_SCORE_PATH];
@@ -66,7 +65,7 @@ static PetscErrorCode read_system(fare_finished *f)
   PetscFunctionBegin;
   if (f->has_truth)
     PetscFunctionReturn(fare_store_get_string(f->store, "/truth", "system", sizeof f->system, f->system));
-  PetscCall(read_plan(f, &config));
+  PetscCall(fare_finished_plan(f, &config));
   system = fare_node_find(fare_config_root(config), "system");
   name   = fare_node_find(system, "name");
   if (name && fare_node_kind_of(name) == FARE_NODE_SCALAR)
@@ -167,7 +166,7 @@ static PetscErrorCode read_ends(fare_finished *f)
   const fare_node   *root;
 
   PetscFunctionBegin;
-  PetscCall(read_plan(f, &config));
+  PetscCall(fare_finished_plan(f, &config));
   root = fare_config_root(config);
   PetscCall(fare_fields_read(fare_truth_fields, NULL, fare_node_find(root, "truth"), &options));
   if (options.boundaries.count && options.boundaries.count != (size_t)f->dim)
