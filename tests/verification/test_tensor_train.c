@@ -336,6 +336,34 @@ static void the_same_on_any_ranks(void **state)
   drop_joint(&s);
 }
 
+/* What is saved goes on to the same bits. */
+static void goes_on_from_a_file(void **state)
+{
+  joint_subject s = make_joint(square_wave(3, 16, 4, 0.1)), again = make_joint(square_wave(3, 16, 4, 0.1));
+  const char   *path    = "test_tensor_train.h5";
+  const double  point[] = {-1, -0.5, 0.2};
+  fare_store   *store;
+
+  (void)state;
+  assert_ok(fare_joint_advance(s.joint, 0.3));
+  assert_ok(fare_store_create(PETSC_COMM_WORLD, path, &store));
+  assert_ok(fare_joint_save(s.joint, store, "/truth"));
+  assert_ok(fare_store_commit(&store));
+  assert_ok(fare_store_open(PETSC_COMM_WORLD, path, &store));
+  assert_ok(fare_joint_load(again.joint, store, "/truth"));
+  assert_ok(fare_store_close(&store));
+  for (int k = 0; k < 2; k++) {
+    for (int v = 0; v < s.type->versions(s.joint); v++)
+      assert_true(log_density_at(s.joint, v, point) == log_density_at(again.joint, v, point));
+    assert_true(s.joint->status.error == again.joint->status.error);
+    assert_true(s.joint->status.equilibrium == again.joint->status.equilibrium);
+    assert_ok(fare_joint_advance(s.joint, 0.6));
+    assert_ok(fare_joint_advance(again.joint, 0.6));
+  }
+  drop_joint(&again);
+  drop_joint(&s);
+}
+
 static void what_it_refuses(void **state)
 {
   joint_subject s = make_joint(square_wave(6, 16, 2, 0.1));
@@ -368,6 +396,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(rest_is_boltzmann),
   cmocka_unit_test(draws_and_conditionals),
   cmocka_unit_test(the_same_on_any_ranks),
+  cmocka_unit_test(goes_on_from_a_file),
   cmocka_unit_test(what_it_refuses),
 };
 

@@ -8,8 +8,9 @@
 #include <cblas.h>
 #include <math.h>
 
-#define BEND_MOST 1.0 /* of a logarithm beside the line through two neighbours: next to no mass bends more \
-                       */
+#define BEND_MOST                                                                          \
+  1.0 /* of a logarithm beside the line through two neighbours: next to no mass bends more \
+       */
 
 /*
   What cell `i` of `to` gets of cells at[] of `from`, weights of both included: of degree 5 through the

@@ -219,8 +219,7 @@ static PetscErrorCode apply(fare_train *train, const fare_gate *gate, int k, Pet
   cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, columns, middle, 1, train->core[k], middle,
     train->core[k + 1], columns, 0, m, columns);
   exchange(left, pairs, right, PETSC_FALSE, m, turned);
-  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, pairs, left * right, pairs, 1, gate->bond, pairs,
-    turned, left * right, 0, m, left * right);
+  fare_gate_apply(gate, n, left * right, turned, m);
   exchange(left, pairs, right, PETSC_TRUE, m, turned);
   PetscCall(fare_split(rows, columns, turned, train->most_rank, middle, train->core[k + 1], to_left, u, v,
     &rank, &lost, &train->full));

@@ -17,15 +17,16 @@
 #include <fare/joint.h>
 
 #define FARE_CELLS_MIN  16 /* companions have half of them */
-#define FARE_CELLS_MOST 96 /* of a site: gates are matrices of cells^2 rows */
+#define FARE_CELLS_MOST 96 /* of a site: time grows as cells^3 */
 #define FARE_PARTS      8  /* of a cell, at whose ends and middles densities are tabulated */
 #define FARE_NEAR       6  /* cells whose masses a density between two centres is made of */
 
 /* Evolution by one pair of neighbours and by one end, over half a step and at one moment. */
 typedef struct {
   double  theta[FARE_PARAMETERS_MAX], step;
-  double *bond; /* cells^2 x cells^2 */
-  double *end;  /* cells x cells */
+  double *half,
+    *whole;    /* [other cell][cells x cells]: of one site of a bond, for a half and the whole of it */
+  double *end; /* cells x cells */
 } fare_gate;
 
 #define FARE_GATES_MAX 4 /* kept: a square wave needs two */
@@ -86,7 +87,9 @@ PetscErrorCode fare_train_tabulate(const fare_train *train, int site, double *de
 
 /* gates.c: the gate of these parameters and this step, made or found. Borrowed until the next. */
 PetscErrorCode fare_train_gate(fare_train *train, const double theta[], double step, const fare_gate **gate);
-void           fare_train_gates_free(fare_train *train);
+/* Both sites of a bond, [cell][cell][terms]; what `from` held is gone. */
+void fare_gate_apply(const fare_gate *gate, int n, int terms, double *from, double *to);
+void fare_train_gates_free(fare_train *train);
 /* exp(step L) of a matrix of rates, by positive terms alone: columns keep their sum. */
 PetscErrorCode fare_exponential(int n, const double *rates, double step, double *to);
 
