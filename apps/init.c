@@ -38,8 +38,8 @@ static int merit(const fare_node *root, const char *file, const char *system)
     (ensembles ? 100 - (int)fare_node_size(ensembles) : 0);
 }
 
-/* The shipped study of a system, which the caller destroys. */
-static PetscErrorCode find_study(const char *system, fare_config **found)
+/* The shipped study of a system, which the caller destroys: in this directory of studies. */
+static PetscErrorCode find_study(const char *system, const char *where, fare_config **found)
 {
   char            directory[PETSC_MAX_PATH_LEN], path[2 * PETSC_MAX_PATH_LEN];
   struct dirent **entry;
@@ -48,7 +48,7 @@ static PetscErrorCode find_study(const char *system, fare_config **found)
   PetscFunctionBegin;
   *found = NULL;
   count =
-    fare_find_data("input", sizeof directory, directory) ? scandir(directory, &entry, NULL, alphasort) : -1;
+    fare_find_data(where, sizeof directory, directory) ? scandir(directory, &entry, NULL, alphasort) : -1;
   if (count < 0)
     FARE_FAIL(FARE_ERR_FAILED,
       "no directory of studies: set FARE_HOME to the directory that contains FARE's `input`");
@@ -75,6 +75,36 @@ static PetscErrorCode find_study(const char *system, fare_config **found)
   PetscFunctionReturn(0);
 }
 
+/* A list over lines of its own, anything else on one. */
+static void write_section(const char *name, const fare_node *node, fare_text *to)
+{
+  if (fare_node_kind_of(node) != FARE_NODE_LIST ||
+    fare_node_kind_of(fare_node_item(node, 0)) != FARE_NODE_MAP) {
+    fare_text_add(to, "%s: ", name);
+    fare_node_write(node, to);
+    fare_text_add(to, "\n");
+    return;
+  }
+  fare_text_add(to, "%s:\n", name);
+  for (size_t i = 0; i < fare_node_size(node); i++) {
+    fare_text_add(to, "  - ");
+    fare_node_write(fare_node_item(node, i), to);
+    fare_text_add(to, "\n");
+  }
+}
+
+/* Of many axes: every key but the parameters as it stands there. */
+static void write_composite(const fare_node *given, fare_text *to)
+{
+  fare_text_add(to, "\n# The physics: `fare describe system %s` explains the keys.\nsystem:\n",
+    fare_node_text(fare_node_find(given, "name")));
+  for (size_t i = 0; i < fare_node_size(given); i++) {
+    fare_text_add(to, "  %s: ", fare_node_key(given, i));
+    fare_node_write(fare_node_item(given, i), to);
+    fare_text_add(to, "\n");
+  }
+}
+
 static void write_system(const fare_system_type *type, const fare_node *given, fare_text *to)
 {
   fare_text line = {0};
@@ -98,33 +128,19 @@ static void write_system(const fare_system_type *type, const fare_node *given, f
   fare_text_free(&line);
 }
 
-/* A list over lines of its own, anything else on one. */
-static void write_section(const char *name, const fare_node *node, fare_text *to)
-{
-  if (fare_node_kind_of(node) != FARE_NODE_LIST ||
-    fare_node_kind_of(fare_node_item(node, 0)) != FARE_NODE_MAP) {
-    fare_text_add(to, "%s: ", name);
-    fare_node_write(node, to);
-    fare_text_add(to, "\n");
-    return;
-  }
-  fare_text_add(to, "%s:\n", name);
-  for (size_t i = 0; i < fare_node_size(node); i++) {
-    fare_text_add(to, "  - ");
-    fare_node_write(fare_node_item(node, i), to);
-    fare_text_add(to, "\n");
-  }
-}
-
-static void write_study(const char *name, const fare_system_type *type, const fare_node *root, fare_text *to)
+static void write_study(
+  const char *name, const char *system, const fare_system_type *type, const fare_node *root, fare_text *to)
 {
   fare_text_add(to,
     "# Check it with `fare check %s.yaml`, run it with `mpirun -n 2 fare run %s.yaml`.\n"
     "# `fare describe study` has every key of this file, and `fare describe system %s` ranges of "
     "parameters.\n"
     "study: %s\nseed: 1 # of all random numbers\n",
-    name, name, type->name, name);
-  write_system(type, fare_node_find(root, "system"), to);
+    name, name, system, name);
+  if (type)
+    write_system(type, fare_node_find(root, "system"), to);
+  else
+    write_composite(fare_node_find(root, "system"), to);
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(sections); i++) {
     const fare_node *node = fare_node_find(root, sections[i].name);
 
@@ -152,28 +168,31 @@ static PetscErrorCode write_file(const char *name, const char *text)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode create(const char *name, const fare_system_type *type)
+static PetscErrorCode create(const char *name, const char *system)
 {
-  fare_config   *config;
-  fare_text      text = {0};
-  PetscErrorCode code;
+  const fare_system_type *type = fare_system_type_find(system); /* NULL: of many axes */
+  fare_config            *config;
+  fare_text               text = {0};
+  PetscErrorCode          code;
 
   PetscFunctionBegin;
-  PetscCall(find_study(type->name, &config));
-  write_study(name, type, fare_config_root(config), &text);
+  PetscCall(find_study(system, type ? "input" : "input/high", &config));
+  write_study(name, system, type, fare_config_root(config), &text);
   code = write_file(name, text.text);
   fare_text_free(&text);
   fare_config_destroy(&config);
   PetscFunctionReturn(code);
 }
 
-static PetscErrorCode unknown_system(const char *name)
+static PetscErrorCode check_system(const char *name)
 {
   enum { MOST = 64 };
-  const char *names[MOST];
+  const char *names[MOST], *summary;
   size_t      count = 0;
 
-  for (; count < MOST && fare_system_type_at(count); count++) names[count] = fare_system_type_at(count)->name;
+  for (; count < MOST && (names[count] = fare_system_name_at(count, &summary)); count++) {
+    if (!strcmp(names[count], name)) return 0;
+  }
   return fare_error_unknown("system", name, names, count);
 }
 
@@ -202,9 +221,9 @@ static PetscErrorCode init(const fare_arguments *arguments)
   if (!fare_is_word(name))
     PetscCall(
       fare_usage(&fare_command_init, "'%.60s' is not a valid name: use letters, digits, _ and -", name));
-  if (!fare_system_type_find(system)) PetscCall(unknown_system(system));
+  PetscCall(check_system(system));
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
-  if (rank == 0) code = create(name, fare_system_type_find(system));
+  if (rank == 0) code = create(name, system);
   PetscFunctionReturn(fare_error_agree(PETSC_COMM_WORLD, code));
 }
 

@@ -273,6 +273,14 @@ static inline void fare_cell_point(int q, double *offset, double *weight)
 }
 
 /**
+  The L1 norm of a vector, added up in the order of its entries: that of a BLAS may depend on where in memory
+  they lie. Collective.
+  @param v    the vector
+  @param norm the sum of all |v|
+  @return 0 or an error code
+*/
+PetscErrorCode fare_norm_1(Vec v, double *norm);
+/**
   Cell masses of the Boltzmann density at time t, by Gauss quadrature of exp(-U/kT) with the largest
   exponent factored out. Collective.
   @param grid   the cells

@@ -49,7 +49,7 @@ static PetscErrorCode multiply(Mat shell, Vec v, Vec y)
 
   PetscFunctionBegin;
   PetscCall(MatShellGetContext(shell, &c));
-  PetscCall(VecNorm(v, NORM_1, &size));
+  PetscCall(fare_norm_1(v, &size));
   PetscCall(VecSet(y, 0));
   if (!(size > 0)) PetscFunctionReturn(0);
   PetscCall(VecDuplicate(v, &shifted));

@@ -149,7 +149,7 @@ static PetscErrorCode masses_at_rest(
       PetscCall(VecPointwiseMult(*rest, *rest, *rest));
     else
       PetscCall(VecAbs(*rest));
-    PetscCall(VecNorm(*rest, NORM_1, &sum));
+    PetscCall(fare_norm_1(*rest, &sum));
     PetscCall(VecScale(*rest, 1 / sum));
   }
   PetscFunctionReturn(0);
@@ -162,7 +162,7 @@ static PetscErrorCode finish_mode(Vec mode, Vec root)
 
   PetscFunctionBegin;
   if (root) PetscCall(VecPointwiseMult(mode, mode, root));
-  PetscCall(VecNorm(mode, NORM_1, &size));
+  PetscCall(fare_norm_1(mode, &size));
   if (size > 0) PetscCall(VecScale(mode, 1 / size));
   PetscFunctionReturn(0);
 }

@@ -144,7 +144,7 @@ static PetscErrorCode density_distance(
   PetscCall(VecDuplicate(coarse->values, &sums));
   PetscCall(fare_grid_restrict(half, fine->values, sums));
   PetscCall(VecAXPY(sums, -1, coarse->values));
-  PetscCall(VecNorm(sums, NORM_1, norm));
+  PetscCall(fare_norm_1(sums, norm));
   PetscCall(VecDestroy(&sums));
   PetscFunctionReturn(0);
 }

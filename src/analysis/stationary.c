@@ -40,7 +40,7 @@ static PetscErrorCode residual(void *context, Vec P, Vec r, double *scale)
   PetscCall(VecSum(r, &sum));
   PetscCall(VecAXPY(r, -sum, P));
   PetscCall(VecPointwiseMult(p->flow, p->through, P));
-  PetscCall(VecNorm(p->flow, NORM_1, &through));
+  PetscCall(fare_norm_1(p->flow, &through));
   *scale = through;
   PetscFunctionReturn(0);
 }
@@ -186,7 +186,7 @@ static PetscErrorCode smooth_residual(void *context, Vec p, Vec r, double *scale
   PetscCall(VecSum(r, &sum));
   PetscCall(VecAXPY(r, -sum, p));
   PetscCall(VecPointwiseMult(s->flow, s->through, p));
-  PetscCall(VecNorm(s->flow, NORM_1, scale));
+  PetscCall(fare_norm_1(s->flow, scale));
   PetscFunctionReturn(0);
 }
 
@@ -231,7 +231,7 @@ static PetscErrorCode refine_smooth(const fare_grid *grid, smooth_problem *s, Ve
       ksp, smooth_residual, s, 1e-18, most, "stationary density", k ? other : p, solved));
   }
   PetscCall(VecAXPY(other, -1, p));
-  PetscCall(VecNorm(other, NORM_1, &apart));
+  PetscCall(fare_norm_1(other, &apart));
   PetscCall(VecDestroy(&other));
   PetscCall(KSPDestroy(&ksp));
   PetscCall(MatDestroy(&shifted));

@@ -38,9 +38,8 @@ static void ask(int number)
     if (typed) end_by(SIGINT);
     typed = 1;
   }
-  /* SIGUSR1 comes from batch scripts, which need no confirmation */
-  if (!asked && number != SIGUSR1)
-    say(number == SIGINT ? REQUEST " (Ctrl-C again: at once)\n" : REQUEST "\n");
+  /* the others come from batch scripts and from launchers that end the ranks beside one that failed */
+  if (!asked && number == SIGINT) say(REQUEST " (Ctrl-C again: at once)\n");
   asked = 1;
   if (number != SIGTERM) return;
   clock_gettime(CLOCK_MONOTONIC, &now);

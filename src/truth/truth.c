@@ -246,7 +246,7 @@ static PetscErrorCode estimate_error(fare_truth *truth)
   else
     PetscCall(fare_operator_ratio(truth->half->op, truth->half->masses, &ratio));
   PetscCall(VecWAXPY(truth->half_difference, -1, truth->half_tighter->masses, truth->half->masses));
-  PetscCall(VecNorm(truth->half_difference, NORM_1, &norm));
+  PetscCall(fare_norm_1(truth->half_difference, &norm));
   status->error_time =
     PetscMax(time_share(truth) * norm, LATEST_SHARE * truth->main->last_error) + dropped_share(truth);
   PetscCall(fare_estimate_space(truth->estimate, truth->main->masses, truth->half->masses,

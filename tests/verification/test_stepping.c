@@ -115,7 +115,10 @@ static void loose_tolerances_are_estimated(void **state)
         for (int k = 1; k <= 3; k++) {
           assert_ok(fare_truth_advance(exact, interval * k));
           assert_ok(fare_truth_advance(truth, interval * k));
-          assert_between(fare_truth_get_status(truth)->error_time / distance(truth, exact), 0.12, 8);
+          /* stability limits the steps of transport then, and far longer ones on the half grid */
+          const double most = drives[i] == &swing && tolerance == 0.1 ? 64 : 8;
+
+          assert_between(fare_truth_get_status(truth)->error_time / distance(truth, exact), 0.12, most);
         }
         assert_ok(fare_truth_destroy(&truth));
         assert_ok(fare_truth_destroy(&exact));

@@ -242,7 +242,7 @@ static PetscErrorCode residual(void *context, Vec x, Vec r, double *scale)
   PetscCall(fare_absorbing_residual(p->absorbing, p->b, x, r, scale));
   if (!p->source) PetscFunctionReturn(0);
   PetscCall(VecAXPY(r, 1, p->source));
-  PetscCall(VecNorm(p->source, NORM_1, &sum));
+  PetscCall(fare_norm_1(p->source, &sum));
   *scale += sum;
   PetscFunctionReturn(0);
 }

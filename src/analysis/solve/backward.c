@@ -461,8 +461,8 @@ static PetscErrorCode residual(void *context, Vec x, Vec r, double *scale)
   PetscCall(VecAYPX(r, -1, p->right));
   PetscCall(MatGetDiagonal(p->backward->A, p->terms));
   PetscCall(VecPointwiseMult(p->terms, p->terms, x));
-  PetscCall(VecNorm(p->terms, NORM_1, scale));
-  PetscCall(VecNorm(p->right, NORM_1, &size));
+  PetscCall(fare_norm_1(p->terms, scale));
+  PetscCall(fare_norm_1(p->right, &size));
   *scale += size;
   PetscFunctionReturn(0);
 }

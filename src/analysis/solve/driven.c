@@ -70,7 +70,7 @@ static PetscErrorCode find_scale(problem *p, Vec like)
   PetscCall(fare_absorbing_hold(p->stepper->absorbing, p->value, c));
   PetscCall(carry(p, PETSC_FALSE, c));
   PetscCall(fare_absorbing_hold(p->stepper->absorbing, zero, c));
-  PetscCall(VecNorm(c, NORM_1, &norm));
+  PetscCall(fare_norm_1(c, &norm));
   p->scale = norm;
   PetscCall(VecDestroy(&c));
   PetscFunctionReturn(0);

@@ -217,7 +217,7 @@ static PetscErrorCode find_all(problem *s)
       PetscCall(VecPointwiseMult(of->mode[k], s->u[k], s->root));
     else
       PetscCall(VecCopy(s->u[k], of->mode[k]));
-    PetscCall(VecNorm(of->mode[k], NORM_1, &size));
+    PetscCall(fare_norm_1(of->mode[k], &size));
     PetscCall(VecScale(of->mode[k], 1 / size));
     of->frequency[k] = 0;
   }

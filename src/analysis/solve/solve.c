@@ -54,7 +54,7 @@ PetscErrorCode fare_linear_solver_residual(
 
   PetscFunctionBegin;
   PetscCall(residual(context, x, r, &scale));
-  PetscCall(VecNorm(r, NORM_1, &norm));
+  PetscCall(fare_norm_1(r, &norm));
   *relative = norm > 0 ? (scale > 0 ? norm / scale : HUGE_VAL) : 0;
   PetscFunctionReturn(0);
 }

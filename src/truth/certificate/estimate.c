@@ -353,7 +353,7 @@ static PetscErrorCode scale(fare_estimate *e, Vec half, Vec quarter, double nomi
     PetscCall(scale_difference(e, nominal));
   far   = is_steep ? sum[1] / nominal : PetscMin(sum[1] / nominal, FAR_MOST * sum[0]);
   least = PetscMin(1, accidents / (nominal - 1)) * PetscMax(sum[0], far);
-  PetscCall(VecNorm(e->difference, NORM_1, &norm));
+  PetscCall(fare_norm_1(e->difference, &norm));
   if (norm > 0 && norm < least) PetscCall(VecScale(e->difference, least / norm));
   PetscFunctionReturn(0);
 }
@@ -371,7 +371,7 @@ PetscErrorCode fare_estimate_space(fare_estimate *e, Vec masses, Vec half, Vec q
   for (int axis = 0; axis < FARE_DIM_MAX && e->high_order; axis++) e->look.steep[axis] = 0;
   PetscCall(scale(e, half, quarter, nominal, &e->look,
     narrower[largest(narrower)] > NARROW ? PETSC_TRUE : PETSC_FALSE, status));
-  PetscCall(VecNorm(e->difference, NORM_1, &norm));
+  PetscCall(fare_norm_1(e->difference, &norm));
   if (e->rest_error < 0) PetscCall(fare_grid_rest_error(e->grid, e->system, status->time, &e->rest_error));
   status->error_space = PetscMin(2, norm + e->rest_error);
   PetscCall(doubt(e, &e->look, narrower, status));

@@ -186,7 +186,7 @@ PetscErrorCode fare_extrapolate(fare_extrapolation *x, Vec masses, Vec half, Vec
   PetscCall(fare_grid_restrict(grid, better, x->difference));
   PetscCall(VecAXPY(x->difference, -1, x->coarser));
   PetscCall(VecScale(x->difference, 1 / (PetscMin(observed, nominal) - 1)));
-  PetscCall(VecNorm(x->difference, NORM_1, error));
+  PetscCall(fare_norm_1(x->difference, error));
   PetscCall(fare_grid_prolong(grid, x->difference, error_field));
   PetscFunctionReturn(0);
 }

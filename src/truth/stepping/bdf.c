@@ -132,7 +132,7 @@ static PetscErrorCode begin(fare_evolution *e, double interval)
 
   PetscFunctionBegin;
   PetscCall(fare_operator_apply(e->op, b->t[0], b->past[0], b->rest));
-  PetscCall(VecNorm(b->rest, NORM_1, &norm));
+  PetscCall(fare_norm_1(b->rest, &norm));
   b->step = b->first > 0 ? b->first : share * interval;
   if (!(b->first > 0) && norm > 0) b->step = PetscMin(b->step, sqrt(e->tolerance) / norm);
   PetscCall(VecWAXPY(b->past[1], -b->step, b->rest, b->past[0]));

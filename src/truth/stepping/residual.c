@@ -125,7 +125,7 @@ static PetscErrorCode residual_norm(fare_residual *r, fare_operator *op, double 
   PetscCall(VecRestoreArray(r->rest, &rest));
   PetscCall(VecRestoreArray(r->u, &u));
   for (int i = 0; i < r->count; i++) PetscCall(VecRestoreArrayRead(r->masses[i], &masses[i]));
-  PetscCall(VecNorm(r->rest, NORM_1, norm));
+  PetscCall(fare_norm_1(r->rest, norm));
   PetscFunctionReturn(0);
 }
 
