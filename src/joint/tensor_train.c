@@ -1,22 +1,33 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
-  Chains by a tensor train, with three companions: of half the rank, of twice the step, and of fewer cells.
-  The error bar is the L1 distance to each, by importance sampling over the truth's own draws: E |p_c/p - 1|.
+  Chains by tensor trains. Five of them evolve: the plain one, one of fewer terms, one of twice the step, one
+  of three quarters of the cells and one of half of them. Sums of these make the density, extrapolated in
+  cells, and three companions that differ from it by an estimated error each: of ranks, of time steps, of
+  cells. The error bar is the L1 distance to each, by importance sampling over the truth's own draws: E |p_c/p
+  - 1|.
 */
 #include "train/train.h"
 
+#include <cblas.h>
 #include <math.h>
 
-#define VERSIONS 4
+#define VERSIONS 4 /* sums: the density and its companions */
 enum { MAIN, RANK, STEP, CELLS };
-#define BLOCKS 8 /* of draws, for entropy and distances */
+#define LOOKED  5 /* versions that draws are looked at of */
+#define ITSELF  4 /* the plain density beside them */
+#define EVOLVED 5 /* trains that evolve */
+enum { PLAIN, FEWER, SLOWER, COARSER, COARSEST };
+#define SUM_RANK 2 /* times the rank: limit of sums */
+#define BLOCKS   8 /* of draws, for entropy and distances */
 
 typedef struct {
   PetscInt64  cells, rank;
   double      step, tolerance, lower, upper;
+  fare_train *evolved[EVOLVED];
   fare_train *train[VERSIONS];
-  double     *packed; /* the trains as numbers, for checkpoints */
+  double     *packed; /* what evolves as numbers, for checkpoints */
   int64_t     length;
+  PetscInt64  uncorrected; /* the companion of cells is the plain density */
 } tensor_train;
 
 static const fare_field fields[] = {
@@ -140,10 +151,10 @@ static PetscErrorCode owner_of(const fare_joint *joint, int version, int *owner)
   PetscFunctionReturn(0);
 }
 
-/* A version goes from the rank that has evolved it to all. */
+/* A train goes from the rank that has evolved it to all. */
 static PetscErrorCode share(fare_joint *joint, int version)
 {
-  fare_train    *train  = ((tensor_train *)joint->state)->train[version];
+  fare_train    *train  = ((tensor_train *)joint->state)->evolved[version];
   int64_t        length = transfer(train, NULL, PETSC_FALSE, NULL);
   double        *numbers;
   PetscErrorCode code = 0;
@@ -163,7 +174,7 @@ static PetscErrorCode share(fare_joint *joint, int version)
   PetscFunctionReturn(0);
 }
 
-/* All versions as numbers: what is kept. */
+/* All that evolves as numbers: what is kept. */
 static PetscErrorCode pack(tensor_train *s)
 {
   PetscErrorCode code = 0;
@@ -171,11 +182,51 @@ static PetscErrorCode pack(tensor_train *s)
 
   PetscFunctionBegin;
   s->length = 0;
-  for (int v = 0; v < VERSIONS; v++) s->length += transfer(s->train[v], NULL, PETSC_FALSE, NULL);
+  for (int v = 0; v < EVOLVED; v++) s->length += transfer(s->evolved[v], NULL, PETSC_FALSE, NULL);
   PetscCall(PetscFree(s->packed));
   PetscCall(PetscMalloc1(s->length, &s->packed));
-  for (int v = 0; v < VERSIONS && !code; v++) at += transfer(s->train[v], s->packed + at, PETSC_FALSE, &code);
+  for (int v = 0; v < EVOLVED && !code; v++)
+    at += transfer(s->evolved[v], s->packed + at, PETSC_FALSE, &code);
   PetscFunctionReturn(code);
+}
+
+/* By how much the difference to fewer cells exceeds that to the limit, of second order. */
+static double beyond_cells(const fare_train *fine, const fare_train *coarse)
+{
+  const double ratio = (double)fine->sites.cells / coarse->sites.cells;
+
+  return 1 / (ratio * ratio - 1);
+}
+
+/*
+  The versions, as sums of what evolves. Plain trains lack what Richardson's rule gives from two of them; the
+  coarser two make the density of fewer cells. Of the doubled step a third of the difference counts.
+*/
+static PetscErrorCode combine(tensor_train *s)
+{
+  const double more                      = beyond_cells(s->evolved[PLAIN], s->evolved[COARSER]),
+               again                     = beyond_cells(s->evolved[COARSER], s->evolved[COARSEST]);
+  const double factor[VERSIONS][EVOLVED] = {
+    [MAIN]  = {[PLAIN] = 1 + more, [COARSER] = -more},
+    [RANK]  = {[PLAIN] = more, [FEWER] = 1, [COARSER] = -more},
+    [STEP]  = {[PLAIN] = 2. / 3 + more, [SLOWER] = 1. / 3, [COARSER] = -more},
+    [CELLS] = {[COARSER] = 1 + again, [COARSEST] = -again},
+  };
+
+  PetscFunctionBegin;
+  for (int v = 0; v < VERSIONS; v++) {
+    fare_train *of[EVOLVED];
+    double      times[EVOLVED];
+    int         count = 0;
+
+    for (int i = 0; i < EVOLVED; i++) {
+      if (factor[v][i] == 0) continue;
+      of[count]      = s->evolved[i];
+      times[count++] = factor[v][i];
+    }
+    PetscCall(fare_train_combine(count, of, times, s->train[v]));
+  }
+  PetscFunctionReturn(0);
 }
 
 static PetscErrorCode loaded(fare_joint *joint)
@@ -185,65 +236,78 @@ static PetscErrorCode loaded(fare_joint *joint)
   int64_t        at   = 0;
 
   PetscFunctionBegin;
-  for (int v = 0; v < VERSIONS && !code; v++) {
-    at += transfer(s->train[v], s->packed + at, PETSC_TRUE, &code);
-    if (!code) code = fare_train_sum(s->train[v]);
+  for (int v = 0; v < EVOLVED && !code; v++) {
+    at += transfer(s->evolved[v], s->packed + at, PETSC_TRUE, &code);
+    if (!code) code = fare_train_sum(s->evolved[v]);
   }
+  if (!code) code = combine(s);
   PetscFunctionReturn(code);
 }
 
-/* -E sum over sites of ln p_k. */
+/* A version, or the plain train. */
+static const fare_train *version_of(const tensor_train *s, int version)
+{
+  if (version == ITSELF || (version == CELLS && s->uncorrected)) return s->evolved[PLAIN];
+  return s->train[version];
+}
+
+/* -E sum over sites of the logarithm of what sites by themselves are compared with. */
 static PetscErrorCode entropy_of_sites(const fare_train *train, double *entropy)
 {
   const fare_sites *s = &train->sites;
   const int         n = s->cells, parts = FARE_PARTS * n;
-  double           *mass, *density;
+  double           *mass, *density, *alone;
 
   PetscFunctionBegin;
   *entropy = 0;
-  PetscCall(PetscMalloc2(n, &mass, FARE_PLACES(n) * n, &density));
+  PetscCall(PetscMalloc3(n, &mass, n, &alone, FARE_PLACES(n) * n, &density));
   for (int k = 0; k < train->count; k++) {
     PetscCall(fare_train_marginal(train, 1, &k, mass));
+    for (int j = 0; j < n; j++) alone[j] = exp(train->marginal[k][j]);
     PetscCall(fare_train_tabulate(train, k, density, NULL));
     for (int q = 0; q <= 2 * parts; q++) {
-      const double simpson = q % 2 ? 4 : q == 0 || q == 2 * parts ? 1 : 2;
-      double       p       = 0;
+      const double simpson = q % 2 ? 4
+        : q == 0 || q == 2 * parts ? 1
+                                   : 2,
+                   p       = cblas_ddot(n, density + q * n, 1, mass, 1),
+                   other   = cblas_ddot(n, density + q * n, 1, alone, 1);
 
-      for (int j = 0; j < n; j++) p += density[q * n + j] * mass[j];
-      if (p > 0) *entropy -= simpson / 6 * s->spacing / FARE_PARTS * p * log(p);
+      *entropy -= simpson / 6 * s->spacing / FARE_PARTS * p * log(other);
     }
   }
-  PetscCall(PetscFree2(mass, density));
+  PetscCall(PetscFree3(mass, alone, density));
   PetscFunctionReturn(0);
 }
 
-/* sum over sites of ln p_k at points. */
-static PetscErrorCode log_sites(const fare_train *train, const double *const x[], double to[FARE_BLOCK])
+/*
+  ln p of a version. Differences of trains may be small or negative where both are far off: nowhere does it
+  lie below half of the plain density of that version.
+*/
+static PetscErrorCode log_density_of(
+  const tensor_train *s, int version, int64_t n, const double *const x[], double to[], double log_sites[])
 {
-  double *mass;
+  const int plain[] = {[MAIN] = PLAIN, [RANK] = FEWER, [STEP] = PLAIN, [CELLS] = COARSER, [ITSELF] = PLAIN};
+  double    least[FARE_BLOCK];
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(train->sites.cells, &mass));
-  for (int i = 0; i < FARE_BLOCK; i++) to[i] = 0;
-  for (int k = 0; k < train->count; k++) {
-    PetscCall(fare_train_marginal(train, 1, &k, mass));
-    for (int i = 0; i < FARE_BLOCK; i++) {
-      int    at[FARE_NEAR];
-      double value[FARE_NEAR], p = 0;
+  if (version == CELLS && s->uncorrected) version = ITSELF;
+  PetscCall(fare_train_log_density(version_of(s, version), n, x, to, log_sites));
+  for (int64_t first = 0; first < n; first += FARE_BLOCK) {
+    const int64_t count = PetscMin(n - first, FARE_BLOCK);
+    const double *from[FARE_AXES_MAX];
 
-      if (!fare_train_near(train, k, x[k][i], at, value, NULL)) continue;
-      for (int j = 0; j < FARE_NEAR; j++) p += value[j] * mass[at[j]];
-      to[i] += log(PetscMax(p, 1e-300));
-    }
+    for (int k = 0; k < s->evolved[PLAIN]->count; k++) from[k] = x[k] + first;
+    PetscCall(fare_train_log_density(s->evolved[plain[version]], count, from, least, NULL));
+    for (int64_t i = 0; i < count; i++) to[first + i] = PetscMax(to[first + i], least[i] - M_LN2);
   }
-  PetscCall(PetscFree(mass));
   PetscFunctionReturn(0);
 }
 
 /* What the draws of one block tell. */
 typedef struct {
-  double total[VERSIONS][FARE_BLOCK];    /* ln p - sum of ln p_k of a version, at draws of its own */
-  double distance[VERSIONS][FARE_BLOCK]; /* |p_c/p - 1| at draws of the truth */
+  double total[LOOKED]
+              [FARE_BLOCK]; /* ln p of a version less that of sites by themselves, at draws of its own */
+  double distance[LOOKED][FARE_BLOCK]; /* |p_c/p - 1| at draws of the truth */
   double clipped;
 } looked;
 
@@ -261,17 +325,16 @@ static PetscErrorCode look(const tensor_train *s, int dim, uint64_t block, looke
     fare_random_uniforms(stream, block, (uint64_t)k, 0, u[k]);
   }
   to->clipped = 0;
-  for (int v = VERSIONS - 1; v >= 0; v--) {
+  for (int v = LOOKED - 1; v >= 0; v--) {
     double ignored = 0;
 
     PetscCall(fare_train_conditionals(
-      s->train[v], FARE_BLOCK, PETSC_FALSE, x, u, v == MAIN ? &to->clipped : &ignored));
-    PetscCall(fare_train_log_density(s->train[v], FARE_BLOCK, (const double *const *)x, log_p));
-    PetscCall(log_sites(s->train[v], (const double *const *)x, other));
+      version_of(s, v), FARE_BLOCK, PETSC_FALSE, x, u, v == MAIN ? &to->clipped : &ignored));
+    PetscCall(log_density_of(s, v, FARE_BLOCK, (const double *const *)x, log_p, other));
     for (int i = 0; i < FARE_BLOCK; i++) to->total[v][i] = isfinite(log_p[i]) ? log_p[i] - other[i] : 0;
   }
-  for (int v = RANK; v < VERSIONS; v++) {
-    PetscCall(fare_train_log_density(s->train[v], FARE_BLOCK, (const double *const *)x, other));
+  for (int v = RANK; v < LOOKED; v++) {
+    PetscCall(log_density_of(s, v, FARE_BLOCK, (const double *const *)x, other, NULL));
     for (int i = 0; i < FARE_BLOCK; i++)
       to->distance[v][i] = isfinite(log_p[i]) ? fabs(exp(other[i] - log_p[i]) - 1) : 1;
   }
@@ -306,40 +369,57 @@ static PetscErrorCode look_at_all(fare_joint *joint, looked to[BLOCKS])
   PetscFunctionReturn(0);
 }
 
-/* By how much the difference to fewer cells exceeds that to the limit, of second order. */
-static double beyond_cells(const tensor_train *s)
-{
-  const double ratio = (double)s->train[MAIN]->sites.cells / s->train[CELLS]->sites.cells;
-
-  return 1 / (ratio * ratio - 1);
-}
-
-/* Entropy and divergence from equilibrium of each version; then extrapolated in cells. */
+/* Entropy and divergence from equilibrium, and by how much those of the companions differ. */
 static PetscErrorCode judge_entropy(fare_joint *joint, const looked *seen)
 {
   const tensor_train *s      = joint->state;
   fare_joint_status  *status = &joint->status;
-  double              entropy[VERSIONS], from[VERSIONS], noise = 0, all[BLOCKS * FARE_BLOCK], more;
+  double              all[BLOCKS * FARE_BLOCK], entropy[VERSIONS], from[VERSIONS], sd;
 
   PetscFunctionBegin;
+  status->entropy_error = status->equilibrium_error = 0;
   for (int v = VERSIONS - 1; v >= 0; v--) {
-    double energy, log_z, sd;
+    const fare_train *train = version_of(s, v);
+    const int         w     = v == CELLS && s->uncorrected ? ITSELF : v;
+    double            energy, log_z;
 
     for (int b = 0; b < BLOCKS; b++)
-      PetscCall(PetscArraycpy(all + b * FARE_BLOCK, seen[b].total[v], FARE_BLOCK));
-    PetscCall(entropy_of_sites(s->train[v], &entropy[v]));
+      PetscCall(PetscArraycpy(all + b * FARE_BLOCK, seen[b].total[w], FARE_BLOCK));
+    PetscCall(entropy_of_sites(train, &entropy[v]));
     entropy[v] -= mean_of(BLOCKS * FARE_BLOCK, all, &sd);
-    noise = sd / sqrt(BLOCKS * FARE_BLOCK);
-    PetscCall(fare_train_energies(s->train[v], status->time, &energy, &log_z));
+    PetscCall(fare_train_energies(train, status->time, &energy, &log_z));
     from[v] = energy + log_z - entropy[v];
   }
-  more                  = beyond_cells(s);
-  status->entropy       = entropy[MAIN] + more * (entropy[MAIN] - entropy[CELLS]);
-  status->entropy_error = noise + more * fabs(entropy[MAIN] - entropy[CELLS]) +
-    fabs(entropy[MAIN] - entropy[RANK]) + fabs(entropy[MAIN] - entropy[STEP]) / 3;
-  status->equilibrium       = from[MAIN] + more * (from[MAIN] - from[CELLS]);
-  status->equilibrium_error = noise + more * fabs(from[MAIN] - from[CELLS]) + fabs(from[MAIN] - from[RANK]) +
-    fabs(from[MAIN] - from[STEP]) / 3;
+  for (int v = RANK; v < VERSIONS; v++) {
+    status->entropy_error += fabs(entropy[v] - entropy[MAIN]);
+    status->equilibrium_error += fabs(from[v] - from[MAIN]);
+  }
+  status->entropy     = entropy[MAIN];
+  status->equilibrium = from[MAIN];
+  status->entropy_error += sd / sqrt(BLOCKS * FARE_BLOCK);
+  status->equilibrium_error += sd / sqrt(BLOCKS * FARE_BLOCK);
+  PetscFunctionReturn(0);
+}
+
+/* The error bar from distances to versions. Where fewer cells tell less than the correction itself, that
+ * counts. */
+static PetscErrorCode judge_distances(fare_joint *joint, const looked *seen)
+{
+  tensor_train      *s                = joint->state;
+  fare_joint_status *status           = &joint->status;
+  double             distance[LOOKED] = {0};
+
+  PetscFunctionBegin;
+  for (int b = 0; b < BLOCKS; b++) {
+    status->clipped = PetscMax(status->clipped, seen[b].clipped);
+    for (int v = RANK; v < LOOKED; v++)
+      distance[v] += PetscMin(2, mean_of(FARE_BLOCK, seen[b].distance[v], NULL)) / BLOCKS;
+  }
+  s->uncorrected      = distance[ITSELF] < distance[CELLS];
+  status->error_rank  = distance[RANK];
+  status->error_time  = distance[STEP];
+  status->error_space = PetscMin(distance[CELLS], distance[ITSELF]);
+  status->error       = PetscMin(2, status->error_rank + status->error_time + status->error_space);
   PetscFunctionReturn(0);
 }
 
@@ -365,32 +445,24 @@ static PetscErrorCode judge(fare_joint *joint, double t)
 {
   tensor_train      *s      = joint->state;
   fare_joint_status *status = &joint->status;
-  const fare_train  *main_  = s->train[MAIN];
+  const fare_train  *plain  = s->evolved[PLAIN];
   looked            *seen;
-  double             distance[VERSIONS] = {0};
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(BLOCKS, &seen));
+  s->uncorrected = 0;
   PetscCall(look_at_all(joint, seen));
   status->time    = t;
   status->clipped = isnan(status->clipped) ? 0 : status->clipped;
-  for (int b = 0; b < BLOCKS; b++) {
-    status->clipped = PetscMax(status->clipped, seen[b].clipped);
-    for (int v = RANK; v < VERSIONS; v++)
-      distance[v] += mean_of(FARE_BLOCK, seen[b].distance[v], NULL) / BLOCKS;
-  }
-  status->error_rank  = PetscMin(2, distance[RANK]);
-  status->error_time  = PetscMin(2, distance[STEP] / 3);
-  status->error_space = PetscMin(2, distance[CELLS] * beyond_cells(s));
-  status->error       = PetscMin(2, status->error_rank + status->error_time + status->error_space);
+  PetscCall(judge_distances(joint, seen));
   status->mass_drift =
-    PetscMax(isnan(status->mass_drift) ? 0 : status->mass_drift, fabs(fare_train_mass(main_) - 1));
-  status->discarded = main_->discarded;
-  status->rank      = main_->rank;
+    PetscMax(isnan(status->mass_drift) ? 0 : status->mass_drift, fabs(fare_train_mass(plain) - 1));
+  status->discarded = plain->discarded;
+  status->rank      = plain->rank;
   PetscCall(judge_entropy(joint, seen));
-  PetscCall(boundary_mass(main_, &status->boundary_mass));
+  PetscCall(boundary_mass(plain, &status->boundary_mass));
   PetscCall(PetscFree(seen));
-  if (main_->full && status->error_rank > s->tolerance)
+  if (plain->full && status->error_rank > s->tolerance)
     FARE_FAIL(FARE_ERR_INPUT,
       "truth.rank: at time %g ranks up to %d cost %.2g of the density (L1), more than tolerance: %g; rank: "
       "%d may "
@@ -407,14 +479,22 @@ static PetscErrorCode setup(fare_joint *joint)
   const double            lower = own ? s->lower : unit->lower[0], upper = own ? s->upper : unit->upper[0];
 
   PetscFunctionBegin;
-  for (int v = 0; v < VERSIONS; v++) {
-    const int cells = v == CELLS ? (int)PetscMax(3 * s->cells / 4, 6) : (int)s->cells,
-              rank  = v == RANK ? (int)PetscMax(s->rank / 2, 1) : (int)s->rank;
+  for (int v = 0; v < EVOLVED; v++) {
+    const int64_t cells = v == COARSER ? 3 * s->cells / 4
+      : v == COARSEST                  ? s->cells / 2
+                                       : s->cells,
+                  rank  = v == FEWER ? 2 * s->rank / 3 : s->rank;
 
-    PetscCall(
-      fare_train_create(joint->system, cells, rank, s->step, lower, upper, joint->start, &s->train[v]));
-    PetscCall(begin(s->train[v], joint->initial));
+    PetscCall(fare_train_create(joint->system, (int)cells, (int)PetscMax(rank, 1), s->step, lower, upper,
+      joint->start, &s->evolved[v]));
+    PetscCall(begin(s->evolved[v], joint->initial));
   }
+  for (int v = 0; v < VERSIONS; v++) {
+    PetscCall(fare_train_create(joint->system, (int)s->cells, (int)(SUM_RANK * s->rank), s->step, lower,
+      upper, joint->start, &s->train[v]));
+    s->train[v]->like = s->evolved[PLAIN];
+  }
+  PetscCall(combine(s));
   PetscCall(judge(joint, joint->start));
   PetscCall(pack(s));
   PetscFunctionReturn(0);
@@ -424,7 +504,7 @@ static PetscErrorCode setup(fare_joint *joint)
  */
 static PetscErrorCode evolve(fare_joint *joint, int version, double t)
 {
-  fare_train *train = ((tensor_train *)joint->state)->train[version];
+  fare_train *train = ((tensor_train *)joint->state)->evolved[version];
   double      now   = joint->status.time;
 
   PetscFunctionBegin;
@@ -434,7 +514,7 @@ static PetscErrorCode evolve(fare_joint *joint, int version, double t)
                  longest = PetscMin(train->step, fare_system_longest_step(joint->system, now));
     const int pairs      = (int)PetscMax(1, ceil((end - now) / (2 * longest) - 1e-9));
 
-    PetscCall(fare_train_advance(train, now, end - now, version == STEP ? pairs : 2 * pairs));
+    PetscCall(fare_train_advance(train, now, end - now, version == SLOWER ? pairs : 2 * pairs));
     now = end;
   }
   PetscFunctionReturn(0);
@@ -449,12 +529,13 @@ static PetscErrorCode advance(fare_joint *joint, double t)
   PetscFunctionBegin;
   if (!(t > joint->status.time)) PetscFunctionReturn(0);
   PetscCallMPI(MPI_Comm_rank(joint->comm, &me));
-  for (int v = 0; v < VERSIONS && !code; v++) {
+  for (int v = 0; v < EVOLVED && !code; v++) {
     PetscCall(owner_of(joint, v, &owner));
     if (owner == me) code = evolve(joint, v, t);
   }
   PetscCall(fare_error_agree(joint->comm, code));
-  for (int v = 0; v < VERSIONS; v++) PetscCall(share(joint, v));
+  for (int v = 0; v < EVOLVED; v++) PetscCall(share(joint, v));
+  PetscCall(combine(s));
   PetscCall(judge(joint, t));
   PetscCall(pack(s));
   PetscFunctionReturn(0);
@@ -466,20 +547,41 @@ static int versions(const fare_joint *joint)
   return VERSIONS;
 }
 
-static fare_train *train_of(const fare_joint *joint, int version)
-{
-  return ((tensor_train *)joint->state)->train[version];
-}
-
 static PetscErrorCode log_density(
   fare_joint *joint, int version, int64_t n, const double *const x[], double to[])
 {
-  return fare_train_log_density(train_of(joint, version), n, x, to);
+  return log_density_of(joint->state, version, n, x, to, NULL);
 }
 
-static PetscErrorCode score(fare_joint *joint, int64_t n, const double *const x[], double *const s[])
+/* The gradient of log_density(): of the plain density where that is what counts. */
+static PetscErrorCode score(fare_joint *joint, int64_t n, const double *const x[], double *const to[])
 {
-  return fare_train_score(train_of(joint, MAIN), n, x, s);
+  const tensor_train *s = joint->state;
+  double             *other, *of_plain[FARE_AXES_MAX], log_p[FARE_BLOCK], least[FARE_BLOCK];
+
+  PetscFunctionBegin;
+  PetscCall(fare_train_score(s->train[MAIN], n, x, to));
+  PetscCall(PetscMalloc1(joint->dim * FARE_BLOCK, &other));
+  for (int64_t first = 0; first < n; first += FARE_BLOCK) {
+    const int64_t count = PetscMin(n - first, FARE_BLOCK);
+    const double *from[FARE_AXES_MAX];
+    PetscBool     some = PETSC_FALSE;
+
+    for (int k = 0; k < joint->dim; k++) {
+      from[k]     = x[k] + first;
+      of_plain[k] = other + k * FARE_BLOCK;
+    }
+    PetscCall(fare_train_log_density(s->train[MAIN], count, from, log_p, NULL));
+    PetscCall(fare_train_log_density(s->evolved[PLAIN], count, from, least, NULL));
+    for (int64_t i = 0; i < count; i++) some = some || log_p[i] < least[i] - M_LN2 ? PETSC_TRUE : PETSC_FALSE;
+    if (!some) continue;
+    PetscCall(fare_train_score(s->evolved[PLAIN], count, from, of_plain));
+    for (int64_t i = 0; i < count; i++) {
+      for (int k = 0; k < joint->dim && log_p[i] < least[i] - M_LN2; k++) to[k][first + i] = of_plain[k][i];
+    }
+  }
+  PetscCall(PetscFree(other));
+  PetscFunctionReturn(0);
 }
 
 static PetscErrorCode draw(fare_joint *joint, fare_stream stream, uint64_t block, double *const x[])
@@ -492,7 +594,7 @@ static PetscErrorCode draw(fare_joint *joint, fare_stream stream, uint64_t block
     u[k] = room + k * FARE_BLOCK;
     fare_random_uniforms(stream, block, (uint64_t)k, 0, u[k]);
   }
-  PetscCall(fare_train_conditionals(train_of(joint, MAIN), FARE_BLOCK, PETSC_FALSE, x, u, &clipped));
+  PetscCall(fare_train_conditionals(version_of(joint->state, MAIN), FARE_BLOCK, PETSC_FALSE, x, u, &clipped));
   PetscCall(PetscFree(room));
   PetscFunctionReturn(0);
 }
@@ -504,14 +606,14 @@ static PetscErrorCode rosenblatt(fare_joint *joint, int64_t n, const double *con
 
   PetscFunctionBegin;
   for (int k = 0; k < joint->dim; k++) points[k] = (double *)(uintptr_t)x[k]; /* only read */
-  PetscCall(fare_train_conditionals(train_of(joint, MAIN), n, PETSC_TRUE, points, u, &clipped));
+  PetscCall(fare_train_conditionals(version_of(joint->state, MAIN), n, PETSC_TRUE, points, u, &clipped));
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode marginal(
   fare_joint *joint, int version, int axes, const int axis[], fare_grid **grid, Vec *masses)
 {
-  const fare_train *train = train_of(joint, version);
+  const fare_train *train = version_of(joint->state, version);
   const PetscInt    parts = FARE_PARTS * train->sites.cells, cells[] = {parts, parts};
   const double      lower[] = {train->sites.lower, train->sites.lower},
                end = train->sites.lower + train->sites.spacing * train->sites.cells, upper[] = {end, end};
@@ -538,6 +640,7 @@ static PetscErrorCode destroy(fare_joint *joint)
   tensor_train *s = joint->state;
 
   PetscFunctionBegin;
+  for (int v = 0; v < EVOLVED; v++) PetscCall(fare_train_destroy(&s->evolved[v]));
   for (int v = 0; v < VERSIONS; v++) PetscCall(fare_train_destroy(&s->train[v]));
   PetscCall(PetscFree(s->packed));
   PetscFunctionReturn(0);
@@ -545,6 +648,7 @@ static PetscErrorCode destroy(fare_joint *joint)
 
 static const fare_kept kept[] = {
   FARE_KEEP_WITH(REALS, tensor_train, packed, .length = offsetof(tensor_train, length)),
+  FARE_KEEP(INTEGER, tensor_train, uncorrected),
   FARE_KEPT_END,
 };
 

@@ -12,7 +12,7 @@
 #define FLOOR 1e-10 /* of squared weights, relative to their maximum: singular values see no less */
 
 /* Ends reflect. */
-static int mirrored(int cell, int cells)
+int fare_mirrored(int cell, int cells)
 {
   return cell < 0 ? -1 - cell : cell >= cells ? 2 * cells - 1 - cell : cell;
 }
@@ -21,7 +21,7 @@ static int mirrored(int cell, int cells)
   Cubic Hermite interpolation between two centres, with slopes of fourth order: weights of six cells, and
   their derivatives.
 */
-static void interpolate(double xi, double value[FARE_NEAR], double slope[FARE_NEAR])
+void fare_train_weights(double xi, double value[FARE_NEAR], double slope[FARE_NEAR])
 {
   static const double slopes[5] = {1. / 12, -8. / 12, 0, 8. / 12, -1. / 12};
   const double e = 1 - xi, h[4] = {(1 + 2 * xi) * e * e, xi * e * e, xi * xi * (3 - 2 * xi), -xi * xi * e},
@@ -44,9 +44,9 @@ PetscBool fare_train_near(
   double            derivative[FARE_NEAR], log_p = 0, log_slope = 0;
 
   if (!(place >= -0.5 && place <= s->cells - 0.5)) return PETSC_FALSE;
-  interpolate(place - first, value, derivative);
+  fare_train_weights(place - first, value, derivative);
   for (int k = 0; k < FARE_NEAR; k++) {
-    at[k] = mirrored(first - 2 + k, s->cells);
+    at[k] = fare_mirrored(first - 2 + k, s->cells);
     log_p += value[k] * ln[at[k]];
     log_slope += derivative[k] * ln[at[k]];
   }

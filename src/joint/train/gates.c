@@ -2,7 +2,9 @@
 /*
   Evolution by a pair of neighbours. The generator of a chain is a sum of those of its bonds: on a bond both
   sites diffuse with half of D in the potential V_1(x) + V_1(y) + coupling (x - y)^2, and each end of the
-  chain has one more half of its own. All are matrices of rates, by Scharfetter and Gummel.
+  chain has one more half of its own. On a bond one site moves while the other waits, half a step before and
+  half a step after the other does. All are matrices of rates of single sites, by Scharfetter and Gummel, and
+  at rest where the bond is.
 */
 #include "train.h"
 
@@ -15,18 +17,17 @@ static double bernoulli(double w)
   return fabs(w) < 1e-5 ? 1 - 0.5 * w + w * w / 12 : w / expm1(w);
 }
 
-/* Adds the rates of one axis of cells, at `stride` from `first`, in a potential over kT. */
-static void add_rates(
-  int size, double *rates, int first, int stride, int cells, const double *U, double diffusion)
+/* The rates of one axis of cells in a potential over kT. */
+static void set_rates(int n, const double *U, double diffusion, double *rates)
 {
-  for (int i = 0; i + 1 < cells; i++) {
+  for (int i = 0; i < n * n; i++) rates[i] = 0;
+  for (int i = 0; i + 1 < n; i++) {
     const double w = U[i + 1] - U[i], up = diffusion * bernoulli(w), down = diffusion * bernoulli(-w);
-    const size_t here = (size_t)(first + stride * i), next = here + (size_t)stride;
 
-    rates[next * size + here] += up;
-    rates[here * size + here] -= up;
-    rates[here * size + next] += down;
-    rates[next * size + next] -= down;
+    rates[(i + 1) * n + i] += up;
+    rates[i * n + i] -= up;
+    rates[i * n + i + 1] += down;
+    rates[(i + 1) * n + i + 1] -= down;
   }
 }
 
@@ -102,32 +103,43 @@ static PetscErrorCode weighted(int n, const double *rates, double step, const do
 static PetscErrorCode make(fare_train *train, const double theta[], double step, fare_gate *gate)
 {
   const fare_sites *s = &train->sites;
-  const int         n = s->cells, pairs = n * n;
+  const int         n = s->cells, all = n * n;
   const double      kT = theta[FARE_KT], coupling = theta[fare_chain_coupling(train->chain)],
                diffusion = 0.5 * theta[FARE_MOBILITY] * kT / (s->spacing * s->spacing);
   const double *x        = s->centre;
-  double       *rates, *V, *U, *weight;
+  double       *rates, *V, *U;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc3(n, &V, n, &U, pairs, &weight));
-  PetscCall(PetscCalloc1((size_t)pairs * (size_t)pairs, &rates));
+  PetscCall(PetscMalloc3(n, &V, n, &U, all, &rates));
   s->unit->potential(1, theta, (size_t)n, &x, V);
   for (int j = 0; j < n; j++) {
-    for (int i = 0; i < n; i++) {
-      U[i]              = (V[i] + coupling * (x[i] - x[j]) * (x[i] - x[j])) / kT;
-      weight[j * n + i] = s->weight[j] * s->weight[i];
-    }
-    add_rates(pairs, rates, j, n, n, U, diffusion);
-    add_rates(pairs, rates, j * n, 1, n, U, diffusion);
+    double *half = gate->half + j * all, *whole = gate->whole + j * all;
+
+    for (int i = 0; i < n; i++) U[i] = (V[i] + coupling * (x[i] - x[j]) * (x[i] - x[j])) / kT;
+    set_rates(n, U, diffusion, rates);
+    PetscCall(weighted(n, rates, 0.25 * step, s->weight, half));
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, n, n, 1, half, n, half, n, 0, whole, n);
   }
-  PetscCall(weighted(pairs, rates, 0.5 * step, weight, gate->bond));
-  PetscCall(PetscArrayzero(rates, (size_t)n * (size_t)n));
   for (int i = 0; i < n; i++) U[i] = V[i] / kT;
-  add_rates(n, rates, 0, 1, n, U, diffusion);
+  set_rates(n, U, diffusion, rates);
   PetscCall(weighted(n, rates, 0.5 * step, s->weight, gate->end));
-  PetscCall(PetscFree(rates));
-  PetscCall(PetscFree3(V, U, weight));
+  PetscCall(PetscFree3(V, U, rates));
   PetscFunctionReturn(0);
+}
+
+void fare_gate_apply(const fare_gate *gate, int n, int terms, double *from, double *to)
+{
+  const int all = n * n, row = n * terms;
+
+  for (int j = 0; j < n; j++)
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, terms, n, 1, gate->half + j * all, n,
+      from + j * terms, row, 0, to + j * terms, row);
+  for (int i = 0; i < n; i++)
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, terms, n, 1, gate->whole + i * all, n,
+      to + i * row, terms, 0, from + i * row, terms);
+  for (int j = 0; j < n; j++)
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, terms, n, 1, gate->half + j * all, n,
+      from + j * terms, row, 0, to + j * terms, row);
 }
 
 /* The oldest one makes room. */
@@ -151,7 +163,8 @@ PetscErrorCode fare_train_gate(fare_train *train, const double theta[], double s
       found                           = &train->gate[FARE_GATES_MAX - 1];
     } else {
       found = &train->gate[train->gates++];
-      PetscCall(PetscMalloc1(n * n * n * n, &found->bond));
+      PetscCall(PetscMalloc1(n * n * n, &found->half));
+      PetscCall(PetscMalloc1(n * n * n, &found->whole));
       PetscCall(PetscMalloc1(n * n, &found->end));
     }
     found->step = step;
@@ -165,7 +178,8 @@ PetscErrorCode fare_train_gate(fare_train *train, const double theta[], double s
 void fare_train_gates_free(fare_train *train)
 {
   for (int i = 0; i < train->gates; i++) {
-    PetscCallVoid(PetscFree(train->gate[i].bond));
+    PetscCallVoid(PetscFree(train->gate[i].half));
+    PetscCallVoid(PetscFree(train->gate[i].whole));
     PetscCallVoid(PetscFree(train->gate[i].end));
   }
   train->gates = 0;

@@ -51,6 +51,7 @@ PetscErrorCode fare_train_destroy(fare_train **to)
   if (!train) PetscFunctionReturn(0);
   for (int k = 0; k < train->count; k++) PetscCall(PetscFree(train->core[k]));
   for (int k = 0; k < train->count; k++) PetscCall(PetscFree(train->marginal[k]));
+  for (int k = 0; k < train->count; k++) fare_reader_free(&train->reader[k]);
   for (int k = 0; k <= train->count; k++) PetscCall(PetscFree(train->right[k]));
   fare_train_gates_free(train);
   fare_sites_free(&train->sites);
@@ -61,7 +62,7 @@ PetscErrorCode fare_train_destroy(fare_train **to)
 /* Of masses that truncation has left next to nothing or negative. */
 #define LEAST 1e-14
 
-/* Notes marginals, after sums from the right. */
+/* Notes marginals, and what points need, after sums from the right. */
 static PetscErrorCode mark_marginals(fare_train *train)
 {
   const int n = train->sites.cells;
@@ -72,8 +73,14 @@ static PetscErrorCode mark_marginals(fare_train *train)
 
     if (!mass) PetscCall(PetscMalloc1(n, &train->marginal[k]));
     mass = train->marginal[k];
-    PetscCall(fare_train_marginal(train, 1, &k, mass));
-    for (int i = 0; i < n; i++) mass[i] = log(PetscMax(mass[i], LEAST));
+    if (train->like) {
+      PetscCall(PetscArraycpy(mass, train->like->marginal[k], n));
+    } else {
+      PetscCall(fare_train_marginal(train, 1, &k, mass));
+      for (int i = 0; i < n; i++) mass[i] = log(PetscMax(mass[i], LEAST));
+    }
+    fare_reader_free(&train->reader[k]);
+    PetscCall(fare_reader_create(train, k, &train->reader[k]));
   }
   PetscFunctionReturn(0);
 }
@@ -128,6 +135,39 @@ static PetscErrorCode hand_left(fare_train *train, int site)
   PetscFunctionReturn(0);
 }
 
+/* Makes core `site` an isometry of (left, cell), and gives the rest to the one on its right. */
+static PetscErrorCode hand_right(fare_train *train, int site)
+{
+  const int rows = train->bond[site] * train->sites.cells, columns = train->bond[site + 1],
+            after = train->sites.cells * train->bond[site + 2];
+  double *left, *right, *core, lost;
+  int     rank;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc3(rows * columns, &left, columns * columns, &right, columns * after, &core));
+  PetscCall(fare_split(rows, columns, train->core[site], columns, 0, NULL, PETSC_FALSE, left, right, &rank,
+    &lost, &train->full));
+  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, rank, after, columns, 1, right, columns,
+    train->core[site + 1], after, 0, core, after);
+  PetscCall(fare_train_resize(train, site, train->bond[site], rank));
+  PetscCall(PetscArraycpy(train->core[site], left, rows * rank));
+  PetscCall(fare_train_resize(train, site + 1, rank, train->bond[site + 2]));
+  PetscCall(PetscArraycpy(train->core[site + 1], core, rank * after));
+  PetscCall(PetscFree3(left, right, core));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_train_compress(fare_train *train)
+{
+  const int last = train->count - 1;
+
+  PetscFunctionBegin;
+  for (int k = 0; k < last; k++) PetscCall(hand_right(train, k));
+  for (int k = last; k > 0; k--) PetscCall(hand_left(train, k));
+  train->centre = 0;
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_train_begin(fare_train *train, int components, const double *mass)
 {
   const int n = train->sites.cells, last = train->count - 1;
@@ -179,8 +219,7 @@ static PetscErrorCode apply(fare_train *train, const fare_gate *gate, int k, Pet
   cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, columns, middle, 1, train->core[k], middle,
     train->core[k + 1], columns, 0, m, columns);
   exchange(left, pairs, right, PETSC_FALSE, m, turned);
-  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, pairs, left * right, pairs, 1, gate->bond, pairs,
-    turned, left * right, 0, m, left * right);
+  fare_gate_apply(gate, n, left * right, turned, m);
   exchange(left, pairs, right, PETSC_TRUE, m, turned);
   PetscCall(fare_split(rows, columns, turned, train->most_rank, middle, train->core[k + 1], to_left, u, v,
     &rank, &lost, &train->full));
