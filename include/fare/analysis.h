@@ -31,6 +31,29 @@ typedef struct {
   @return true on its boundary, too
 */
 PetscBool fare_region_has(const fare_region *region, const double x[]);
+/**
+  Reads a box {lower: [...], upper: [...]} or a list of boxes; a bound that is absent is the end of the
+  truth's box. Not collective.
+  @param node   what is read
+  @param system the physics
+  @param truth  options of the truth, whose box and cells the boxes are checked against
+  @param region free with fare_region_free(), after an error, too
+  @return FARE_ERR_INPUT with file, line and path of what is wrong
+*/
+PetscErrorCode fare_region_from_config(
+  const fare_node *node, const fare_system *system, const fare_truth_options *truth, fare_region *region);
+/**
+  Frees its boxes. Not collective.
+  @param region afterwards without boxes
+*/
+void fare_region_free(fare_region *region);
+/**
+  Whether two sets share more than a boundary. Not collective.
+  @param a one set
+  @param b the other
+  @return true where some box of `a` and some box of `b` do
+*/
+PetscBool fare_region_overlaps(const fare_region *a, const fare_region *b);
 
 /**
   Stationary density of the parameters at time t: masses P with L(t) P = 0 and sum 1, with or without a

@@ -140,9 +140,6 @@ PetscErrorCode fare_findings_free(fare_findings *found);
 /* From {lower: [...], upper: [...]} or a list of boxes; a bound that is absent is the grid's end. */
 PetscErrorCode fare_region_read(
   const fare_node *node, const fare_analysis_context *context, fare_region *region);
-void fare_region_free(fare_region *region);
-/* Some box of `a` and some box of `b` share more than a boundary. */
-PetscBool fare_region_overlaps(const fare_region *a, const fare_region *b);
 /* All that lies outside of a set is outside of the grid's box, too. */
 PetscBool fare_region_is_beyond(const fare_region *region, const double lower[], const double upper[]);
 /* The part of a cell that lies in it. */
