@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Paths of the chain x += f dt + sqrt(2 D dt) z (Maruyama, Rend. Circ. Mat. Palermo 4, 48 (1955)), some side
-  by side so that forces are evaluated together. A path takes its normals 512 at a time, those of one counter,
-  so that its random numbers depend on nothing but its own name.
+  by side so that forces are evaluated together. A path takes its own random numbers, some at a time,
+  which depend on nothing but its name.
 */
 #include "rare.h"
 
@@ -24,8 +24,8 @@ typedef struct {
   size_t                   index[LANES];
   int64_t                  taken[LANES];
   double                   x[FARE_DIM_MAX][LANES], f[FARE_DIM_MAX][LANES], D[FARE_DIM_MAX][LANES];
-  int                      shelf[LANES];                      /* where its random numbers lie */
-  double z[LANES][FARE_DIM_MAX + 1][FARE_BLOCK] FARE_ALIGNED; /* the last row: uniform numbers of bridges */
+  int                      shelf[LANES];                    /* where its random numbers lie */
+  double z[LANES][FARE_DIM_MAX + 1][FARE_FEW] FARE_ALIGNED; /* the last row: uniform numbers of bridges */
 } lanes;
 
 fare_stream fare_rare_stream(const fare_rare_context *context, int64_t run, const char *purpose)
@@ -82,7 +82,7 @@ static fare_path_end end_of(const lanes *s, int lane, const double from[], const
   if (c->event->a.boxes && fare_region_has(&c->event->a, path->x)) return FARE_PATH_IN_A;
   if (s->bridge) {
     const double D[FARE_DIM_MAX] = {s->D[0][lane], s->D[1][lane], s->D[2][lane]},
-                 u               = s->z[s->shelf[lane]][s->dim][(path->step - path->born - 1) % FARE_BLOCK],
+                 u               = s->z[s->shelf[lane]][s->dim][(path->step - path->born - 1) % FARE_FEW],
                  b               = fare_bridge_probability(c, &c->event->b, from, path->x, D),
                  a               = fare_bridge_probability(c, &c->event->a, from, path->x, D);
 
@@ -96,13 +96,13 @@ static fare_path_end end_of(const lanes *s, int lane, const double from[], const
 static void draw(lanes *s, int lane)
 {
   const fare_path *path    = s->path[lane];
-  const uint64_t   counter = (uint64_t)(path->step - path->born) / FARE_BLOCK,
+  const uint64_t   counter = (uint64_t)(path->step - path->born) / FARE_FEW,
                  at        = (uint64_t)path->generation << BORN | counter;
 
   for (int axis = 0; axis < s->dim; axis++)
-    fare_random_normals(s->walk->noise, path->slot, at, (uint32_t)axis, s->z[s->shelf[lane]][axis]);
+    fare_random_few_normals(s->walk->noise, path->slot, at, (uint32_t)axis, s->z[s->shelf[lane]][axis]);
   if (s->bridge)
-    fare_random_uniforms(s->walk->noise, path->slot, at, (uint32_t)s->dim, s->z[s->shelf[lane]][s->dim]);
+    fare_random_few_uniforms(s->walk->noise, path->slot, at, (uint32_t)s->dim, s->z[s->shelf[lane]][s->dim]);
 }
 
 /* Drift and diffusion of lanes from..to-1, of the same parameters. */
@@ -125,15 +125,17 @@ static void evaluate_all(lanes *s)
   const fare_rare_context *c = s->context;
   double                   theta[FARE_PARAMETERS_MAX];
 
-  if (!s->driven) {
-    evaluate(s, s->theta, 0, s->lanes);
-    return;
-  }
-  for (int lane = 0; lane < s->lanes; lane++) {
+  for (int lane = 0, next; lane < s->lanes; lane = next) {
     const int64_t step = s->path[lane]->step;
 
-    if (!c->theta) fare_system_parameters(c->system, fare_rare_time(c, step), theta);
-    evaluate(s, c->theta ? c->theta + (size_t)step * FARE_PARAMETERS_MAX : theta, lane, lane + 1);
+    /* those of one time are evaluated together */
+    for (next = lane + 1; next < s->lanes && (!s->driven || s->path[next]->step == step);) next++;
+    if (s->driven && !c->theta) fare_system_parameters(c->system, fare_rare_time(c, step), theta);
+    evaluate(s,
+      !s->driven   ? s->theta
+        : c->theta ? c->theta + (size_t)step * FARE_PARAMETERS_MAX
+                   : theta,
+      lane, next);
   }
 }
 
@@ -142,7 +144,7 @@ static void steer(lanes *s, int lane)
 {
   const fare_rare_context *c    = s->context;
   fare_path               *path = s->path[lane];
-  const int64_t            at   = (path->step - path->born) % FARE_BLOCK;
+  const int64_t            at   = (path->step - path->born) % FARE_FEW;
   double                   u[FARE_DIM_MAX];
 
   s->walk->steer(s->walk->to, fare_rare_time(c, path->step), path->x, u);
@@ -172,13 +174,13 @@ static PetscBool step(lanes *s)
   PetscBool                finite = PETSC_TRUE;
 
   for (int lane = 0; lane < s->lanes; lane++) {
-    if (!((s->path[lane]->step - s->path[lane]->born) % FARE_BLOCK)) draw(s, lane);
+    if (!((s->path[lane]->step - s->path[lane]->born) % FARE_FEW)) draw(s, lane);
   }
   evaluate_all(s);
   for (int axis = 0; axis < s->dim; axis++) x[axis] = s->x[axis];
   for (int lane = 0; lane < s->lanes; lane++) {
     const fare_path *path = s->path[lane];
-    const int64_t    at   = (path->step - path->born) % FARE_BLOCK;
+    const int64_t    at   = (path->step - path->born) % FARE_FEW;
 
     if (s->walk->steer) steer(s, lane);
     for (int axis = 0; axis < s->dim; axis++)
@@ -213,8 +215,8 @@ static void enter(lanes *s, int lane, size_t i, fare_path *path)
   s->index[lane] = i;
   s->taken[lane] = 0;
   for (int axis = 0; axis < s->dim; axis++) s->x[axis][lane] = path->x[axis];
-  /* in the middle of its 512 numbers */
-  if ((path->step - path->born) % FARE_BLOCK) draw(s, lane);
+  /* in the middle of some numbers */
+  if ((path->step - path->born) % FARE_FEW) draw(s, lane);
 }
 
 /* The last lane takes the place of one that is done. */
