@@ -37,6 +37,7 @@ struct fare_blocks {
 /* As of fare_joint_type. */
 PetscErrorCode fare_blocks_marginal(
   fare_joint *joint, int version, int axes, const int axis[], fare_grid **grid, Vec *masses);
+PetscErrorCode fare_blocks_block(fare_joint *joint, int version, int block, fare_grid **grid, Vec *masses);
 /* The state of all truths. */
 extern const fare_kept_type fare_blocks_kept;
 /* Takes all densities from the truths again. Collective. */
