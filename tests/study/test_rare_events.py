@@ -34,7 +34,14 @@ def run(where, text, name="study", ranks=1):
     path = where / f"{name}.yaml"
     path.write_text(text)
     done = fare(
-        where, "run", path, "--no-report", "--overwrite", "--set", f"output.directory={where / name}", ranks=ranks
+        where,
+        "run",
+        path,
+        "--no-report",
+        "--overwrite",
+        "--set",
+        f"output.directory={where / name}",
+        ranks=ranks,
     )
     expect(done.returncode == 0, f"{name} runs", done.stderr)
     with h5py.File(where / name / "study.h5") as file:
@@ -110,7 +117,8 @@ def check_bias(where):
     rare, _ = run(
         where,
         study(
-            events=OVER[:-1] + ", deadline: 0.4}",
+            0.25,
+            events=OVER[:-1] + ", deadline: 1}",
             rare=SPLIT + ", runs: 4000, crossing: bridge}",
         ),
         "late_bias",
@@ -145,7 +153,7 @@ def check_mistakes(where):
         (study(rare=SPLIT + ", score: z}"), "unknown score 'z'"),
         (study(rare=SPLIT.replace("splitting", "spliting") + "}"), "did you mean 'splitting'?"),
         (
-            study(drive="drive: [{parameter: tilt, waveform: sine, period: 1}]\n"),
+            study(drive="drive: [{parameter: tilt, waveform: sine, amplitude: 1, period: 1}]\n"),
             "the event needs a 'deadline'",
         ),
         (study(events=OVER[:-1] + ", deadline: -1}"), "the deadline must lie after the time of the start"),
