@@ -12,9 +12,10 @@
 enum { TIGHT, LOOSE, VERSIONS };
 
 typedef struct {
-  double            tolerance;
-  fare_normals      at[VERSIONS];
-  fare_linear_drift drift;
+  double             tolerance;
+  fare_normals       at[VERSIONS];
+  fare_noisy_normals noisy;
+  fare_linear_drift  drift;
 } gaussian;
 
 static const fare_field fields[] = {
@@ -173,6 +174,19 @@ static PetscErrorCode rosenblatt(fare_joint *joint, int64_t n, const double *con
   return fare_normals_rosenblatt(version_of(joint, TIGHT), n, x, u);
 }
 
+static PetscErrorCode noise(fare_joint *joint, int levels, const double sd[])
+{
+  gaussian *s = joint->state;
+
+  return fare_noisy_normals_make(&s->at[TIGHT], levels, sd, &s->noisy);
+}
+
+static PetscErrorCode noised(
+  fare_joint *joint, int level, int64_t n, const double *const y[], double to[], double *const mean[])
+{
+  return fare_noisy_normals_mean(&((const gaussian *)joint->state)->noisy, level, n, y, to, mean);
+}
+
 static int modes(const fare_joint *joint)
 {
   return version_of(joint, TIGHT)->components;
@@ -198,6 +212,7 @@ static PetscErrorCode destroy(fare_joint *joint)
 
   PetscFunctionBegin;
   for (int v = 0; v < VERSIONS; v++) PetscCall(fare_normals_destroy(&s->at[v]));
+  PetscCall(fare_noisy_normals_destroy(&s->noisy));
   PetscCall(fare_linear_drift_destroy(&s->drift));
   PetscFunctionReturn(0);
 }
@@ -217,6 +232,8 @@ const fare_joint_type fare_joint_gaussian = {
   .draw        = draw,
   .marginal    = marginal,
   .rosenblatt  = rosenblatt,
+  .noise       = noise,
+  .noised      = noised,
   .modes       = modes,
   .mode_of     = mode_of,
   .kept        = kept,

@@ -9,7 +9,8 @@
 #define JUMPS_MAX 1000 /* of the drive that are looked at beforehand */
 
 typedef struct {
-  fare_normals at;
+  fare_normals       at;
+  fare_noisy_normals noisy;
 } mixture;
 
 static const fare_field fields[] = {FARE_FIELDS_END};
@@ -127,6 +128,19 @@ static PetscErrorCode rosenblatt(fare_joint *joint, int64_t n, const double *con
   return fare_normals_rosenblatt(normals_of(joint), n, x, u);
 }
 
+static PetscErrorCode noise(fare_joint *joint, int levels, const double sd[])
+{
+  mixture *s = joint->state;
+
+  return fare_noisy_normals_make(&s->at, levels, sd, &s->noisy);
+}
+
+static PetscErrorCode noised(
+  fare_joint *joint, int level, int64_t n, const double *const y[], double to[], double *const mean[])
+{
+  return fare_noisy_normals_mean(&((const mixture *)joint->state)->noisy, level, n, y, to, mean);
+}
+
 static int modes(const fare_joint *joint)
 {
   return normals_of(joint)->components;
@@ -144,7 +158,12 @@ static PetscErrorCode loaded(fare_joint *joint)
 
 static PetscErrorCode destroy(fare_joint *joint)
 {
-  return fare_normals_destroy(&((mixture *)joint->state)->at);
+  mixture *s = joint->state;
+
+  PetscFunctionBegin;
+  PetscCall(fare_noisy_normals_destroy(&s->noisy));
+  PetscCall(fare_normals_destroy(&s->at));
+  PetscFunctionReturn(0);
 }
 
 const fare_joint_type fare_joint_mixture = {
@@ -162,6 +181,8 @@ const fare_joint_type fare_joint_mixture = {
   .draw        = draw,
   .marginal    = marginal,
   .rosenblatt  = rosenblatt,
+  .noise       = noise,
+  .noised      = noised,
   .modes       = modes,
   .mode_of     = mode_of,
   .loaded      = loaded,

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """
-Samplers that learn in six axes: means and covariances of a driven linear system, all of whose axes are
-correlated, against those that NumPy computes; the same bits after a stop; and what is refused.
+Samplers that learn in six axes, and the same as oracles: means and covariances of a driven linear system, all
+of whose axes are correlated, against those that NumPy computes; the same bits after a stop; and what is
+refused.
 fare-test: labels=study timeout=300
 """
 import csv
@@ -47,7 +48,11 @@ ensembles:
 """ + "".join(
     f"  - {{name: {name}, sampler: {name}, particles: {DRAWS}, {keys}{NETWORK}, {TRAIN}}}\n"
     for name, keys in LEARNED.items()
+) + "".join(
+    f"  - {{name: {name}_oracle, sampler: {name}, particles: {DRAWS}, {keys}oracle: true}}\n"
+    for name, keys in LEARNED.items()
 )
+FREE = 0.07  # the same of an oracle: 5 standard errors and little more
 LEARNT = 0.12  # of a standard deviation or variance: what so short a training leaves, and 5 standard errors
 
 
@@ -131,11 +136,26 @@ REFUSED = (
 )
 
 
+CHAIN = """\
+study: chain
+system: {name: chain, sites: 4, unit: {name: double_well}}
+initial: {density: gaussian, mean: -1, sd: 0.35}
+snapshots: {start: 0.0, end: 0.5, count: 2}
+truth: {kind: tensor_train}
+ensembles:
+  - {name: e, sampler: diffusion, particles: 10, oracle: true}
+"""
+
+
 def check_refusals(where):
     for ensemble, wanted in REFUSED:
         done = execute(["check", "study.yaml", "--set", f"ensembles.0={ensemble}"], where)
         wrong = refusal(done, wanted, 0)
         expect(not wrong, f"{ensemble}: {wrong}")
+    (where / "chain.yaml").write_text(CHAIN)
+    done = execute(["check", "chain.yaml"], where)
+    wrong = refusal(done, "needs the density with noise, which a truth of kind 'tensor_train' does not", 7)
+    expect(not wrong, f"an oracle on a chain: {wrong}")
 
 
 def main():
@@ -147,6 +167,7 @@ def main():
         expect(done.returncode == 0, f"exit code {done.returncode}: {done.stderr[-400:]}")
         for name in LEARNED:
             check_moments(where, name, LEARNT)
+            check_moments(where, f"{name}_oracle", FREE)
         (where / "wide").mkdir()
         (where / "wide/study.yaml").write_text(WIDE)
         check_density(where)
