@@ -36,7 +36,8 @@ LEARNED = {
     "poisson_flow": "dimensions: 128, ",
     "flow_matching": "",
 }
-STUDY = f"""\
+STUDY = (
+    f"""\
 study: learned
 seed: 4
 system: {{name: linear, matrix: {MATRIX.tolist()}, offset: {OFFSET.tolist()}, parameters: {{kT: {KT}}}}}
@@ -45,12 +46,15 @@ initial: {{density: boltzmann}}
 snapshots: {{start: 0.0, end: {END}, count: 3}}
 truth: {{kind: gaussian}}
 ensembles:
-""" + "".join(
-    f"  - {{name: {name}, sampler: {name}, particles: {DRAWS}, {keys}{NETWORK}, {TRAIN}}}\n"
-    for name, keys in LEARNED.items()
-) + "".join(
-    f"  - {{name: {name}_oracle, sampler: {name}, particles: {DRAWS}, {keys}oracle: true}}\n"
-    for name, keys in LEARNED.items()
+"""
+    + "".join(
+        f"  - {{name: {name}, sampler: {name}, particles: {DRAWS}, {keys}{NETWORK}, {TRAIN}}}\n"
+        for name, keys in LEARNED.items()
+    )
+    + "".join(
+        f"  - {{name: {name}_oracle, sampler: {name}, particles: {DRAWS}, {keys}oracle: true}}\n"
+        for name, keys in LEARNED.items()
+    )
 )
 FREE = 0.07  # the same of an oracle: 5 standard errors and little more
 LEARNT = 0.12  # of a standard deviation or variance: what so short a training leaves, and 5 standard errors
