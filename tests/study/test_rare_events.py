@@ -151,7 +151,7 @@ def check_mistakes(where):
             "expected fewer than the 20 walkers, got 20",
         ),
         (study(rare=SPLIT + ", score: z}"), "unknown score 'z'"),
-        (study(rare=SPLIT.replace("splitting", "spliting") + "}"), "did you mean 'splitting'?"),
+        (study(rare=SPLIT.replace("splitting", "splittting") + "}"), "did you mean 'splitting'?"),
         (
             study(drive="drive: [{parameter: tilt, waveform: sine, amplitude: 1, period: 1}]\n"),
             "the event needs a 'deadline'",

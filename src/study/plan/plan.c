@@ -175,7 +175,7 @@ static PetscErrorCode read_truth(fare_plan *plan, const fare_node *node)
     plan->joint = fare_joint_type_find(fare_node_text(kind));
     if (!plan->joint) PetscCall(fare_node_unknown(kind, "kind of truth", kind_at));
     PetscCall(fare_joint_options_read(plan->joint, node, plan->system, &plan->initial, &plan->joint_options));
-    plan->joint = fare_joint_type_for(plan->joint, plan->system);
+    plan->joint = fare_joint_type_for(plan->joint, plan->system, &plan->initial);
     PetscFunctionReturn(0);
   }
   if (dim > FARE_DIM_MAX)
