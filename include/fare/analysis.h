@@ -226,17 +226,20 @@ PetscErrorCode fare_driven_committor_solve(const fare_grid *grid, const fare_sys
   @param b      the set to reach
   @param count  number of starts
   @param starts rising times within the span
-  @param points number of points
+  @param certified number of starts, from the first on, at which the tolerance holds; 0: steps are halved
+  three times, whatever that gives
+  @param points number of points at which it holds
   @param x      the points, [point * dim + axis], outside of both sets
   @param log_q  filled with `count` new global vectors, -infinity in a; the caller destroys them
-  @param error  estimated, of the steps in time, of ln q at each start and point, [start * points + point]
+  @param error  estimated, of the steps in time, of ln q at each of these starts and points, [start * points +
+  point]
   @param driven how well; its error is the largest of these
   @return FARE_ERR_INPUT as fare_driven_committor_solve(), and for too many cells; FARE_ERR_FAILED where the
   tolerance is not met
 */
 PetscErrorCode fare_log_committor_solve(const fare_grid *grid, const fare_system *system,
   const fare_span *span, const fare_region *a, const fare_region *b, int count, const double starts[],
-  size_t points, const double x[], Vec log_q[], double error[], fare_driven *driven);
+  int certified, size_t points, const double x[], Vec log_q[], double error[], fare_driven *driven);
 
 /** First passages of masses at one time. */
 typedef struct {

@@ -49,7 +49,7 @@ static PetscErrorCode run_relative(const committor *s, const fare_grid *grid, co
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1((size_t)count * s->sets.at.count, &error));
-  PetscCall(fare_log_committor_solve(grid, system, span, &s->sets.from, &s->sets.to, count, starts,
+  PetscCall(fare_log_committor_solve(grid, system, span, &s->sets.from, &s->sets.to, count, starts, count,
     s->sets.at.count, s->sets.at.x, q, error, driven));
   for (int k = 0; k < count; k++) PetscCall(VecExp(q[k]));
   PetscCall(fare_committor_certify(&s->sets, grid, count, q, error, found));
