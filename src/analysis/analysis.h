@@ -345,7 +345,7 @@ typedef struct {
   fare_points      at;
 } fare_committor_keys;
 #define FARE_COMMITTOR_FIELDS(at, kept)                                                                  \
-  {"a", FARE_NODE, (at) + offsetof(fare_committor_keys, a), NULL, 0, 0, NULL, "",                        \
+  {"a", FARE_NODE, (at) + offsetof(fare_committor_keys, a), "", 0, 0, NULL, "",                          \
     "the set to start from: a box {lower: [...], upper: [...]} or a list of boxes"},                     \
     {"b", FARE_NODE, (at) + offsetof(fare_committor_keys, b), NULL, 0, 0, NULL, "", "the set to reach"}, \
     {"points", FARE_NODE, (at) + offsetof(fare_committor_keys, points), "", 0, 0, NULL, "",              \

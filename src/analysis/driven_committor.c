@@ -24,6 +24,8 @@ static PetscErrorCode check(
 
   PetscFunctionBegin;
   PetscCall(fare_driven_check(&s->keys, node, context->system, time, "committor"));
+  if (!s->sets.a && s->keys.after != FARE_AFTER_OVER)
+    FARE_REFUSE(node, "missing key 'a': without it, all paths reach b unless the span is over");
   PetscCall(fare_committor_check(&s->sets, context));
   PetscFunctionReturn(0);
 }

@@ -82,7 +82,7 @@ static PetscErrorCode check_targets(const fare_absorbing *k, int targets, const 
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count, 3, MPI_INT64_T, MPI_SUM, k->grid->comm));
   for (int i = 0; i < targets; i++) {
     /* what is left may be the whole box, and through its ends */
-    if (count[i] ||
+    if (count[i] || !(target[i]->boxes || target[i]->outside) ||
       (fare_region_is_beyond(target[i], k->grid->lower, k->grid->upper) && fare_grid_absorbs(k->grid)))
       continue;
     FARE_FAIL(FARE_ERR_INPUT, "analysis: a set contains no cell centre of the grid");
