@@ -474,12 +474,15 @@ PetscErrorCode fare_rare_run(const fare_rare *rare, MPI_Comm comm, const fare_gr
   PetscFunctionBegin;
   for (size_t i = 0; i < rare->estimators; i++) {
     const estimator *e = &rare->estimator[i];
+    int             *kind;
 
+    PetscCall(PetscMalloc1(settings_of(e), &kind));
     for (int k = 0; k < settings_of(e); k++, at++) {
       fare_rare_context c = context_of(rare, e, k, r->row[at].estimator, seed);
       double           *theta;
       PetscErrorCode    code;
 
+      kind[k] = c.setting.kind;
       c.comm  = comm;
       c.grid  = grid;
       c.walls = fare_grid_walls(grid, rare->system);
@@ -491,6 +494,8 @@ PetscErrorCode fare_rare_run(const fare_rare *rare, MPI_Comm comm, const fare_gr
       r->failure[at] = strdup(fare_error_message());
       fare_warn("estimator %s: %s; the others go on", r->row[at].estimator, r->failure[at]);
     }
+    fare_rare_extrapolate((size_t)settings_of(e), kind, &r->row[at - (size_t)settings_of(e)]);
+    PetscCall(PetscFree(kind));
   }
   PetscFunctionReturn(0);
 }
