@@ -128,6 +128,8 @@ typedef struct {
   PetscErrorCode (*destroy)(fare_sampler *sampler); /**< may be NULL; fields are freed by the caller */
   PetscBool many_axes;   /**< runs in any number of axes; else in up to FARE_DIM_MAX */
   PetscBool needs_joint; /**< takes what it draws from a truth that is not one grid: sampler->joint */
+  /** with FARE_ORACLE: runs with a truth that is not one grid, too, by that truth's `noise` and `noised` */
+  PetscBool noised_oracle;
   /**
     ln q at n points x[axis][i], of the density q that the last advance has drawn from, in any number of axes;
     NULL: unknown. Not collective.
