@@ -23,6 +23,7 @@
 
 typedef struct {
   const fare_rare_context *c;
+  const fare_event        *event;            /* of a rate without a */
   double                   low, high, width; /* the box */
   PetscBool                mirror[2], periodic;
   PetscInt                 n, band; /* states; |i - j| beyond which K is 0 */
@@ -80,16 +81,15 @@ static double mass_in(const chain *p, const fare_region *set, double mean, doubl
 static void step_from(
   const chain *p, double t, double x, PetscInt first, PetscInt last, double to[], double *hit, double *lost)
 {
-  const fare_event *event = p->c->event;
-  const double     *at[1] = {&x};
-  double            f, D, *fs[1] = {&f}, *Ds[1] = {&D}, mean, sd;
+  const double *at[1] = {&x};
+  double        f, D, *fs[1] = {&f}, *Ds[1] = {&D}, mean, sd;
 
   fare_system_drift(p->c->system, t, 1, at, fs);
   fare_system_diffusion(p->c->system, t, 1, at, Ds);
   mean  = x + f * p->c->dt;
   sd    = sqrt(2 * D * p->c->dt);
-  *hit  = mass_in(p, &event->b, mean, sd);
-  *lost = mass_in(p, &event->a, mean, sd);
+  *hit  = mass_in(p, &p->event->b, mean, sd);
+  *lost = mass_in(p, &p->event->a, mean, sd);
   for (PetscInt j = first; j < last; j++) {
     double images[3], density = 0, a = 0, b = 0;
 
@@ -97,8 +97,8 @@ static void step_from(
       density += exp(-0.5 * PetscSqr((images[k] - mean) / sd));
     density *= p->w[j] / (sd * sqrt(2 * M_PI));
     if (density > 0 && p->c->setting.chain.crossing == FARE_CROSSING_BRIDGE) {
-      b = fare_bridge_probability(p->c, &event->b, &x, &p->x[j], &D);
-      a = PetscMin(1 - b, fare_bridge_probability(p->c, &event->a, &x, &p->x[j], &D));
+      b = fare_bridge_probability(p->c, &p->event->b, &x, &p->x[j], &D);
+      a = PetscMin(1 - b, fare_bridge_probability(p->c, &p->event->a, &x, &p->x[j], &D));
     }
     *hit += density * b;
     *lost += density * a;
@@ -186,7 +186,7 @@ static PetscErrorCode go_back(chain *p)
 /* Where the first set at or above x begins, or the box ends; and where the sets that hold x end. */
 static double next_edge(const chain *p, double x, PetscBool *inside)
 {
-  const fare_region *sets[] = {&p->c->event->a, &p->c->event->b};
+  const fare_region *sets[] = {&p->event->a, &p->event->b};
   double             edge   = p->high;
 
   *inside = PETSC_FALSE;
@@ -226,7 +226,7 @@ static PetscErrorCode place_nodes(chain *p, double width)
 {
   double   g[POINTS], v[POINTS];
   PetscInt room = (PetscInt)ceil(p->width / width) * POINTS +
-    (PetscInt)(p->c->event->a.boxes + p->c->event->b.boxes + 1) * POINTS;
+    (PetscInt)(p->event->a.boxes + p->event->b.boxes + 1) * POINTS;
 
   PetscFunctionBegin;
   PetscCall(PetscDTGaussQuadrature(POINTS, -1, 1, g, v));
@@ -285,8 +285,8 @@ static PetscErrorCode solve(chain *p, double panel, double *q, double *steps, Pe
     PetscCall(PetscCalloc4(
       (size_t)p->n * (size_t)(2 * p->band + 1), &p->K, p->n, &p->hit, p->n, &p->lost, p->n, &p->steps));
     PetscCall(PetscMalloc1(p->n, &K));
-    if (p->c->steps < 0) fill(p, p->c->event->time);
-    step_from(p, p->c->event->time, p->c->event->start[0], 0, p->n, K, q, &lost);
+    if (p->c->steps < 0) fill(p, p->event->time);
+    step_from(p, p->event->time, p->event->start[0], 0, p->n, K, q, &lost);
     if (p->c->steps < 0)
       eliminate(p);
     else
@@ -298,6 +298,7 @@ static PetscErrorCode solve(chain *p, double panel, double *q, double *steps, Pe
     }
     PetscCall(PetscFree(K));
     PetscCall(PetscFree4(p->K, p->hit, p->lost, p->steps));
+    if (p->c->setting.of == FARE_RARE_RATE) *q = 1 / (*steps * p->c->dt);
     *done = PETSC_TRUE;
   }
   PetscCall(PetscFree2(p->x, p->w));
@@ -307,16 +308,19 @@ static PetscErrorCode solve(chain *p, double panel, double *q, double *steps, Pe
 PetscErrorCode fare_rare_chain_solve(
   const fare_rare_context *context, fare_rare_truth *truth, PetscBool *known)
 {
-  const fare_grid *grid = context->grid;
-  chain            p    = {.c = context,
-                  .low        = grid->lower[0],
-                  .high       = grid->upper[0],
-                  .width      = grid->upper[0] - grid->lower[0],
-                  .periodic   = grid->boundary[0] == FARE_BOUNDARY_PERIODIC ? PETSC_TRUE : PETSC_FALSE};
+  const fare_grid *grid  = context->grid;
+  fare_event       event = *context->event;
+  chain            p     = {.c = context,
+                   .event      = &event,
+                   .low        = grid->lower[0],
+                   .high       = grid->upper[0],
+                   .width      = grid->upper[0] - grid->lower[0],
+                   .periodic   = grid->boundary[0] == FARE_BOUNDARY_PERIODIC ? PETSC_TRUE : PETSC_FALSE};
   double           coarse, steps;
 
   PetscFunctionBegin;
   *known = PETSC_FALSE;
+  if (context->setting.of == FARE_RARE_RATE) event.a.boxes = 0;
   if (grid->dim != 1 || (p.periodic && context->setting.chain.crossing == FARE_CROSSING_BRIDGE))
     PetscFunctionReturn(0);
   for (int side = 0; side < 2; side++)
