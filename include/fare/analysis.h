@@ -265,6 +265,47 @@ PetscErrorCode fare_survival_solve(const fare_grid *grid, const fare_system *sys
   const fare_region *target, Vec masses, double start, double tolerance, int count, const double times[],
   fare_survival survival[], fare_driven *driven);
 
+/** What is summed along paths. */
+typedef enum {
+  FARE_OF_DISPLACEMENT, /**< the way along an axis, unwrapped where that is periodic */
+  FARE_OF_ENTROPY,      /**< ln r(i->j)/r(j->i) of each move: entropy that the bath takes up */
+  FARE_OF_HEAT,         /**< kT times that */
+  FARE_OF_WORK,         /**< heat and the change of the potential: as heat, where time has no end */
+  FARE_OF_OCCUPATION,   /**< time spent in a region */
+  FARE_OF_MOMENT,       /**< integral of a power of a coordinate */
+  FARE_OF_ACTIVITY      /**< integral of sum_k f_k^2/4D_k + d_k f_k/2 */
+} fare_observable_kind;
+/** An observable A of paths. */
+typedef struct {
+  fare_observable_kind kind;   /**< what it is */
+  int                  axis;   /**< of a displacement or moment */
+  PetscInt64           power;  /**< of a moment */
+  const fare_region   *region; /**< of an occupation; borrowed */
+} fare_observable;
+/** A scaled cumulant psi(s) = lim ln <exp(s A)>/t, and what it comes from. */
+typedef struct {
+  double   psi;        /**< its value */
+  double   slope;      /**< d psi/ds: the mean of A per time in the tilted process */
+  double   width;      /**< between the bounds of Collatz and Wielandt on psi of this grid; NaN: none */
+  double   rounding;   /**< that psi may bear */
+  PetscInt iterations; /**< systems of equations solved */
+  Vec      right;      /**< r of W r = psi r on centres of cells, largest value 1: that of paths to come */
+} fare_tilted;
+/**
+  The largest eigenvalue of the tilted generator W, (W x)_i = sum_j r(i->j) (exp(s d_ij) x_j - x_i) + s g_i
+  x_i, of an observable that grows by d_ij with a move and by g_i per time (Lebowitz and Spohn, J. Stat. Phys.
+  95, 333 (1999)), by Noda's iteration (Numer. Math. 17, 382 (1971)). Collective.
+  @param grid       the cells, without ends that absorb
+  @param system     the physics
+  @param t          time at which parameters are frozen
+  @param observable A
+  @param s          the tilt
+  @param tilted     the caller destroys tilted->right
+  @return FARE_ERR_FAILED where it is not found, or where entropy needs diffusion that is not there
+*/
+PetscErrorCode fare_tilted_solve(const fare_grid *grid, const fare_system *system, double t,
+  const fare_observable *observable, double s, fare_tilted *tilted);
+
 /**
   Values at points, cubic between centres of cells, within the range of their neighbours. Collective; the same
   on all ranks.

@@ -216,6 +216,7 @@ PetscErrorCode fare_log_committor_solve(const fare_grid *grid, const fare_system
                .span            = span,
                .held            = {targets, {b, a}, {1, 0}, NULL, 0},
                .count           = count,
+               .certified       = certified,
                .points          = points,
                .x               = x,
                .owned           = owned};
