@@ -88,7 +88,21 @@ struct fare_joint_type {
   int (*modes)(const fare_joint *joint);
   /** The mode of each of n points, from 0; with `modes`. Not collective. */
   PetscErrorCode (*mode_of)(fare_joint *joint, int64_t n, const double *const x[], int mode[]);
-  PetscBool   independent;   /**< the density is the product of its blocks' */
+  PetscBool independent; /**< the density is the product of its blocks' */
+  /**
+    Makes ready for densities with noise, at the present time: independent normal noise of mean 0 is added to
+    draws, with the standard deviation noise[level * dim + axis] along an axis of the state at each of so many
+    levels. NULL: not known. Not collective.
+  */
+  PetscErrorCode (*noise)(fare_joint *joint, int levels, const double noise[]);
+  /**
+    With that noise of a level from 0: ln of the density at n points y[axis][i], and the mean of x given y,
+    which is y + noise^2 grad ln of that density (Tweedie's formula). Not collective.
+  */
+  PetscErrorCode (*noised)(fare_joint *joint, int level, int64_t n, const double *const y[],
+    double log_density[], double *const mean[]);
+  PetscBool   even_noise;    /**< `noise` takes the same along all axes alone */
+  const char *no_noise;      /**< why there is no `noise`, and what would have; NULL where there is */
   const char *no_marginal;   /**< why there is none, and what would have; NULL where there is */
   const char *no_rosenblatt; /**< the same of rosenblatt */
   /** members of the state that a run needs to go on, besides the fields; NULL: none */

@@ -130,6 +130,8 @@ typedef struct {
   /** takes a state that is lifted, as fare_product_is_lifted(): asks the system for nothing there */
   PetscBool lifted;
   PetscBool needs_joint; /**< takes what it draws from a truth that is not one grid: sampler->joint */
+  /** with FARE_ORACLE: runs with a truth that is not one grid, too, by that truth's `noise` and `noised` */
+  PetscBool noised_oracle;
   /**
     ln q at n points x[axis][i], of the density q that the last advance has drawn from, in any number of axes;
     NULL: unknown. Not collective.

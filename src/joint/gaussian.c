@@ -12,9 +12,10 @@
 enum { TIGHT, LOOSE, VERSIONS };
 
 typedef struct {
-  fare_normals      at[VERSIONS]; /* first, as FARE_NORMALS_JOINT wants them */
-  double            tolerance;
-  fare_linear_drift drift;
+  fare_normals       at[VERSIONS]; /* first, as FARE_NORMALS_JOINT wants them */
+  fare_noisy_normals noisy;
+  double             tolerance;
+  fare_linear_drift  drift;
 } gaussian;
 
 static const fare_field fields[] = {
@@ -141,6 +142,19 @@ static int versions(const fare_joint *joint)
   return VERSIONS;
 }
 
+static PetscErrorCode noise(fare_joint *joint, int levels, const double sd[])
+{
+  gaussian *s = joint->state;
+
+  return fare_noisy_normals_make(&s->at[TIGHT], levels, sd, &s->noisy);
+}
+
+static PetscErrorCode noised(
+  fare_joint *joint, int level, int64_t n, const double *const y[], double to[], double *const mean[])
+{
+  return fare_noisy_normals_mean(&((const gaussian *)joint->state)->noisy, level, n, y, to, mean);
+}
+
 static PetscErrorCode loaded(fare_joint *joint)
 {
   gaussian *s = joint->state;
@@ -156,6 +170,7 @@ static PetscErrorCode destroy(fare_joint *joint)
 
   PetscFunctionBegin;
   for (int v = 0; v < VERSIONS; v++) PetscCall(fare_normals_destroy(&s->at[v]));
+  PetscCall(fare_noisy_normals_destroy(&s->noisy));
   PetscCall(fare_linear_drift_destroy(&s->drift));
   PetscFunctionReturn(0);
 }
@@ -167,7 +182,8 @@ static const fare_joint_type *for_system(const fare_system *system, const fare_i
   .name = "gaussian", .summary = "linear systems, by the equations of mean and covariance",                 \
   .reference = "Gardiner, Stochastic Methods, section 4.5 (2009)", .size = sizeof(gaussian),                \
   .fields = fields, .check = check, .setup = setup, .advance = advance, .versions = versions, .kept = kept, \
-  .loaded = loaded, .destroy = destroy, .for_system = for_system, FARE_NORMALS_JOINT
+  .loaded = loaded, .destroy = destroy, .noise = noise, .noised = noised, .for_system = for_system,         \
+  FARE_NORMALS_JOINT
 
 const fare_joint_type        fare_joint_gaussian = {GAUSSIAN, FARE_NORMALS_MODES};
 static const fare_joint_type one_mode            = {GAUSSIAN};

@@ -9,7 +9,8 @@
 #define JUMPS_MAX 1000 /* of the drive that are looked at beforehand */
 
 typedef struct {
-  fare_normals at; /* first, as FARE_NORMALS_JOINT wants it */
+  fare_normals       at; /* first, as FARE_NORMALS_JOINT wants it */
+  fare_noisy_normals noisy;
 } mixture;
 
 static const fare_field fields[] = {FARE_FIELDS_END};
@@ -93,6 +94,19 @@ static int versions(const fare_joint *joint)
   return 1;
 }
 
+static PetscErrorCode noise(fare_joint *joint, int levels, const double sd[])
+{
+  mixture *s = joint->state;
+
+  return fare_noisy_normals_make(&s->at, levels, sd, &s->noisy);
+}
+
+static PetscErrorCode noised(
+  fare_joint *joint, int level, int64_t n, const double *const y[], double to[], double *const mean[])
+{
+  return fare_noisy_normals_mean(&((const mixture *)joint->state)->noisy, level, n, y, to, mean);
+}
+
 static PetscErrorCode loaded(fare_joint *joint)
 {
   return place(joint, joint->status.time);
@@ -100,17 +114,23 @@ static PetscErrorCode loaded(fare_joint *joint)
 
 static PetscErrorCode destroy(fare_joint *joint)
 {
-  return fare_normals_destroy(&((mixture *)joint->state)->at);
+  mixture *s = joint->state;
+
+  PetscFunctionBegin;
+  PetscCall(fare_noisy_normals_destroy(&s->noisy));
+  PetscCall(fare_normals_destroy(&s->at));
+  PetscFunctionReturn(0);
 }
 
 static const fare_joint_type *for_system(const fare_system *system, const fare_initial *initial);
 
 /* With modes, and without: what one component has none of. */
-#define MIXTURE                                                                                \
-  .name = "mixture", .summary = "driven mixtures of Gaussians, in closed form",                \
-  .reference = "Patra and Jarzynski, New J. Phys. 19, 125009 (2017)", .size = sizeof(mixture), \
-  .fields = fields, .check = check, .setup = setup, .advance = advance, .versions = versions,  \
-  .loaded = loaded, .destroy = destroy, .for_system = for_system, FARE_NORMALS_JOINT
+#define MIXTURE                                                                                     \
+  .name = "mixture", .summary = "driven mixtures of Gaussians, in closed form",                     \
+  .reference = "Patra and Jarzynski, New J. Phys. 19, 125009 (2017)", .size = sizeof(mixture),      \
+  .fields = fields, .check = check, .setup = setup, .advance = advance, .versions = versions,       \
+  .loaded = loaded, .destroy = destroy, .noise = noise, .noised = noised, .for_system = for_system, \
+  FARE_NORMALS_JOINT
 
 const fare_joint_type        fare_joint_mixture = {MIXTURE, FARE_NORMALS_MODES};
 static const fare_joint_type one_mode           = {MIXTURE};

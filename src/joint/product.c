@@ -483,6 +483,7 @@ static PetscErrorCode destroy(fare_joint *joint)
     fare_truth_options_free(&s->options);
     fare_initial_free(&s->initial);
   }
+  PetscCall(fare_blocks_noise_free(all));
   PetscCall(PetscFree(all->source));
   PetscFunctionReturn(0);
 }
@@ -512,12 +513,16 @@ static const fare_joint_type *for_system(const fare_system *system, const fare_i
   .advance = advance, .versions = versions, .log_density = log_density, .score = score, .draw = draw,    \
   .block = fare_blocks_block, .independent = PETSC_TRUE, .kept = kept, .loaded = fare_blocks_renew,      \
   .destroy = destroy, .for_system = for_system
-#define LIFTED PRODUCT, .no_marginal = "a lift curves them: take block_kl, or rotation: none and rosenblatt"
+#define UNLIFTED                                                                                       \
+  PRODUCT, .marginal = fare_blocks_marginal, .noise = fare_blocks_noise, .noised = fare_blocks_noised, \
+           .even_noise = PETSC_TRUE
+#define LIFTED                                                              \
+  PRODUCT, .no_noise = "take a product without 'lift', or remove 'oracle'", \
+           .no_marginal = "a lift curves them: take block_kl, or rotation: none and rosenblatt"
 
-const fare_joint_type fare_joint_product = {
-  PRODUCT, .marginal = fare_blocks_marginal, .rosenblatt = rosenblatt};
+const fare_joint_type fare_joint_product = {UNLIFTED, .rosenblatt = rosenblatt};
 static const fare_joint_type
-  turned            = {PRODUCT, .marginal = fare_blocks_marginal,
+  turned            = {UNLIFTED,
                .no_rosenblatt = "under a rotation there are none: take rotation: none or permutation, or marginals_2"},
   lifted            = {LIFTED, .rosenblatt = rosenblatt},
   lifted_and_turned = {

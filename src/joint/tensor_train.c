@@ -698,6 +698,7 @@ const fare_joint_type fare_joint_tensor_train = {
   .marginal    = marginal,
   .block       = block,
   .rosenblatt  = rosenblatt,
+  .no_noise    = "take a truth of kind product, gaussian or mixture, or remove 'oracle'",
   .kept        = kept,
   .loaded      = loaded,
   .destroy     = destroy,

@@ -67,6 +67,19 @@ PetscErrorCode fare_normals_of_rosenblatt(
 int            fare_normals_of_modes(const fare_joint *joint);
 PetscErrorCode fare_normals_of_mode(fare_joint *joint, int64_t n, const double *const x[], int mode[]);
 
+/* A mixture with noise of several levels: mixtures, too. Zero where there is none. */
+typedef struct {
+  int           levels;
+  fare_normals *at;
+  double       *noise; /* of each level, per axis */
+} fare_noisy_normals;
+/* As the functions of fare_joint_type. */
+PetscErrorCode fare_noisy_normals_make(
+  const fare_normals *normals, int levels, const double noise[], fare_noisy_normals *noisy);
+PetscErrorCode fare_noisy_normals_mean(const fare_noisy_normals *noisy, int level, int64_t n,
+  const double *const y[], double log_density[], double *const mean[]);
+PetscErrorCode fare_noisy_normals_destroy(fare_noisy_normals *noisy);
+
 /* In closed form for one component, else the mean over exact draws, and its standard error. */
 PetscErrorCode fare_normals_entropy(const fare_normals *normals, double *entropy, double *error);
 /*

@@ -4,14 +4,28 @@
 
 #include <math.h>
 
+#define LOOKS 8 /* steps from one look at the cells to the next */
+
 PetscErrorCode fare_evolution_watch(fare_evolution *e, Vec masses, double smallest)
 {
-  PetscScalar sum;
+  double sum;
 
   PetscFunctionBegin;
-  PetscCall(VecSum(masses, &sum));
+  PetscCall(fare_sum(masses, &sum));
   e->mass_drift = PetscMax(e->mass_drift, e->absorbs ? sum - 1 : fabs(sum - 1));
   e->minimum    = PetscMin(e->minimum, smallest / fare_grid_volume(e->grid));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_evolution_look(fare_evolution *e, double t, Vec masses)
+{
+  fare_resolution now;
+
+  PetscFunctionBegin;
+  if (!e->residual) PetscFunctionReturn(0);
+  PetscCall(fare_resolution_look(e->grid, e->system, t, masses, &now));
+  for (int axis = 0; axis < e->grid->dim; axis++)
+    e->steepest[axis] = PetscMax(e->steepest[axis], now.steep[axis]);
   PetscFunctionReturn(0);
 }
 
@@ -21,6 +35,7 @@ PetscErrorCode fare_evolution_stepped(fare_evolution *e, double t, Vec masses, d
   if (e->residual) PetscCall(fare_residual_step(e->residual, e->op, t, masses, &e->time_bound));
   if (e->absorbs) PetscCall(fare_exits_step(&e->exits, e->op, t, masses));
   PetscCall(fare_evolution_watch(e, masses, smallest));
+  if (e->steps % LOOKS == 0) PetscCall(fare_evolution_look(e, t, masses));
   PetscFunctionReturn(0);
 }
 
