@@ -84,6 +84,18 @@ void fare_bdf_vectors(const fare_bdf *b, Vec vector[])
   for (int i = 0; i < FARE_BDF_HISTORY; i++) vector[i] = b->past[i];
 }
 
+void fare_bdf_history(const fare_bdf *b, const Vec **past, const double **t)
+{
+  *past = b->past;
+  *t    = b->t;
+}
+
+void fare_bdf_spare(const fare_bdf *b, Vec *one, Vec *another)
+{
+  *one     = b->correction;
+  *another = b->rest;
+}
+
 void fare_bdf_save(const fare_bdf *b, double numbers[])
 {
   numbers[0] = b->order;

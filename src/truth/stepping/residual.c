@@ -16,21 +16,27 @@
 static const double point[POINTS] = {1, 1. / 3}, weight[POINTS] = {0.25, 0.75};
 
 struct fare_residual {
-  int    count;
-  double t[HISTORY]; /* the latest last */
-  Vec    masses[HISTORY], u, rest;
+  const fare_bdf *bdf; /* whose points and vectors are borrowed; NULL: they are its own */
+  int             count;
+  double          t[HISTORY]; /* the latest last */
+  Vec             masses[HISTORY], u, rest;
 };
 
-PetscErrorCode fare_residual_create(double t, Vec masses, fare_residual **residual)
+PetscErrorCode fare_residual_create(double t, Vec masses, const fare_bdf *bdf, fare_residual **residual)
 {
   fare_residual *r;
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&r));
   *residual = r;
-  for (int i = 0; i < HISTORY; i++) PetscCall(VecDuplicate(masses, &r->masses[i]));
-  PetscCall(VecDuplicate(masses, &r->u));
-  PetscCall(VecDuplicate(masses, &r->rest));
+  r->bdf    = bdf;
+  if (bdf) {
+    fare_bdf_spare(bdf, &r->u, &r->rest);
+  } else {
+    for (int i = 0; i < HISTORY; i++) PetscCall(VecDuplicate(masses, &r->masses[i]));
+    PetscCall(VecDuplicate(masses, &r->u));
+    PetscCall(VecDuplicate(masses, &r->rest));
+  }
   PetscCall(fare_residual_restart(r, t, masses));
   PetscFunctionReturn(0);
 }
@@ -40,7 +46,7 @@ PetscErrorCode fare_residual_restart(fare_residual *r, double t, Vec masses)
   PetscFunctionBegin;
   r->t[0]  = t;
   r->count = 1;
-  PetscCall(VecCopy(masses, r->masses[0]));
+  if (!r->bdf) PetscCall(VecCopy(masses, r->masses[0]));
   PetscFunctionReturn(0);
 }
 
@@ -50,9 +56,9 @@ PetscErrorCode fare_residual_destroy(fare_residual **residual)
 
   PetscFunctionBegin;
   if (!r) PetscFunctionReturn(0);
-  for (int i = 0; i < HISTORY; i++) PetscCall(VecDestroy(&r->masses[i]));
-  PetscCall(VecDestroy(&r->u));
-  PetscCall(VecDestroy(&r->rest));
+  for (int i = 0; i < HISTORY && !r->bdf; i++) PetscCall(VecDestroy(&r->masses[i]));
+  if (!r->bdf) PetscCall(VecDestroy(&r->u));
+  if (!r->bdf) PetscCall(VecDestroy(&r->rest));
   PetscCall(PetscFree(*residual));
   PetscFunctionReturn(0);
 }
@@ -90,6 +96,20 @@ static PetscErrorCode push(fare_residual *r, double t, Vec masses)
   r->t[r->count] = t;
   PetscCall(VecCopy(masses, r->masses[r->count++]));
   PetscFunctionReturn(0);
+}
+
+/* The points of the steps since the method began; it may have one more, from before that. */
+static void borrow(fare_residual *r)
+{
+  const Vec    *past;
+  const double *t;
+
+  fare_bdf_history(r->bdf, &past, &t);
+  r->count = PetscMin(r->count + 1, HISTORY);
+  for (int i = 0; i < r->count; i++) {
+    r->masses[r->count - 1 - i] = past[i];
+    r->t[r->count - 1 - i]      = t[i];
+  }
 }
 
 /* Coefficients of the masses in the Lagrange polynomial and in its derivative at t. */
@@ -133,7 +153,10 @@ PetscErrorCode fare_residual_step(fare_residual *r, fare_operator *op, double t,
   const double from = r->t[r->count - 1], h = t - from;
 
   PetscFunctionBegin;
-  PetscCall(push(r, t, masses));
+  if (r->bdf)
+    borrow(r);
+  else
+    PetscCall(push(r, t, masses));
   for (int q = 0; q < POINTS; q++) {
     double norm;
 
