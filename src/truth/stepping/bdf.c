@@ -84,16 +84,9 @@ void fare_bdf_vectors(const fare_bdf *b, Vec vector[])
   for (int i = 0; i < FARE_BDF_HISTORY; i++) vector[i] = b->past[i];
 }
 
-void fare_bdf_history(const fare_bdf *b, const Vec **past, const double **t)
+fare_path fare_bdf_path(const fare_bdf *b)
 {
-  *past = b->past;
-  *t    = b->t;
-}
-
-void fare_bdf_spare(const fare_bdf *b, Vec *one, Vec *another)
-{
-  *one     = b->correction;
-  *another = b->rest;
+  return (fare_path){b->past, b->t, {b->correction, b->rest}};
 }
 
 void fare_bdf_save(const fare_bdf *b, double numbers[])

@@ -71,7 +71,11 @@ PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *s
     PetscCall(fare_bdf_create(e, start));
   else
     PetscCall(fare_ts_create(e, start));
-  if (bound) PetscCall(fare_residual_create(start, masses, e->bdf, &e->residual));
+  if (bound) {
+    const fare_path path = e->bdf ? fare_bdf_path(e->bdf) : (fare_path){0};
+
+    PetscCall(fare_residual_create(start, masses, e->bdf ? &path : NULL, &e->residual));
+  }
   if (e->absorbs) PetscCall(fare_exits_restart(&e->exits, e->op, start, masses));
   PetscCall(VecMin(masses, NULL, &smallest));
   PetscCall(fare_evolution_watch(e, masses, smallest));
