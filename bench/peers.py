@@ -41,6 +41,7 @@ os.environ.update(
 )
 
 import h5py
+import matplotlib
 import numpy as np
 import peers_particles
 import truth_against_scipy as base
@@ -302,10 +303,9 @@ def density(case: str, command: str, limit: float, skip: set[str]) -> tuple[list
 
 
 def figure(results: dict[str, list[Row]], path: pathlib.Path) -> None:
-    import matplotlib
-
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
+    from PIL import Image
 
     fig, axes = plt.subplots(2, 2, figsize=(7.6, 6.4), layout="constrained")
     names = list(dict.fromkeys(row.method for rows in results.values() for row in rows))
@@ -317,7 +317,7 @@ def figure(results: dict[str, list[Row]], path: pathlib.Path) -> None:
                 [row.processor for row in some],
                 [row.error for row in some],
                 "o-" if bold else "sv^D<>p*"[number % 8] + "--",
-                color=f"C{number % 10}",
+                color=plt.get_cmap("tab20").colors[(2 * number + number // 10) % 20],
                 lw=2 if bold else 1,
                 ms=4,
                 label=name,
@@ -328,6 +328,7 @@ def figure(results: dict[str, list[Row]], path: pathlib.Path) -> None:
     handles = {label: h for ax in axes.flat for h, label in zip(*ax.get_legend_handles_labels())}
     fig.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3, fontsize=7)
     fig.savefig(path, dpi=80)
+    Image.open(path).convert("RGB").quantize(32).save(path, optimize=True)
 
 
 def machine(skip: set[str]) -> str:
