@@ -113,12 +113,20 @@ typedef struct {
   double cost;            /**< C, steps of one run */
   double cost_10;         /**< steps to a relative error of 10%: 100 V C */
   double path_cost;       /**< steps of one path that is simulated plainly, in the mean */
-  double gain;       /**< steps that plain simulation takes for the same error, over those of the method */
-  double of_optimum; /**< share of the least possible cost; NaN where that is not known */
-  double zeros;      /**< share of runs that estimate 0 */
-  double largest;    /**< largest share of one run in the sum of all */
-  double dt;         /**< step of the chain */
-  double seconds;    /**< of all ranks together, on runs */
+  double gain;          /**< steps that plain simulation takes for the same error, over those of the method */
+  double of_optimum;    /**< share of the least possible cost; NaN where that is not known */
+  double zeros;         /**< share of runs that estimate 0 */
+  double largest;       /**< largest share of one run in the sum of all */
+  double dt;            /**< step of the chain */
+  double path_variance; /**< V of one path that is steered; NaN, as all below: none is */
+  double path_variance_error;   /**< standard error, by leaving out a run at a time */
+  double path_variance_0;       /**< V at step 0, from several steps: what is the control's own error */
+  double path_variance_0_error; /**< standard error */
+  double ess;                   /**< effective number of paths, (sum of weights)^2/(sum of squares) */
+  double heaviest;              /**< largest share of one path in the sum of weights */
+  double hits;                  /**< share of steered paths that reach b */
+  double information;           /**< mean of -ln weight: what the control costs, at least -ln p */
+  double seconds;               /**< of all ranks together, on runs */
 } fare_rare_row;
 
 /** What all estimators found. */
@@ -126,19 +134,40 @@ typedef struct {
   size_t         count;   /**< of rows */
   fare_rare_row *row;     /**< each of them */
   char         **failure; /**< per row: why it has no result, or NULL */
+  PetscInt64    *runs;    /**< per row: independent runs, ... */
+  PetscInt64    *done;    /**< ... and how many of them are made */
+  double       **once;    /**< per row: what each run gave, FARE_RARE_ONCE numbers */
 } fare_rare_results;
+#define FARE_RARE_ONCE 10 /**< numbers of one run: estimate, cost, paths and steps, and of weights */
 /**
-  Runs all estimators, their runs spread over the ranks; the same bits on any number of them. One that fails
-  leaves a row without a result, with a warning. Collective.
+  Rows of all estimators, without a run yet. Not collective.
+  @param rare    may be NULL
+  @param results free with fare_rare_results_free()
+  @return 0 or an error code
+*/
+PetscErrorCode fare_rare_results_create(const fare_rare *rare, fare_rare_results *results);
+/**
+  Writes the runs that are made into a checkpoint, or reads them from one. Collective.
+  @param results of fare_rare_results_create()
+  @param store   open for it
+  @param load    whether they are read; a checkpoint without any leaves them alone
+  @return FARE_ERR_FAILED where the file fails
+*/
+PetscErrorCode fare_rare_results_keep(fare_rare_results *results, fare_store *store, PetscBool load);
+/**
+  Makes all runs of all estimators that are not made yet, spread over the ranks; the same bits on any number
+  of them. One that fails leaves a row without a result, with a warning. Collective.
   @param rare    what to run
   @param comm    the ranks
   @param grid    of the truth
   @param seed    of all random numbers
-  @param results free with fare_rare_results_free()
-  @return errors other than FARE_ERR_FAILED and FARE_ERR_INPUT of one estimator
+  @param pause   called between runs, to write a checkpoint or to end with an error; may be NULL
+  @param to      its argument
+  @param results of fare_rare_results_create()
+  @return errors of pause(), and others than FARE_ERR_FAILED and FARE_ERR_INPUT of one estimator
 */
-PetscErrorCode fare_rare_run(
-  const fare_rare *rare, MPI_Comm comm, const fare_grid *grid, uint64_t seed, fare_rare_results *results);
+PetscErrorCode fare_rare_run(const fare_rare *rare, MPI_Comm comm, const fare_grid *grid, uint64_t seed,
+  PetscErrorCode (*pause)(void *to), void *to, fare_rare_results *results);
 /**
   Frees them. Not collective.
   @param results zeroed

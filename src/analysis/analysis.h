@@ -180,6 +180,8 @@ PetscErrorCode fare_linear_solver_create(const fare_grid *grid, Mat A, Mat P, KS
 typedef PetscErrorCode (*fare_map_function)(Mat shell, Vec x, Vec y);
 PetscErrorCode fare_linear_solver_create_map(
   Vec like, fare_map_function map, void *context, const char *prefix, KSP *ksp);
+/* SLEPc begins at its first use and ends with PETSc. */
+PetscErrorCode fare_slepc_begin(void);
 /*
   Iterative refinement: x += solve(residual(x)) until the residual stops falling or is at most `enough`.
   residual() gives b - A x in the form that rounds least and the norm that it is relative to, and may
@@ -220,6 +222,7 @@ PetscErrorCode fare_elimination_stationary(fare_elimination *elimination, Vec ma
   stationary density (forward). An edge that crosses into a target ends where it crosses, its rate as if the
   potential were linear along it. `cut`: what the rate is divided by.
 */
+typedef struct fare_tilting fare_tilting;
 struct fare_absorbing {
   const fare_grid *grid;
   fare_operator   *op;
@@ -229,6 +232,8 @@ struct fare_absorbing {
   /* which target a cell, and the neighbour over a face, is in; -1: none */
   signed char      *in, *beyond;
   fare_elimination *elimination; /* of these rates, once something was solved with them */
+  double            time;        /* of the rates */
+  fare_tilting     *tilting;     /* NULL: not tilted */
 };
 /* Index of the cell over a face, wrapped at periodic ends; false where there is none. */
 PetscBool      fare_cell_over(const fare_grid *grid, const PetscInt index[], int face, PetscInt there[]);
@@ -266,6 +271,44 @@ PetscErrorCode fare_absorbing_solve(
   Collective.
 */
 PetscErrorCode fare_absorbing_exit(fare_absorbing *absorbing, int axis, int side, Vec *x);
+
+/*
+  What tilts rates: by an observable that grows by step[n * faces + face] as a path leaves over a face, and by
+  rate[n] per time. The generator is W - offset then: with factors exp(s step) on what is beyond a face, and s
+  rate - offset gained. See tilted_generator.c.
+*/
+struct fare_tilting {
+  const fare_system *system;
+  fare_observable    observable;
+  double             s, offset;
+  double            *step, *factor, *rate; /* [n * faces + face] twice, [n] */
+  /* brings them to the time and the rates of the generator */
+  PetscErrorCode (*move)(fare_absorbing *absorbing);
+};
+/* Tilts from now on, and anew; elimination does not serve then. Collective. */
+PetscErrorCode fare_absorbing_tilt(
+  fare_absorbing *absorbing, const fare_system *system, const fare_observable *observable, double s);
+/* y = dW/ds x, of one that is tilted. Collective. */
+PetscErrorCode fare_absorbing_slope(const fare_absorbing *absorbing, Vec x, Vec y);
+/*
+  The same of the operator of high order, from psi of fitted rates on. Without r: `right` is that of fitted
+  rates. Collective.
+*/
+PetscErrorCode fare_tilted_solve_high_order(const fare_grid *grid, const fare_system *system, double t,
+  const fare_observable *observable, double s, fare_tilted *tilted);
+/* Driven, or for a while: see tilted_driven.c. */
+typedef struct {
+  double    start, end, tolerance;
+  PetscBool repeats;
+  Vec       begin; /* masses at the start, of paths that end at `end` */
+} fare_tilted_span;
+/*
+  ln of the largest Floquet multiplier per period, or ln <exp(s A)>/duration of paths that begin in those
+  masses; `right`: of the multiplier, or ln <exp(s A)>/duration of paths from each cell. Collective.
+*/
+PetscErrorCode fare_tilted_solve_driven(const fare_grid *grid, const fare_system *system,
+  const fare_tilted_span *span, const fare_observable *observable, double s, fare_tilted *tilted,
+  fare_driven *driven, double *slope_error);
 
 /*
   The backward operator of high order outside of up to two targets, which it borrows: see backward.c.
@@ -351,7 +394,7 @@ typedef struct {
   fare_points      at;
 } fare_committor_keys;
 #define FARE_COMMITTOR_FIELDS(at, kept)                                                                  \
-  {"a", FARE_NODE, (at) + offsetof(fare_committor_keys, a), NULL, 0, 0, NULL, "",                        \
+  {"a", FARE_NODE, (at) + offsetof(fare_committor_keys, a), "", 0, 0, NULL, "",                          \
     "the set to start from: a box {lower: [...], upper: [...]} or a list of boxes"},                     \
     {"b", FARE_NODE, (at) + offsetof(fare_committor_keys, b), NULL, 0, 0, NULL, "", "the set to reach"}, \
     {"points", FARE_NODE, (at) + offsetof(fare_committor_keys, points), "", 0, 0, NULL, "",              \
@@ -390,11 +433,16 @@ typedef struct {
   Mat             A, transposed;
   KSP             ksp;
   Vec             base, r, *slope;
-  PetscInt        spent, steps; /* iterations of the last solve; steps so far */
+  /* d x/ds of a tilted generator, which goes along with x backward in time; NULL: none is wanted */
+  Vec      tangent, part, *tangent_slope;
+  PetscInt spent, steps; /* iterations of the last solve; steps so far */
 } fare_stepper;
 PetscErrorCode fare_stepper_create(const fare_grid *grid, const fare_system *system, double t, int targets,
   const fare_region *const target[], PetscBool forward, fare_stepper **stepper);
 PetscErrorCode fare_stepper_destroy(fare_stepper **stepper);
+/* From now on takes a tangent along, as wide as x, 0 so far. Collective. */
+PetscErrorCode fare_stepper_add_tangent(fare_stepper *stepper);
+PetscErrorCode fare_stepper_drop_tangent(fare_stepper *stepper);
 /*
   One step; rates are taken between within[0] and within[1], at neither. *lived, where not NULL, grows by the
   integral of the sum of x. Collective.

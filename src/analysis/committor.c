@@ -213,7 +213,8 @@ static PetscErrorCode check_relative(const fare_committor_keys *keys)
 PetscErrorCode fare_committor_check(fare_committor_keys *keys, const fare_analysis_context *context)
 {
   PetscFunctionBegin;
-  PetscCall(fare_region_read(keys->a, context, &keys->from));
+  keys->from.dim = context->dim;
+  if (keys->a) PetscCall(fare_region_read(keys->a, context, &keys->from));
   PetscCall(fare_region_read(keys->b, context, &keys->to));
   if (fare_region_overlaps(&keys->from, &keys->to)) FARE_REFUSE(keys->b, "the sets a and b overlap");
   PetscCall(fare_points_read(keys->points, context, &keys->at));
@@ -284,7 +285,8 @@ static PetscErrorCode check(
   void *state, const fare_node *node, const fare_analysis_context *context, double time)
 {
   PetscFunctionBegin;
-  (void)node, (void)time;
+  (void)time;
+  if (!((fare_committor_keys *)state)->a) FARE_REFUSE(node, "missing key 'a' (%s)", fields[0].description);
   PetscCall(fare_committor_check(state, context));
   PetscFunctionReturn(0);
 }
