@@ -33,10 +33,10 @@ typedef struct {
   PetscBool   curve;    /* so many that they are for figures: kept, not printed */
   PetscBool   by_start; /* one for each start of a driven analysis */
   /*
-    error: estimated, NaN where unknown; least: its part that other grids do not tell, 0 unless set. Both are
-    NULL where the numbers are exact.
+    error: estimated, NaN where unknown; least: its part that other grids do not tell, 0 unless set; plain: of
+    the finest grid alone, where value is extrapolated. All are NULL where the numbers are exact.
   */
-  double *value, *error, *least;
+  double *value, *error, *least, *plain;
   /*
     of values at points: the fields that they are taken from, extent[1] points of each or, of a single one,
     extent[0]
@@ -65,6 +65,7 @@ typedef struct {
   fare_finding *finding;
   fare_mesh    *mesh;
   PetscBool     leaps; /* of fields that may leap: order 2 is the most that is believed */
+  PetscBool     cut;   /* sets end within cells, of this grid or a coarser one */
 } fare_findings;
 
 /*
@@ -133,6 +134,9 @@ PetscErrorCode fare_findings_estimate(const fare_grid *grid, const fare_grid *ha
 */
 PetscErrorCode fare_interpolate(const fare_grid *grid, const fare_held *held, Vec values, size_t count,
   const double x[], double at[], double spread[]);
+/* Puts numbers that four grids or three extrapolate in the place of those that fall as they should. */
+#define FARE_ANALYSIS_GRIDS 4 /* coarser[0] is not used; those that do not serve are empty */
+void fare_findings_extrapolate(const fare_findings coarser[FARE_ANALYSIS_GRIDS], fare_findings *found);
 PetscErrorCode fare_findings_save(
   const fare_findings *found, const fare_grid *grid, fare_store *store, const char *group);
 void           fare_findings_print(const fare_findings *found, const char *name, fare_table *table);
@@ -141,6 +145,8 @@ PetscErrorCode fare_findings_free(fare_findings *found);
 /* From {lower: [...], upper: [...]} or a list of boxes; a bound that is absent is the grid's end. */
 PetscErrorCode fare_region_read(
   const fare_node *node, const fare_analysis_context *context, fare_region *region);
+/* A set ends within a cell, not at a face. */
+PetscBool fare_region_cuts(const fare_region *region, const fare_grid *grid);
 /* All that lies outside of a set is outside of the grid's box, too. */
 PetscBool fare_region_is_beyond(const fare_region *region, const double lower[], const double upper[]);
 /* The part of a cell that lies in it. */

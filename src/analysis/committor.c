@@ -236,6 +236,7 @@ PetscErrorCode fare_committor_at_points(const fare_committor_keys *keys, const f
   const fare_held held = {2, {&keys->from, &keys->to}, {complement ? 1 : 0, complement ? 0 : 1}, leaping, t};
 
   PetscFunctionBegin;
+  found->cut = fare_region_cuts(&keys->from, grid) || fare_region_cuts(&keys->to, grid);
   PetscCall(fare_found_at_points(
     found, complement ? "to_a" : "committor", meaning, grid, &held, count, q, &keys->at, known));
   PetscFunctionReturn(0);
