@@ -124,20 +124,4 @@ void fare_product_from_blocks(
 */
 void fare_product_gradient(
   const fare_product *product, size_t n, const double *const y[], double *const of_y[], double *const of_x[]);
-/**
-  Lifts points in place, from where the system's functions belong to the state that truth and samples have.
-  Nothing to do for systems without a lift. Not collective.
-  @param system any
-  @param n      number of points
-  @param x      x[axis][i]
-*/
-void fare_system_show(const fare_system *system, size_t n, double *const x[]);
-/**
-  The inverse of fare_system_show(). Not collective.
-  @param system any
-  @param n      number of points
-  @param x      x[axis][i]
-*/
-void fare_system_hide(const fare_system *system, size_t n, double *const x[]);
-
 #endif

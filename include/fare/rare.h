@@ -96,6 +96,7 @@ typedef struct {
   char   method[24];    /**< its method */
   char   event[72];     /**< the event that it estimates */
   double runs;          /**< independent ones */
+  double rate;          /**< 1: probabilities are events per time, when begun anew */
   double estimate;      /**< mean over runs */
   double error;         /**< standard error of that mean; NaN where runs tell none */
   double low;           /**< 95% interval of the mean, */
@@ -112,7 +113,7 @@ typedef struct {
   double variance_high;   /**< its upper end */
   double cost;            /**< C, steps of one run */
   double cost_10;         /**< steps to a relative error of 10%: 100 V C */
-  double path_cost;       /**< steps of one path that is simulated plainly, in the mean */
+  double path_cost;       /**< mean steps of one plain path; up to the event where that has a rate */
   double gain;          /**< steps that plain simulation takes for the same error, over those of the method */
   double of_optimum;    /**< share of the least possible cost; NaN where that is not known */
   double zeros;         /**< share of runs that estimate 0 */

@@ -460,4 +460,21 @@ fare_box fare_system_box(const fare_system *system);
 */
 double fare_system_smooth_until(const fare_system *system, const fare_box *box, double from, double to);
 
+/**
+  Takes particles in place from where forces and noise belong to the state that truth and samples have: a
+  product with a lift is lifted, and particles that repel each other are put in order, which a step may break.
+  Nothing to do for other systems. Not collective.
+  @param system any
+  @param n      number of points
+  @param x      x[axis][i]
+*/
+void fare_system_show(const fare_system *system, size_t n, double *const x[]);
+/**
+  Back again, to go on from there. Not collective.
+  @param system any
+  @param n      number of points
+  @param x      x[axis][i]
+*/
+void fare_system_hide(const fare_system *system, size_t n, double *const x[]);
+
 #endif

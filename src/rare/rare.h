@@ -24,7 +24,10 @@ typedef struct {
   }
 
 /* What is estimated: the probability of the event, or how often per time it happens when begun anew. */
-typedef enum { FARE_RARE_PROBABILITY, FARE_RARE_RATE } fare_rare_quantity;
+typedef enum {
+  FARE_RARE_PROBABILITY,
+  FARE_RARE_RATE
+} fare_rare_quantity; /* a rate: of b alone, a plays no part */
 
 /* One row of the table: a method may have several, say one for each step or control. */
 typedef struct {

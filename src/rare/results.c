@@ -16,6 +16,7 @@ static const struct {
   size_t      offset;
 } columns[] = {
   COLUMN(runs),
+  COLUMN(rate),
   COLUMN(estimate),
   COLUMN(error),
   COLUMN(low),

@@ -231,6 +231,8 @@ PetscErrorCode fare_sampler_advance(fare_sampler *sampler, double t, fare_ensemb
   PetscFunctionBegin;
   sampler->since = fare_seconds();
   PetscCall(sampler->type->advance(sampler, t, ensemble));
+  if (sampler->type->needs_potential)
+    fare_system_show(sampler->system, (size_t)ensemble->blocks * FARE_BLOCK, ensemble->x);
   fold(sampler, ensemble);
   ensemble->time = t;
   spend(sampler, &sampler->cost.sample_seconds);

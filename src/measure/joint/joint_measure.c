@@ -118,6 +118,15 @@ PetscErrorCode fare_look_draws(fare_joint_look *look)
   PetscFunctionReturn(0);
 }
 
+/* As many draws as stand beside units, and enough for a change of a distribution. */
+static int64_t companions_of(const fare_joint_look *look)
+{
+  const int64_t blocks = (look->ensemble->count + FARE_BLOCK - 1) / FARE_BLOCK;
+
+  return PetscMin(
+    look->drawn, FARE_BLOCK * PetscMax(FARE_LOOK_COMPANIONS, PetscMin(blocks, FARE_LOOK_UNITS)));
+}
+
 PetscErrorCode fare_look_drawn_log_p(fare_joint_look *look)
 {
   const fare_joint_type *kind     = look->joint->type;
@@ -130,10 +139,11 @@ PetscErrorCode fare_look_drawn_log_p(fare_joint_look *look)
   PetscCall(fare_look_draws(look));
   PetscCallMPI(MPI_Comm_rank(look->ensemble->comm, &rank));
   PetscCallMPI(MPI_Comm_size(look->ensemble->comm, &size));
+  look->companions = companions_of(look);
   PetscCall(PetscCalloc1((size_t)(versions * look->drawn), &look->drawn_log_p));
   for (int64_t at = rank * FARE_BLOCK; at < look->drawn; at += size * FARE_BLOCK) {
     for (int axis = 0; axis < look->joint->dim; axis++) x[axis] = look->draw[axis] + at;
-    for (int v = 0; v < versions; v++)
+    for (int v = 0; v < (at < look->companions ? versions : 1); v++)
       PetscCall(kind->log_density(look->joint, v, FARE_BLOCK, x, look->drawn_log_p + v * look->drawn + at));
   }
   if (size > 1)

@@ -9,6 +9,7 @@
 #define FARE_LOOK_DRAWS       8     /* times as many exact draws as particles, but for these limits */
 #define FARE_LOOK_DRAWS_LEAST 64    /* blocks */
 #define FARE_LOOK_DRAWS_MOST  128
+#define FARE_LOOK_COMPANIONS  32  /* blocks of draws at least, of which companions tell ln p */
 #define FARE_LOOK_UNITS       128 /* units at most, of measures that look at pairs of particles */
 
 #define HIGH_95 1.645 /* standard deviations below which are 95% */
@@ -36,7 +37,7 @@ struct fare_joint_look {
   double              *log_p;         /* at local particles, one version after the other; made on demand */
   /* exact draws for all measures, known to all ranks and made on demand: draw[axis][i], drawn_log_p[version]
    */
-  int64_t    drawn;
+  int64_t    drawn, companions; /* of companions ln p is known at the first so many */
   double    *draw[FARE_AXES_MAX], *drawn_log_p;
   fare_parts parts[FARE_PART_KINDS]; /* made on demand */
 };
@@ -48,7 +49,7 @@ PetscErrorCode fare_look_log_p(fare_joint_look *look);
 /* The exact draws, whole blocks of them; with their ln p, of one version after the other. Collective. */
 PetscErrorCode fare_look_draws(fare_joint_look *look);
 PetscErrorCode fare_look_drawn_log_p(fare_joint_look *look);
-/* What a draw of the first version counts for in another one. */
+/* What one of the first `companions` draws of the first version counts for in another one. */
 double fare_look_ratio(const fare_joint_look *look, int version, int64_t i);
 
 /*

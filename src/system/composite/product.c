@@ -483,6 +483,41 @@ static void release(fare_composite *c)
   free(p->frame.q);
 }
 
+/* A run of points in place: in the frame of the blocks, changed there, and back. */
+static void in_frame(const fare_frame *frame, size_t n, double *const x[],
+  void (*change)(const fare_frame *frame, size_t n, double *const y[]))
+{
+  static FARE_ALIGNED double store[FARE_AXES_MAX][FARE_BLOCK];
+
+  for (size_t first = 0; first < n; first += FARE_BLOCK) {
+    const size_t  count = PetscMin(n - first, FARE_BLOCK);
+    const double *from[FARE_AXES_MAX];
+    double       *y[FARE_AXES_MAX], *to[FARE_AXES_MAX];
+
+    for (int a = 0; a < frame->axes; a++) {
+      from[a] = y[a] = store[a];
+      to[a]          = x[a] + first;
+    }
+    fare_frame_enter(frame, count, (const double *const *)to, y);
+    change(frame, count, y);
+    fare_frame_leave(frame, count, from, to);
+  }
+}
+
+static void show(const fare_composite *c, size_t n, double *const x[])
+{
+  const fare_frame *frame = &((const fare_product *)c->state)->frame;
+
+  if (frame->lift != 0) in_frame(frame, n, x, fare_frame_lift);
+}
+
+static void hide(const fare_composite *c, size_t n, double *const x[])
+{
+  const fare_frame *frame = &((const fare_product *)c->state)->frame;
+
+  if (frame->lift != 0) in_frame(frame, n, x, fare_frame_lower);
+}
+
 const fare_composite_kind fare_composite_product = {
   .name      = "product",
   .summary   = "independent blocks of one to three axes, copies of a few units, rotated or not",
@@ -491,6 +526,8 @@ const fare_composite_kind fare_composite_product = {
   .fields    = fields,
   .read      = read,
   .write     = write,
+  .show      = show,
+  .hide      = hide,
   .free      = release,
 };
 
@@ -573,27 +610,6 @@ void fare_product_to_blocks(const fare_product *product, size_t n, const double 
   if (product->frame.lift != 0) fare_frame_lower(&product->frame, n, y);
 }
 
-/* A run of points in place: in the frame of the blocks, changed there, and back. */
-static void in_frame(const fare_frame *frame, size_t n, double *const x[],
-  void (*change)(const fare_frame *frame, size_t n, double *const y[]))
-{
-  static FARE_ALIGNED double store[FARE_AXES_MAX][FARE_BLOCK];
-
-  for (size_t first = 0; first < n; first += FARE_BLOCK) {
-    const size_t  count = PetscMin(n - first, FARE_BLOCK);
-    const double *from[FARE_AXES_MAX];
-    double       *y[FARE_AXES_MAX], *to[FARE_AXES_MAX];
-
-    for (int a = 0; a < frame->axes; a++) {
-      from[a] = y[a] = store[a];
-      to[a]          = x[a] + first;
-    }
-    fare_frame_enter(frame, count, (const double *const *)to, y);
-    change(frame, count, y);
-    fare_frame_leave(frame, count, from, to);
-  }
-}
-
 void fare_product_from_blocks(
   const fare_product *product, size_t n, const double *const y[], double *const x[])
 {
@@ -606,18 +622,4 @@ void fare_product_gradient(
 {
   if (product->frame.lift != 0) fare_frame_lift_gradient(&product->frame, n, y, of_y);
   fare_frame_leave(&product->frame, n, (const double *const *)of_y, of_x);
-}
-
-void fare_system_show(const fare_system *system, size_t n, double *const x[])
-{
-  const fare_product *p = fare_product_of(system);
-
-  if (fare_product_is_lifted(p)) in_frame(&p->frame, n, x, fare_frame_lift);
-}
-
-void fare_system_hide(const fare_system *system, size_t n, double *const x[])
-{
-  const fare_product *p = fare_product_of(system);
-
-  if (fare_product_is_lifted(p)) in_frame(&p->frame, n, x, fare_frame_lower);
 }
