@@ -4,13 +4,16 @@
 allows.
 
     bench/truth_scaling.py [--large | --largest] [--ranks 1 2] [--command build/bin/fare]
+    bench/truth_scaling.py --memory [--write] [--command build/bin/fare]
 
 The cases are the driven quadruple well in two dimensions and eight driven wells in three, tolerance 1e-6,
 without companions. For each: nanoseconds per cell and step (times ranks), iterations per solve, bytes per
 cell as fare_truth_bytes states them and as the process took them (peak resident size, less that of a tiny
 grid), and the bound: the bytes that a step moves if each of its loops reads and writes its arrays once and
 finds nothing in cache, divided by the bandwidth of a sum of two arrays into a third on as many cores,
-measured just before. A grid that stays in cache can be faster than that bound. Nothing is asserted.
+measured just before. A grid that stays in cache can be faster than that bound. --memory compares bytes per
+cell with the estimate and without it, on one rank; --write puts this table into docs/benchmarks.md. Nothing
+is asserted.
 """
 import argparse
 import multiprocessing
@@ -18,6 +21,7 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -92,7 +96,7 @@ def resident_peak(process):
     return sum(peaks.values())
 
 
-def run(command, study, place, dim, cells, ranks):
+def run(command, study, place, dim, cells, ranks, estimate=False):
     out, log = place / f"out_{dim}_{cells}_{ranks}", place / "log"
     arguments = [
         command,
@@ -104,6 +108,8 @@ def run(command, study, place, dim, cells, ranks):
         f"output.directory={out}",
         "--set",
         f"truth.cells={[cells] * dim}",
+        "--set",
+        f"truth.estimate={str(estimate).lower()}",
         "--",
         "-log_view",
         f":{log}",
@@ -124,7 +130,7 @@ def run(command, study, place, dim, cells, ranks):
     return seconds, steps, counts["PCApply"] / counts["KSPSolve"], peak
 
 
-def stated_bytes(command, study, dim, cells, place):
+def stated_bytes(command, study, dim, cells, place, estimate=False):
     text = subprocess.run(
         [
             command,
@@ -134,6 +140,8 @@ def stated_bytes(command, study, dim, cells, place):
             f"truth.cells={[cells] * dim}",
             "--set",
             f"output.directory={place / 'none'}",
+            "--set",
+            f"truth.estimate={str(estimate).lower()}",
         ],
         capture_output=True,
         text=True,
@@ -143,11 +151,36 @@ def stated_bytes(command, study, dim, cells, place):
     return float(number) * {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}[unit]
 
 
+def memory(command, place):
+    """The table of bytes per cell, without the estimate and with it."""
+    lines = [
+        "| cells | bytes per cell, without the estimate | as stated | with it | as stated |",
+        "|---" * 5 + "|",
+    ]
+    for dim, text in STUDY.items():
+        study = place / f"{dim}.yaml"
+        study.write_text(text)
+        for cells in {2: [128, 256, 512], 3: [32, 64]}[dim]:
+            row = [" x ".join([str(cells)] * dim)]
+            for estimate in (False, True):
+                tiny = run(command, study, place, dim, 16 if dim == 2 else 8, 1, estimate)[3]
+                *_, peak = run(command, study, place, dim, cells, 1, estimate)
+                stated = stated_bytes(command, study, dim, cells, place, estimate)
+                row += [f"{(peak - tiny) / cells**dim:.0f}", f"{stated / cells**dim:.0f}"]
+            lines.append("| " + " | ".join(row) + " |")
+            print(lines[-1], flush=True)
+    return "\n".join(lines)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.strip().split("\n\n")[0])
     parser.add_argument("--command", default=ROOT / "build/bin/fare")
     parser.add_argument("--large", action="store_true", help="also 1024 x 1024 and 128 x 128 x 128 cells")
     parser.add_argument("--largest", action="store_true", help="2048 x 2048 cells alone")
+    parser.add_argument(
+        "--memory", action="store_true", help="bytes per cell, without the estimate and with it"
+    )
+    parser.add_argument("--write", action="store_true", help="the table of --memory into docs/benchmarks.md")
     parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2])
     arguments = parser.parse_args()
     command = str(arguments.command)
@@ -163,6 +196,14 @@ def main():
     )
     with tempfile.TemporaryDirectory() as directory:
         place = pathlib.Path(directory)
+        if arguments.memory:
+            table = memory(command, place)
+            if arguments.write:
+                sys.path.append(str(ROOT / "docs"))
+                import verification
+
+                verification.write({"memory": table}, ROOT / "docs/benchmarks.md")
+            return
         for ranks in arguments.ranks:
             speed = bandwidth(ranks)
             print(f"\n{ranks} rank{'s' * (ranks > 1)}, sum of arrays at {speed / 1e9:.1f} GB/s")

@@ -1027,8 +1027,9 @@ def tables(closed, scalars, certificates, ranks):
     return result
 
 
-def write(contents):
-    text = DOCUMENT.read_text()
+def write(contents, document=DOCUMENT):
+    """Puts each content between its marks in a page."""
+    text = document.read_text()
     for name, content in contents.items():
         text, count = re.subn(
             rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)",
@@ -1037,8 +1038,8 @@ def write(contents):
             flags=re.DOTALL,
         )
         if count != 1:
-            raise SystemExit(f"{DOCUMENT}: expected one place for {name}, found {count}")
-    DOCUMENT.write_text(text)
+            raise SystemExit(f"{document}: expected one place for {name}, found {count}")
+    document.write_text(text)
 
 
 def main():

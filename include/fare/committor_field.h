@@ -16,7 +16,7 @@ typedef enum {
 } fare_committor_kind;
 /** How a committor is solved for. */
 typedef struct {
-  fare_committor_kind kind;
+  fare_committor_kind kind;      /**< what it knows of the drive */
   PetscInt            cells;     /**< per axis; 0: those of the grid */
   int                 moments;   /**< at which q is kept, up to the deadline; 0: enough */
   double              tolerance; /**< of ln q at the start, that steps in time may leave; 0: 1e-4 */

@@ -96,6 +96,7 @@ typedef struct {
   char   method[24];    /**< its method */
   char   event[72];     /**< the event that it estimates */
   double runs;          /**< independent ones */
+  double rate;          /**< 1: probabilities are events per time, when begun anew */
   double estimate;      /**< mean over runs */
   double error;         /**< standard error of that mean; NaN where runs tell none */
   double low;           /**< 95% interval of the mean, */
@@ -112,13 +113,21 @@ typedef struct {
   double variance_high;   /**< its upper end */
   double cost;            /**< C, steps of one run */
   double cost_10;         /**< steps to a relative error of 10%: 100 V C */
-  double path_cost;       /**< steps of one path that is simulated plainly, in the mean */
-  double gain;       /**< steps that plain simulation takes for the same error, over those of the method */
-  double of_optimum; /**< share of the least possible cost; NaN where that is not known */
-  double zeros;      /**< share of runs that estimate 0 */
-  double largest;    /**< largest share of one run in the sum of all */
-  double dt;         /**< step of the chain */
-  double seconds;    /**< of all ranks together, on runs */
+  double path_cost;       /**< mean steps of one plain path; up to the event where that has a rate */
+  double gain;          /**< steps that plain simulation takes for the same error, over those of the method */
+  double of_optimum;    /**< share of the least possible cost; NaN where that is not known */
+  double zeros;         /**< share of runs that estimate 0 */
+  double largest;       /**< largest share of one run in the sum of all */
+  double dt;            /**< step of the chain */
+  double path_variance; /**< V of one path that is steered; NaN, as all below: none is */
+  double path_variance_error;   /**< standard error, by leaving out a run at a time */
+  double path_variance_0;       /**< V at step 0, from several steps: what is the control's own error */
+  double path_variance_0_error; /**< standard error */
+  double ess;                   /**< effective number of paths, (sum of weights)^2/(sum of squares) */
+  double heaviest;              /**< largest share of one path in the sum of weights */
+  double hits;                  /**< share of steered paths that reach b */
+  double information;           /**< mean of -ln weight: what the control costs, at least -ln p */
+  double seconds;               /**< of all ranks together, on runs */
 } fare_rare_row;
 
 /** What all estimators found. */
@@ -130,7 +139,7 @@ typedef struct {
   PetscInt64    *done;    /**< ... and how many of them are made */
   double       **once;    /**< per row: what each run gave, FARE_RARE_ONCE numbers */
 } fare_rare_results;
-#define FARE_RARE_ONCE 4 /**< numbers of one run: estimate, cost, plain paths and their steps */
+#define FARE_RARE_ONCE 10 /**< numbers of one run: estimate, cost, paths and steps, and of weights */
 /**
   Rows of all estimators, without a run yet. Not collective.
   @param rare    may be NULL

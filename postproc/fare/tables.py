@@ -235,6 +235,8 @@ class Estimated:
     failure: str
     """Why there are no numbers; empty where there are."""
     runs: float
+    rate: float
+    """1: what is given are events per time, not probabilities."""
     estimate: float
     error: float
     low: float
@@ -268,11 +270,11 @@ class Estimated:
 
     @property
     def p(self) -> float:
-        """The probability as well as it is known: exact, else estimated."""
+        """Probability, or rate, as well as it is known: exact, else estimated."""
         known = (self.chain, self.continuum, self.estimate)
         return next((value for value in known if np.isfinite(value)), float("nan"))
 
     @property
     def plain_cost_10(self) -> float:
         """Steps that plain simulation takes to a relative error of 10%."""
-        return 100 * self.path_cost * (1 - self.p) / self.p
+        return 100 * self.path_cost * (1 if self.rate else (1 - self.p) / self.p)

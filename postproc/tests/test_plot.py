@@ -81,6 +81,14 @@ def test_figures_of_the_report(one: Study, two: Study) -> None:
         fare.plot.divergence(one, "hellinger")
 
 
+def test_rounding_of_the_mass_reads_as_rounding(one: Study) -> None:
+    axes = fare.plot.figure(one, "truth_error").axes[1]
+    low, high = axes.get_ylim()
+    drawn = np.concatenate([line.get_ydata() for line in axes.lines])
+    assert np.nanmax(drawn) < 1e-12, "else this study does not serve"
+    assert low <= 1e-18 and high == 1e-6
+
+
 def test_difference_maps_are_the_densities(two: Study) -> None:
     ax = fare.plot.snapshot_map(two, 0.2, "langevin", difference=True)
     x, y, seen = mesh(ax)

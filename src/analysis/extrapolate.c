@@ -16,10 +16,12 @@
 
 #define RATIO    4.0
 #define APART    0.1  /* of that ratio is near enough */
-#define CUT      0.05 /* and where sets end within cells, */
-#define FARTHER  0.2  /* on the coarsest grids */
+#define CUT      0.02 /* and where sets end within cells, */
+#define FARTHER  0.08 /* on the coarsest grids */
 #define MOST     0.5  /* largest relative difference of two grids */
-#define SMALLEST 0.02 /* of the last difference over RATIO - 1: no error is smaller */
+#define SMALLEST 0.1  /* of the last difference over RATIO - 1: no error is smaller */
+#define FIRMEST  0.02 /* but where a fourth grid falls alike */
+#define SHAKY    0.2  /* and where sets end within cells, all the same */
 
 /* The numbers of each grid, the finest first, and what Richardson's rule makes of neighbours. */
 typedef struct {
@@ -57,7 +59,8 @@ static PetscBool is_regular(const ladder *l, double size, PetscBool cut)
 static double error_of(const ladder *l, double size, PetscBool cut)
 {
   const double last  = fabs(l->difference[0]);
-  double       error = PetscMax(fabs(l->better[0] - l->better[1]), PetscMax(SMALLEST, last / size) * last);
+  const double least = cut ? SHAKY : l->grids > 3 && falls(l, 1, FARTHER) ? FIRMEST : SMALLEST;
+  double       error = PetscMax(fabs(l->better[0] - l->better[1]), PetscMax(least, last / size) * last);
 
   if (cut) error = PetscMax(error, fabs(l->better[1] - l->better[2]) / RATIO);
   return error / (RATIO - 1);

@@ -18,22 +18,26 @@
 #define WIDTH     3.0 /* of a panel, in standard deviations of a step; 1.5 times as many tell the error */
 #define COARSER   1.5
 #define FAR       9.0 /* standard deviations beyond which the density is taken for zero */
-#define WORK_MOST 2e9
+#define WORK_MOST 4e9
 #define LOOKS     4000
 
 typedef struct {
   const fare_rare_context *c;
+  const fare_event        *event;            /* of a rate without a */
   double                   low, high, width; /* the box */
   PetscBool                mirror[2], periodic;
-  PetscInt                 n, band; /* states; |i - j| beyond which K is 0 */
-  double                  *x, *w;   /* nodes and weights */
-  double                  *K;       /* [i * (2 band + 1) + j - i + band] */
+  PetscInt                 n, band;      /* states; |i - j| beyond which K is 0, without a deadline */
+  PetscInt                 stride;       /* most columns of a row */
+  PetscInt                *first, *last; /* columns of each row, the last not included */
+  double                  *x, *w;        /* nodes and weights */
+  double                  *K;            /* [i * stride + j - first[i]] */
   double                  *hit, *lost, *steps;
 } chain;
 
-static double *row_of(const chain *p, double *K, PetscInt i)
+/* So that [j] is its column j. */
+static double *row_of(const chain *p, PetscInt i)
 {
-  return K + (size_t)i * (size_t)(2 * p->band + 1) + p->band - i;
+  return p->K + (ptrdiff_t)i * p->stride - p->first[i];
 }
 
 static double normal_between(double low, double high, double sd)
@@ -76,43 +80,81 @@ static double mass_in(const chain *p, const fare_region *set, double mean, doubl
   return sum;
 }
 
-/* One step from x at a time: to the nodes (first..last-1) as densities times weights, to b, and to a. */
-static void step_from(
-  const chain *p, double t, double x, PetscInt first, PetscInt last, double to[], double *hit, double *lost)
+/* The first node that is not below y. */
+static PetscInt node_above(const chain *p, double y)
 {
-  const fare_event *event = p->c->event;
-  const double     *at[1] = {&x};
-  double            f, D, *fs[1] = {&f}, *Ds[1] = {&D}, mean, sd;
+  PetscInt low = 0, high = p->n;
+
+  while (low < high) {
+    const PetscInt middle = (low + high) / 2;
+
+    if (p->x[middle] < y)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+/* Nodes that a Gaussian comes to, seen in mirrors, too. */
+static void find_window(const chain *p, double mean, double sd, PetscInt *first, PetscInt *last)
+{
+  double centre[3];
+
+  *first = p->n;
+  *last  = 0;
+  for (int k = images_of(p, mean, centre) - 1; k >= 0; k--) {
+    const PetscInt low = node_above(p, centre[k] - FAR * sd), high = node_above(p, centre[k] + FAR * sd);
+
+    if (low == high) continue;
+    *first = PetscMin(*first, low);
+    *last  = PetscMax(*last, high);
+  }
+  *first = PetscMin(*first, *last);
+  *last  = PetscMin(*last, *first + p->stride);
+}
+
+/*
+  One step from x at a time: to nodes, as densities times weights, to[0] being that of `first`; to b, and to
+  a. Without a deadline, columns are given: elimination fills them.
+*/
+static void step_from(const chain *p, double t, double x, PetscBool given, PetscInt *first, PetscInt *last,
+  double to[], double *hit, double *lost)
+{
+  const double *at[1] = {&x};
+  double        f, D, *fs[1] = {&f}, *Ds[1] = {&D}, mean, sd;
 
   fare_system_drift(p->c->system, t, 1, at, fs);
   fare_system_diffusion(p->c->system, t, 1, at, Ds);
   mean  = x + f * p->c->dt;
   sd    = sqrt(2 * D * p->c->dt);
-  *hit  = mass_in(p, &event->b, mean, sd);
-  *lost = mass_in(p, &event->a, mean, sd);
-  for (PetscInt j = first; j < last; j++) {
+  *hit  = mass_in(p, &p->event->b, mean, sd);
+  *lost = mass_in(p, &p->event->a, mean, sd);
+  if (!given) find_window(p, mean, sd, first, last);
+  for (PetscInt j = *first; j < *last; j++) {
     double images[3], density = 0, a = 0, b = 0;
 
     for (int k = images_of(p, p->x[j], images) - 1; k >= 0; k--)
       density += exp(-0.5 * PetscSqr((images[k] - mean) / sd));
     density *= p->w[j] / (sd * sqrt(2 * M_PI));
     if (density > 0 && p->c->setting.chain.crossing == FARE_CROSSING_BRIDGE) {
-      b = fare_bridge_probability(p->c, &event->b, &x, &p->x[j], &D);
-      a = PetscMin(1 - b, fare_bridge_probability(p->c, &event->a, &x, &p->x[j], &D));
+      b = fare_bridge_probability(p->c, &p->event->b, &x, &p->x[j], &D);
+      a = PetscMin(1 - b, fare_bridge_probability(p->c, &p->event->a, &x, &p->x[j], &D));
     }
     *hit += density * b;
     *lost += density * a;
-    to[j] = density * (1 - a - b);
+    to[j - *first] = density * (1 - a - b);
   }
 }
 
 static void fill(chain *p, double t)
 {
   for (PetscInt i = 0; i < p->n; i++) {
-    const PetscInt first = PetscMax(0, i - p->band), last = PetscMin(p->n, i + p->band + 1);
-
-    step_from(p, t, p->x[i], first, last, row_of(p, p->K, i), &p->hit[i], &p->lost[i]);
+    p->first[i] = PetscMax(0, i - p->band);
+    p->last[i]  = PetscMin(p->n, i + p->band + 1);
     p->steps[i] = 1;
+    step_from(p, t, p->x[i], p->c->steps < 0 ? PETSC_TRUE : PETSC_FALSE, &p->first[i], &p->last[i],
+      p->K + (size_t)i * (size_t)p->stride, &p->hit[i], &p->lost[i]);
   }
 }
 
@@ -123,12 +165,12 @@ static void eliminate(chain *p)
 
   for (PetscInt k = p->n - 1; k >= 0; k--) {
     const PetscInt first = PetscMax(0, k - p->band);
-    const double  *from  = row_of(p, p->K, k);
+    const double  *from  = row_of(p, k);
 
     out[k] = p->hit[k] + p->lost[k];
     for (PetscInt j = first; j < k; j++) out[k] += from[j];
     for (PetscInt i = first; i < k; i++) {
-      double      *to    = row_of(p, p->K, i);
+      double      *to    = row_of(p, i);
       const double share = to[k] / out[k];
 
       if (share == 0) continue;
@@ -139,7 +181,7 @@ static void eliminate(chain *p)
     }
   }
   for (PetscInt k = 0; k < p->n; k++) {
-    const double *from = row_of(p, p->K, k);
+    const double *from = row_of(p, k);
 
     for (PetscInt j = PetscMax(0, k - p->band); j < k; j++) {
       p->hit[k] += from[j] * p->hit[j];
@@ -154,11 +196,10 @@ static void eliminate(chain *p)
 static void carry(const chain *p, const double own[], const double old[], double to[])
 {
   for (PetscInt i = 0; i < p->n; i++) {
-    const double  *K    = row_of(p, p->K, i);
-    const PetscInt last = PetscMin(p->n, i + p->band + 1);
+    const double *K = row_of(p, i);
 
     to[i] = own[i];
-    for (PetscInt j = PetscMax(0, i - p->band); j < last; j++) to[i] += K[j] * old[j];
+    for (PetscInt j = p->first[i]; j < p->last[i]; j++) to[i] += K[j] * old[j];
   }
 }
 
@@ -186,7 +227,7 @@ static PetscErrorCode go_back(chain *p)
 /* Where the first set at or above x begins, or the box ends; and where the sets that hold x end. */
 static double next_edge(const chain *p, double x, PetscBool *inside)
 {
-  const fare_region *sets[] = {&p->c->event->a, &p->c->event->b};
+  const fare_region *sets[] = {&p->event->a, &p->event->b};
   double             edge   = p->high;
 
   *inside = PETSC_FALSE;
@@ -226,7 +267,7 @@ static PetscErrorCode place_nodes(chain *p, double width)
 {
   double   g[POINTS], v[POINTS];
   PetscInt room = (PetscInt)ceil(p->width / width) * POINTS +
-    (PetscInt)(p->c->event->a.boxes + p->c->event->b.boxes + 1) * POINTS;
+    (PetscInt)(p->event->a.boxes + p->event->b.boxes + 1) * POINTS;
 
   PetscFunctionBegin;
   PetscCall(PetscDTGaussQuadrature(POINTS, -1, 1, g, v));
@@ -251,20 +292,31 @@ static PetscErrorCode place_nodes(chain *p, double width)
   PetscFunctionReturn(0);
 }
 
-/* The farthest node that a step comes to, by number. */
-static void find_band(chain *p, double reach)
+/* The most nodes that lie within a length, behind the first. */
+static PetscInt most_within(const chain *p, double length)
 {
-  p->band = 1;
+  PetscInt most = 1;
+
   for (PetscInt i = 0, j = 0; i < p->n; i++) {
-    while (p->x[i] - p->x[j] > reach) j++;
-    p->band = PetscMax(p->band, i - j);
+    while (p->x[i] - p->x[j] > length) j++;
+    most = PetscMax(most, i - j);
   }
+  return most;
+}
+
+/* How far elimination has to look; with a deadline each row has the columns that its step comes to. */
+static void find_room(chain *p, double most, double drift)
+{
+  p->band = most_within(p, FAR * most + drift);
   if (p->periodic) p->band = PetscMax(1, p->n - 1);
+  p->stride = p->c->steps < 0 ? 2 * p->band + 1
+    : p->periodic             ? p->n
+                              : PetscMin(p->n, most_within(p, 2 * FAR * most) + 8);
 }
 
 static double work_of(const chain *p)
 {
-  const double cells = (double)p->n * (double)(2 * p->band + 1);
+  const double cells = (double)p->n * (double)p->stride;
 
   if (p->c->steps < 0) return cells * (double)p->band + 20 * cells;
   return (double)p->c->steps * cells * (fare_system_is_driven(p->c->system) ? 20 : 2);
@@ -273,20 +325,22 @@ static double work_of(const chain *p)
 /* q and mean steps from the start; *done is false where it is too much work. */
 static PetscErrorCode solve(chain *p, double panel, double *q, double *steps, PetscBool *done)
 {
-  double least, most, drift, lost, *K;
+  double   least, most, drift, lost, *K;
+  PetscInt first = 0, last;
 
   PetscFunctionBegin;
   look(p, &least, &most, &drift);
   *done = PETSC_FALSE;
   if (!(least > 0) || p->width / (panel * least) > 1e5) PetscFunctionReturn(0);
   PetscCall(place_nodes(p, panel * least));
-  find_band(p, FAR * most + drift);
+  find_room(p, most, drift);
   if (p->n > 0 && work_of(p) <= WORK_MOST) {
-    PetscCall(PetscCalloc4(
-      (size_t)p->n * (size_t)(2 * p->band + 1), &p->K, p->n, &p->hit, p->n, &p->lost, p->n, &p->steps));
-    PetscCall(PetscMalloc1(p->n, &K));
-    if (p->c->steps < 0) fill(p, p->c->event->time);
-    step_from(p, p->c->event->time, p->c->event->start[0], 0, p->n, K, q, &lost);
+    PetscCall(PetscCalloc6((size_t)p->n * (size_t)p->stride, &p->K, p->n, &p->hit, p->n, &p->lost, p->n,
+      &p->steps, p->n, &p->first, p->n, &p->last));
+    PetscCall(PetscCalloc1(p->n, &K));
+    last = p->n;
+    if (p->c->steps < 0) fill(p, p->event->time);
+    step_from(p, p->event->time, p->event->start[0], PETSC_TRUE, &first, &last, K, q, &lost);
     if (p->c->steps < 0)
       eliminate(p);
     else
@@ -297,7 +351,8 @@ static PetscErrorCode solve(chain *p, double panel, double *q, double *steps, Pe
       *steps += K[j] * p->steps[j];
     }
     PetscCall(PetscFree(K));
-    PetscCall(PetscFree4(p->K, p->hit, p->lost, p->steps));
+    PetscCall(PetscFree6(p->K, p->hit, p->lost, p->steps, p->first, p->last));
+    if (p->c->setting.of == FARE_RARE_RATE) *q = 1 / (*steps * p->c->dt);
     *done = PETSC_TRUE;
   }
   PetscCall(PetscFree2(p->x, p->w));
@@ -307,16 +362,19 @@ static PetscErrorCode solve(chain *p, double panel, double *q, double *steps, Pe
 PetscErrorCode fare_rare_chain_solve(
   const fare_rare_context *context, fare_rare_truth *truth, PetscBool *known)
 {
-  const fare_grid *grid = context->grid;
-  chain            p    = {.c = context,
-                  .low        = grid->lower[0],
-                  .high       = grid->upper[0],
-                  .width      = grid->upper[0] - grid->lower[0],
-                  .periodic   = grid->boundary[0] == FARE_BOUNDARY_PERIODIC ? PETSC_TRUE : PETSC_FALSE};
+  const fare_grid *grid  = context->grid;
+  fare_event       event = *context->event;
+  chain            p     = {.c = context,
+                   .event      = &event,
+                   .low        = grid->lower[0],
+                   .high       = grid->upper[0],
+                   .width      = grid->upper[0] - grid->lower[0],
+                   .periodic   = grid->boundary[0] == FARE_BOUNDARY_PERIODIC ? PETSC_TRUE : PETSC_FALSE};
   double           coarse, steps;
 
   PetscFunctionBegin;
   *known = PETSC_FALSE;
+  if (context->setting.of == FARE_RARE_RATE) event.a.boxes = 0;
   if (grid->dim != 1 || (p.periodic && context->setting.chain.crossing == FARE_CROSSING_BRIDGE))
     PetscFunctionReturn(0);
   for (int side = 0; side < 2; side++)

@@ -8,6 +8,8 @@
   left): ln q is about -distance^2/(4 D time left) where time is short. Moments are dense towards the
   deadline.
 */
+#include "rare.h"
+
 #include <fare/committor_field.h>
 
 #include <math.h>
@@ -43,12 +45,9 @@ double fare_committor_field_spacing(const fare_committor_field *f)
   return most;
 }
 
-/* From x, outside, to a; *slope: of it, a unit vector. HUGE_VAL: there is no a. */
-static double distance_from_a(const fare_committor_field *f, const double x[], double slope[])
+double fare_rare_distance(const fare_grid *grid, const fare_region *a, const double x[], double slope[])
 {
-  const fare_grid   *grid = f->grid;
-  const fare_region *a    = &f->event->a;
-  double             best = HUGE_VAL;
+  double best = HUGE_VAL;
 
   for (size_t box = 0; box < a->boxes; box++) {
     double away[FARE_DIM_MAX] = {0}, sum = 0;
@@ -166,8 +165,9 @@ static PetscErrorCode keep(fare_committor_field *f, int moment, Vec log_q)
     double x[FARE_DIM_MAX], slope[FARE_DIM_MAX], along;
 
     fare_cell_centre(f->grid, (PetscInt)n, x);
-    to[n] =
-      in_a_set(f, x) ? 0 : PetscMax(LEAST, value[n]) - log_rise(f, distance_from_a(f, x, slope), &along);
+    to[n] = in_a_set(f, x)
+      ? 0
+      : PetscMax(LEAST, value[n]) - log_rise(f, fare_rare_distance(f->grid, &f->event->a, x, slope), &along);
   }
   PetscCall(VecRestoreArrayRead(log_q, &value));
   for (size_t i = 0; i < f->inners; i++) {
@@ -415,7 +415,7 @@ static double evaluate(const fare_committor_field *f, double t, const double x[]
     place(grid, axis, x[axis], stride, &s[axis]);
   if (share < 1) add_moment(f->log_q + (size_t)k * f->cells, grid->dim, s, 1 - share, sums);
   if (share > 0) add_moment(f->log_q + (size_t)(k + 1) * f->cells, grid->dim, s, share, sums);
-  rise = log_rise(f, distance_from_a(f, x, away), &along);
+  rise = log_rise(f, fare_rare_distance(grid, &f->event->a, x, away), &along);
   for (int axis = 0; axis < grid->dim; axis++)
     slope[axis] = sums[1 + axis] + (along > 0 ? along * away[axis] : 0);
   return sums[0] + rise;

@@ -80,6 +80,71 @@ static void judge_estimate(int64_t runs, const fare_rare_once once[], uint64_t s
   }
 }
 
+/* Relative variance of one path's weight, of all runs but one; -1: of all. */
+static double path_variance(int64_t runs, const fare_rare_once once[], int64_t but)
+{
+  double count = 0, weights = 0, squares = 0;
+
+  for (int64_t i = 0; i < runs; i++) {
+    if (i == but) continue;
+    count += once[i].weighted;
+    weights += once[i].weights;
+    squares += once[i].squares;
+  }
+  return count * squares / (weights * weights) - 1;
+}
+
+/* Of paths with weights. */
+static void judge_weights(int64_t runs, const fare_rare_once once[], fare_rare_row *row)
+{
+  double count = 0, weights = 0, squares = 0, hits = 0, information = 0, heaviest = 0, spread = 0;
+
+  row->path_variance = row->path_variance_error = row->path_variance_0 = row->path_variance_0_error = NAN;
+  row->ess = row->heaviest = row->hits = row->information = NAN;
+  for (int64_t i = 0; i < runs; i++) {
+    count += once[i].weighted;
+    weights += once[i].weights;
+    squares += once[i].squares;
+    hits += once[i].hits;
+    information += once[i].information;
+    heaviest = PetscMax(heaviest, once[i].heaviest);
+  }
+  if (!(count > 0)) return;
+  row->hits        = hits / count;
+  row->information = information / count;
+  if (!(weights > 0)) return;
+  row->ess           = weights * weights / squares;
+  row->heaviest      = heaviest / weights;
+  row->path_variance = path_variance(runs, once, -1);
+  for (int64_t i = 0; i < runs && runs > 1; i++)
+    spread += PetscSqr(path_variance(runs, once, i) - row->path_variance);
+  if (runs > 1) row->path_variance_error = sqrt(spread * (double)(runs - 1) / (double)runs);
+}
+
+/* The straight line through (step, V) of least weighted squares. */
+void fare_rare_extrapolate(size_t count, const int kind[], fare_rare_row row[])
+{
+  for (size_t i = 0; i < count; i++) {
+    double s = 0, sx = 0, sy = 0, sxx = 0, sxy = 0, det;
+
+    for (size_t k = 0; k < count; k++) {
+      const fare_rare_row *r = &row[k];
+      const double         w = 1 / PetscSqr(r->path_variance_error);
+
+      if (kind[k] != kind[i] || !isfinite(w)) continue;
+      s += w;
+      sx += w * r->dt;
+      sy += w * r->path_variance;
+      sxx += w * r->dt * r->dt;
+      sxy += w * r->dt * r->path_variance;
+    }
+    det = s * sxx - sx * sx;
+    if (!(det > 1e-9 * s * sxx)) continue;
+    row[i].path_variance_0       = (sxx * sy - sx * sxy) / det;
+    row[i].path_variance_0_error = sqrt(sxx / det);
+  }
+}
+
 void fare_rare_judge(
   int64_t runs, const fare_rare_once once[], double optimum, uint64_t seed, fare_rare_row *row)
 {
@@ -90,10 +155,12 @@ void fare_rare_judge(
   row->runs = (double)runs;
   row->cost = mean(runs, once, offsetof(fare_rare_once, cost));
   judge_estimate(runs, once, seed, row);
+  judge_weights(runs, once, row);
   p = isnan(row->chain) ? row->estimate : row->chain;
   if (isnan(row->path_cost) && paths > 0) row->path_cost = steps / paths;
-  row->cost_10    = 100 * row->variance * row->cost;
-  row->gain       = 100 * row->path_cost * (1 - p) / p / row->cost_10;
+  row->cost_10 = 100 * row->variance * row->cost;
+  /* of events that come one by one, each is a path */
+  row->gain       = 100 * row->path_cost * (row->rate != 0 ? 1 : (1 - p) / p) / row->cost_10;
   row->of_optimum = optimum / row->variance;
   row->z          = row->normal
              ? (row->estimate - row->chain) / sqrt(PetscSqr(row->error) + PetscSqr(row->chain_error))

@@ -142,15 +142,17 @@ static void evaluate_all(lanes *s)
 /* The drift that is added, and what it does to the weight of the path (Girsanov; exact for this chain). */
 static void steer(lanes *s, int lane)
 {
-  const fare_rare_context *c    = s->context;
-  fare_path               *path = s->path[lane];
-  const int64_t            at   = (path->step - path->born) % FARE_FEW;
+  const fare_rare_context *c                = s->context;
+  fare_path               *path             = s->path[lane];
+  const int64_t            at               = (path->step - path->born) % FARE_FEW;
+  const double             Ds[FARE_DIM_MAX] = {s->D[0][lane], s->D[1][lane], s->D[2][lane]};
   double                   u[FARE_DIM_MAX];
 
-  s->walk->steer(s->walk->to, fare_rare_time(c, path->step), path->x, u);
+  s->walk->steer(s->walk->to, fare_rare_time(c, path->step), path->x, Ds, u);
   for (int axis = 0; axis < s->dim; axis++) {
     const double D = s->D[axis][lane];
 
+    if (!(D > 0)) continue; /* where nothing diffuses nothing can be steered */
     s->f[axis][lane] += u[axis];
     path->log_weight -=
       u[axis] * s->z[s->shelf[lane]][axis][at] * sqrt(c->dt / (2 * D)) + u[axis] * u[axis] * c->dt / (4 * D);

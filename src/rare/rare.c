@@ -379,12 +379,22 @@ static PetscErrorCode run_all(const estimator *e, const fare_rare_context *conte
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode find_truths(const fare_rare_context *context, fare_rare_row *row)
+/* Truths of the row before serve where they are the same. */
+typedef struct {
+  fare_rare_context of;
+  fare_rare_truth   truth;
+} memory;
+
+static PetscErrorCode find_truths(const fare_rare_context *context, memory *last, fare_rare_row *row)
 {
-  fare_rare_truth truth;
+  fare_rare_truth truth = last->truth;
 
   PetscFunctionBegin;
-  PetscCall(fare_rare_truth_find(context, &truth));
+  if (last->of.event != context->event || last->of.dt != context->dt ||
+    last->of.setting.of != context->setting.of ||
+    last->of.setting.chain.crossing != context->setting.chain.crossing)
+    PetscCall(fare_rare_truth_find(context, &truth));
+  *last                = (memory){*context, truth};
   row->chain           = truth.chain;
   row->chain_error     = truth.chain_error;
   row->predicted       = truth.predicted;
@@ -395,14 +405,14 @@ static PetscErrorCode find_truths(const fare_rare_context *context, fare_rare_ro
 }
 
 static PetscErrorCode make_row(const estimator *e, fare_rare_context *context, const pauses *between,
-  PetscInt64 *done, fare_rare_once once[], fare_rare_row *row)
+  memory *last, PetscInt64 *done, fare_rare_once once[], fare_rare_row *row)
 {
   const double   began = fare_seconds();
   void          *work  = NULL;
   PetscErrorCode code;
 
   PetscFunctionBegin;
-  PetscCall(find_truths(context, row));
+  PetscCall(find_truths(context, last, row));
   if (e->type->begin && *done < e->runs) PetscCall(e->type->begin(e->options, context, &work));
   code = run_all(e, context, work, between, done, once);
   if (e->type->end) PetscCall(e->type->end(&work));
@@ -458,6 +468,7 @@ PetscErrorCode fare_rare_results_create(const fare_rare *rare, fare_rare_results
       snprintf(row->method, sizeof row->method, "%s", e->type->name);
       snprintf(row->event, sizeof row->event, "%s", e->of->name);
       row->dt     = c.dt;
+      row->rate   = c.setting.of == FARE_RARE_RATE;
       r->runs[at] = e->runs;
       PetscCall(PetscCalloc1((size_t)e->runs * FARE_RARE_ONCE, &r->once[at]));
     }
@@ -469,28 +480,34 @@ PetscErrorCode fare_rare_run(const fare_rare *rare, MPI_Comm comm, const fare_gr
   PetscErrorCode (*pause)(void *to), void *to, fare_rare_results *r)
 {
   const pauses between = {pause, to};
+  memory       last    = {0};
   size_t       at      = 0;
 
   PetscFunctionBegin;
   for (size_t i = 0; i < rare->estimators; i++) {
     const estimator *e = &rare->estimator[i];
+    int             *kind;
 
+    PetscCall(PetscMalloc1(settings_of(e), &kind));
     for (int k = 0; k < settings_of(e); k++, at++) {
       fare_rare_context c = context_of(rare, e, k, r->row[at].estimator, seed);
       double           *theta;
       PetscErrorCode    code;
 
+      kind[k] = c.setting.kind;
       c.comm  = comm;
       c.grid  = grid;
       c.walls = fare_grid_walls(grid, rare->system);
       PetscCall(tabulate(&c, &theta));
-      code = make_row(e, &c, &between, &r->done[at], (fare_rare_once *)r->once[at], &r->row[at]);
+      code = make_row(e, &c, &between, &last, &r->done[at], (fare_rare_once *)r->once[at], &r->row[at]);
       PetscCall(PetscFree(theta));
       if (code && code != FARE_ERR_FAILED && code != FARE_ERR_INPUT) PetscFunctionReturn(code);
       if (!code) continue;
       r->failure[at] = strdup(fare_error_message());
       fare_warn("estimator %s: %s; the others go on", r->row[at].estimator, r->failure[at]);
     }
+    fare_rare_extrapolate((size_t)settings_of(e), kind, &r->row[at - (size_t)settings_of(e)]);
+    PetscCall(PetscFree(kind));
   }
   PetscFunctionReturn(0);
 }

@@ -24,13 +24,17 @@ typedef struct {
   }
 
 /* What is estimated: the probability of the event, or how often per time it happens when begun anew. */
-typedef enum { FARE_RARE_PROBABILITY, FARE_RARE_RATE } fare_rare_quantity;
+typedef enum {
+  FARE_RARE_PROBABILITY,
+  FARE_RARE_RATE
+} fare_rare_quantity; /* a rate: of b alone, a plays no part */
 
 /* One row of the table: a method may have several, say one for each step or control. */
 typedef struct {
   char               label[40]; /* behind the estimator's name; "": nothing */
   fare_chain_keys    chain;
   fare_rare_quantity of;
+  int                kind; /* the method's own: rows of one kind differ by the step alone */
 } fare_rare_setting;
 
 /* What a method works on: one event, one setting. */
@@ -58,6 +62,9 @@ typedef struct {
   double cost;     /* steps, that is evaluations of the force */
   double paths;    /* that were begun plainly, from the start to their end, and ... */
   double steps;    /* ... what they took together: 0 where the method has none */
+  /* of paths with weights: how many, those that reached b, the sums of weights, of their squares and of minus
+   * their logarithms, and the largest weight; 0 where the method has none */
+  double weighted, hits, weights, squares, information, heaviest;
 } fare_rare_once;
 
 /* A method: one const descriptor, exported by its one file. */
@@ -99,7 +106,7 @@ typedef struct {
   /* sees each path behind each of its steps; may be NULL */
   void (*visit)(void *to, size_t i, const fare_path *path);
   /* drift that is added at a time and place; may be NULL */
-  void (*steer)(void *to, double t, const double x[], double u[]);
+  void (*steer)(void *to, double t, const double x[], const double D[], double u[]);
   void *to;
 } fare_walk;
 /* Walks them; steps that were taken. Not collective. */
@@ -155,6 +162,11 @@ PetscErrorCode fare_rare_truth_find(const fare_rare_context *context, fare_rare_
 PetscErrorCode fare_rare_chain_solve(
   const fare_rare_context *context, fare_rare_truth *truth, PetscBool *known);
 
+/* Distance of x from a set without boundaries between them, and its slope, a unit vector; HUGE_VAL: no set.
+ */
+double fare_rare_distance(const fare_grid *grid, const fare_region *set, const double x[], double slope[]);
+/* V at step 0 of rows of one kind at several steps: a straight line through V at each. */
+void fare_rare_extrapolate(size_t count, const int kind[], fare_rare_row row[]);
 /* Estimate, error, variance and costs from all runs; the row has its truths already. */
 void fare_rare_judge(
   int64_t runs, const fare_rare_once once[], double optimum, uint64_t seed, fare_rare_row *row);

@@ -16,6 +16,7 @@ static const struct {
   size_t      offset;
 } columns[] = {
   COLUMN(runs),
+  COLUMN(rate),
   COLUMN(estimate),
   COLUMN(error),
   COLUMN(low),
@@ -38,6 +39,14 @@ static const struct {
   COLUMN(zeros),
   COLUMN(largest),
   COLUMN(dt),
+  COLUMN(path_variance),
+  COLUMN(path_variance_error),
+  COLUMN(path_variance_0),
+  COLUMN(path_variance_0_error),
+  COLUMN(ess),
+  COLUMN(heaviest),
+  COLUMN(hits),
+  COLUMN(information),
   COLUMN(seconds),
 };
 
@@ -137,6 +146,45 @@ static void print_row(const fare_rare_row *r, fare_table *table)
   number(table, "%.2f", r->of_optimum);
 }
 
+static void with_error(fare_table *table, double value, double error)
+{
+  if (isnan(value))
+    fare_table_cell(table, "-");
+  else
+    fare_table_cell(table, "%.3g +- %.1g", value, error);
+}
+
+/* Of rows whose paths have weights: what they tell of the control. */
+static void print_weights(const fare_rare_results *results, FILE *to)
+{
+  static const char *const names[] = {"estimator", "V/path", "V/path, dt to 0", "effective paths", "largest",
+    "reach b", "information", "least"};
+  fare_table              *table;
+  PetscBool                any = PETSC_FALSE;
+
+  for (size_t i = 0; i < results->count; i++)
+    any |= !results->failure[i] && !isnan(results->row[i].path_variance);
+  if (!any) return;
+  fprintf(to, "\nSteered paths (information: mean of -ln weight, in nats; least: -ln p)\n");
+  fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table);
+  fare_table_headings(table, names);
+  for (size_t i = 0; i < results->count; i++) {
+    const fare_rare_row *r = &results->row[i];
+
+    if (results->failure[i] || isnan(r->path_variance)) continue;
+    fare_table_cell(table, "%s", r->estimator);
+    with_error(table, r->path_variance, r->path_variance_error);
+    with_error(table, r->path_variance_0, r->path_variance_0_error);
+    number(table, "%.4g", r->ess);
+    fare_table_cell(table, "%.2g%%", 100 * r->heaviest);
+    fare_table_cell(table, "%.1f%%", 100 * r->hits);
+    number(table, "%.4f", r->information);
+    number(table, "%.4f", -log(r->continuum));
+  }
+  fare_table_print(table, to);
+  fare_table_destroy(&table);
+}
+
 /* What a row cannot tell by its numbers. */
 static void print_doubts(const fare_rare_results *results, FILE *to)
 {
@@ -176,5 +224,6 @@ void fare_rare_results_print(const fare_rare_results *results, FILE *to)
   fare_table_destroy(&table);
   if (predicted)
     fprintf(to, "~: not exact: predicted from the grid, with faces moved outward by 0.5826 sqrt(2 D dt)\n");
+  print_weights(results, to);
   print_doubts(results, to);
 }

@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* How near to the event a state is, for methods that favour what is nearer. */
 #include "rare.h"
+#include <fare/committor_field.h>
 
 #include <math.h>
 #include <string.h>
 
 struct fare_score {
-  int    axis;
-  double sign;
+  fare_committor_field *committor; /* NULL: an axis */
+  int                   axis;
+  double                sign;
 };
+
+static PetscBool is_committor(const fare_score_keys *keys)
+{
+  return keys->score && !strcmp(keys->score, "committor") ? PETSC_TRUE : PETSC_FALSE;
+}
 
 static int axis_named(const fare_system *system, const char *name)
 {
@@ -41,10 +48,10 @@ PetscErrorCode fare_score_check(
   int              axis;
 
   PetscFunctionBegin;
-  if (!keys->score) PetscFunctionReturn(0);
+  if (!keys->score || is_committor(keys)) PetscFunctionReturn(0);
   axis = axis_named(context->system, keys->score);
   if (axis < 0)
-    FARE_REFUSE(score, "unknown score '%s': expected an axis, such as %s", keys->score,
+    FARE_REFUSE(score, "unknown score '%s': expected `committor`, or an axis, such as %s", keys->score,
       fare_system_axis_name(context->system, 0));
   if (side_of(context->event, axis) == 0)
     FARE_REFUSE(score, "b does not lie off the start along %s: take another axis", keys->score);
@@ -56,6 +63,13 @@ PetscErrorCode fare_score_create(
 {
   PetscFunctionBegin;
   PetscCall(PetscNew(score));
+  if (is_committor(keys)) {
+    const fare_committor_options options = {.cells = (PetscInt)keys->cells};
+
+    PetscCall(fare_committor_field_create(
+      context->comm, context->grid, context->system, context->event, &options, &(*score)->committor));
+    PetscFunctionReturn(0);
+  }
   (*score)->axis = keys->score ? axis_named(context->system, keys->score) : default_axis(context->event);
   (*score)->sign = side_of(context->event, (*score)->axis);
   PetscFunctionReturn(0);
@@ -64,12 +78,19 @@ PetscErrorCode fare_score_create(
 PetscErrorCode fare_score_destroy(fare_score **score)
 {
   PetscFunctionBegin;
+  if (*score) PetscCall(fare_committor_field_destroy(&(*score)->committor));
   PetscCall(PetscFree(*score));
   PetscFunctionReturn(0);
 }
 
 double fare_score_at(const fare_score *score, double t, const double x[])
 {
-  (void)t;
+  const double *at[FARE_DIM_MAX] = {x, x + 1, x + 2};
+  double        log_q;
+
+  if (score->committor) {
+    fare_committor_field_at(score->committor, 1, &t, at, &log_q, NULL);
+    return log_q;
+  }
   return score->sign * x[score->axis];
 }

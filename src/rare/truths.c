@@ -31,17 +31,21 @@ static void write_region(const fare_region *region, const char *key, fare_text *
   fare_text_add(to, "]");
 }
 
-/* The analysis that tells the probability of an event. */
-static void write_analysis(const fare_event *event, int dim, fare_text *to)
+/* The analysis that tells the probability of an event, or the time up to it. */
+static void write_analysis(
+  const fare_event *event, int dim, fare_rare_quantity of, PetscBool relative, fare_text *to)
 {
   const PetscBool ends = event->deadline < FARE_NEVER ? PETSC_TRUE : PETSC_FALSE;
 
-  fare_text_add(to, "analysis: [{name: %s, kind: %s, time: %.17g, meshes: false, points: [[", event->name,
-    ends ? "driven_committor, relative: true" : "committor, relative: true", event->time);
+  fare_text_add(to, "analysis: [{name: %s, kind: %s%s, time: %.17g, meshes: false, points: [[", event->name,
+    of == FARE_RARE_RATE ? "passage"
+      : ends             ? "driven_committor"
+                         : "committor",
+    relative ? ", relative: true" : "", event->time);
   for (int axis = 0; axis < dim; axis++) fare_text_add(to, "%s%.17g", axis ? ", " : "", event->start[axis]);
   fare_text_add(to, "]]");
-  if (event->a.boxes) write_region(&event->a, "a", to);
-  write_region(&event->b, "b", to);
+  if (event->a.boxes && of == FARE_RARE_PROBABILITY) write_region(&event->a, "a", to);
+  write_region(&event->b, of == FARE_RARE_RATE ? "target" : "b", to);
   if (ends) fare_text_add(to, ", span: %.17g, after: over", event->deadline - event->time);
   fare_text_add(to, "}]");
 }
@@ -57,26 +61,43 @@ static PetscErrorCode run_analysis(
   PetscFunctionBegin;
   PetscCall(fare_analyses_from_config(list, context->system, &options, &count, &analysis));
   PetscCall(fare_analyses_run(count, analysis, context->grid, &result));
-  if (fare_analysis_value(result[0], "committor", 0, value, error)) *value = *error = NAN;
+  if (fare_analysis_value(
+        result[0], context->setting.of == FARE_RARE_RATE ? "passage_time" : "committor", 0, value, error))
+    *value = *error = NAN;
   PetscCall(fare_analysis_results_destroy(&result));
   PetscCall(fare_analyses_destroy(&count, &analysis));
   PetscFunctionReturn(0);
 }
 
-/* NaN where the grid cannot tell; a warning has said why. */
-static PetscErrorCode probability_of(
+/*
+  Once with an error of the logarithm, which fitted rates give, and once as the truth's scheme does, which may
+  be of higher order: whichever tells the smaller error. NaN where the grid cannot tell; a warning says why.
+*/
+static PetscErrorCode ask_grid(
   const fare_rare_context *context, const fare_event *event, double *value, double *error)
 {
-  fare_text    text = {0};
-  fare_config *config;
+  const PetscBool is_rate = context->setting.of == FARE_RARE_RATE ? PETSC_TRUE : PETSC_FALSE;
 
   PetscFunctionBegin;
   *value = *error = NAN;
-  write_analysis(event, context->grid->dim, &text);
-  PetscCall(fare_config_parse("the event", text.text, text.length, &config));
-  fare_text_free(&text);
-  PetscCall(run_analysis(context, fare_node_find(fare_config_root(config), "analysis"), value, error));
-  fare_config_destroy(&config);
+  fare_hush(PETSC_TRUE);
+  for (int relative = 0; relative < (is_rate ? 1 : 2); relative++) {
+    fare_text    text = {0};
+    fare_config *config;
+    double       found, bar;
+
+    write_analysis(
+      event, context->grid->dim, context->setting.of, relative ? PETSC_TRUE : PETSC_FALSE, &text);
+    PetscCall(fare_config_parse("the event", text.text, text.length, &config));
+    fare_text_free(&text);
+    PetscCall(run_analysis(context, fare_node_find(fare_config_root(config), "analysis"), &found, &bar));
+    fare_config_destroy(&config);
+    if (isnan(found) || *error <= bar) continue;
+    *value = is_rate ? 1 / found : found;
+    *error = is_rate ? bar / (found * found) : bar;
+  }
+  fare_hush(PETSC_FALSE);
+  if (isnan(*value)) fare_warn("event %s: the grid cannot tell it: %s", event->name, fare_error_message());
   PetscFunctionReturn(0);
 }
 
@@ -122,7 +143,7 @@ static PetscErrorCode predict(const fare_rare_context *context, fare_rare_truth 
   }
   PetscCall(shrink(context, &context->event->a, &shifted.a, &left));
   PetscCall(shrink(context, &context->event->b, &shifted.b, &left));
-  if (left) PetscCall(probability_of(context, &shifted, &truth->chain, &truth->chain_error));
+  if (left) PetscCall(ask_grid(context, &shifted, &truth->chain, &truth->chain_error));
   truth->chain_error += SHIFT_ERROR * fabs(truth->chain - truth->continuum);
   fare_region_free(&shifted.a);
   fare_region_free(&shifted.b);
@@ -135,7 +156,7 @@ PetscErrorCode fare_rare_truth_find(const fare_rare_context *context, fare_rare_
 
   PetscFunctionBegin;
   *truth = (fare_rare_truth){NAN, NAN, NAN, NAN, NAN, PETSC_FALSE};
-  PetscCall(probability_of(context, context->event, &truth->continuum, &truth->continuum_error));
+  PetscCall(ask_grid(context, context->event, &truth->continuum, &truth->continuum_error));
   PetscCall(fare_rare_chain_solve(context, truth, &known));
   if (!known) PetscCall(predict(context, truth));
   PetscFunctionReturn(0);

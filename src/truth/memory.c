@@ -123,8 +123,9 @@ static double fitted_bytes(const fare_system *system, const fare_truth_options *
   /* matrix and factors; or multigrid, and vectors of GMRES */
   const double    solver  = dim == 1 ? 3.0 * (1 + 2 * dim) + 6 : (1.5 * dim + 2.5) * (1 + coarser) + 16;
   const PetscBool general = fare_rates_are_general(type);
-  const double    stepper = fare_system_is_gradient(system) ? 10 : 28, bound = options->estimate ? 10 : 1,
-               better = options->extrapolate ? 4 : 0;
+  const double    stepper = fare_system_is_gradient(system) ? 10 : 28,
+               bound      = options->estimate ? (fare_system_is_gradient(system) ? 2 : 10) : 1,
+               better     = options->extrapolate ? 4 : 0;
   /* on half the cells, and on a quarter, where the tighter one is if there are such and steps allow it */
   double companions = options->estimate ? (fare_system_is_gradient(system) && quarters(options) ? 1 : 2) : 0,
          coarsest   = options->estimate ? 3 - companions : 0;

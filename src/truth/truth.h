@@ -69,9 +69,22 @@ PetscErrorCode fare_ends_look(const fare_grid *grid, const fare_system *system, 
 PetscErrorCode fare_grid_rest_error(
   const fare_grid *grid, const fare_system *system, double t, double *error);
 
-/* The integral of the L1 residual, a bound on the error of the time method. See residual.c. Collective. */
+/*
+  What a time method keeps: masses and times of its latest points, the latest first, and vectors that it does
+  not need between steps. All borrowed.
+*/
+typedef struct {
+  const Vec    *past;
+  const double *t;
+  Vec           spare[2];
+} fare_path;
+
+/*
+  The integral of the L1 residual, a bound on the error of the time method. See residual.c. Without `path` it
+  keeps the points itself. Collective.
+*/
 typedef struct fare_residual fare_residual;
-PetscErrorCode               fare_residual_create(double t, Vec masses, fare_residual **residual);
+PetscErrorCode fare_residual_create(double t, Vec masses, const fare_path *path, fare_residual **residual);
 /* Begins anew: what comes is not smoothly joined to what was. */
 PetscErrorCode fare_residual_restart(fare_residual *residual, double t, Vec masses);
 PetscErrorCode fare_residual_destroy(fare_residual **residual);
@@ -173,6 +186,7 @@ PetscErrorCode fare_bdf_destroy(fare_bdf **bdf);
 PetscErrorCode fare_evolution_create_transport(const fare_grid *grid, const fare_system *system, double start,
   double tolerance, Vec masses, fare_evolution **evolution);
 PetscErrorCode fare_transport_advance(fare_evolution *e, double t, double longest);
+fare_path      fare_bdf_path(const fare_bdf *bdf);
 #define FARE_BDF_POINTS 6
 void fare_bdf_vectors(const fare_bdf *bdf, Vec vector[]);  /* the first has the latest masses */
 void fare_bdf_save(const fare_bdf *bdf, double numbers[]); /* FARE_BDF_POINTS + 4 */

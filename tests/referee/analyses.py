@@ -136,7 +136,7 @@ def on_interval(line: Line, a: float, b: float, x: float, lower: float) -> dict[
 def on_ring(line: Line) -> dict[tuple[str, str], Array]:
     """D p = exp(-phi) (1 - J I) with I the integral of exp(phi), the same at both ends."""
     turn = line.phi[-1, -1] - line.phi[0, 0]
-    if abs(turn) < 1e-9:
+    if abs(turn) < 1e-6:
         raise NotConverged("nothing flows")
     I = line.integral(np.exp(line.phi))
     J = -np.expm1(turn) / I[-1, -1]

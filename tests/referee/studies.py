@@ -713,7 +713,9 @@ def linear(problem: Problem, start: tuple[float, float], edges: Array) -> tuple[
         if b in problem.times:
             below = np.array([0.5 * math.erfc((y[0] - e) / math.sqrt(2 * y[1])) for e in edges])
             out.append((np.diff(below), below[0] + 1 - below[-1]))
-    return np.array([m for m, _ in out]), np.array([1e-9 + 10 * beyond for _, beyond in out])
+    # what lies beyond the ends at first is cut off, and changes all that follows
+    beyond = np.maximum.accumulate([lost for _, lost in out])
+    return np.array([m for m, _ in out]), 1e-9 + 10 * beyond
 
 
 def make(seed: int) -> Study:

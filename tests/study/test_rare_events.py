@@ -18,9 +18,13 @@ import h5py
 import numpy as np
 
 from checks import conclude, expect, fare
+from fare import open as open_study
+from fare import plot
 from launch import ALONE, ENVIRONMENT, FARE
 
 OVER = "{name: over, a: {upper: [-1.0]}, b: {lower: [0.5]}, start: [-0.9]}"
+DRIVE = "drive: [{parameter: tilt, waveform: sine, amplitude: 2, period: 1}]\n"
+DRIVEN = "{name: over, Ab: {lower: [0.5]}, start: [-0.9], deadline: 0.4}"
 SPLIT = "{name: split, method: splitting, event: over, walkers: 20, kill: 5, dt: 4.0e-3"
 
 
@@ -61,18 +65,20 @@ def quadrature(kT, start=-0.9, a=-1.0, b=0.5, points=20000):
     return integral(a, start) / integral(a, b)
 
 
-def simulated(kT, dt, steps, bridge, start=-0.9, a=-1.0, b=0.5, points=3000):
+def simulated(kT, dt, steps, bridge=False, tilt=0.0, start=-0.9, a=-1.0, b=0.5, panels=60):
     """
-    The probability that the chain is in b, or has been there between two steps, within so many steps; the
-    midpoint rule on states between a and b.
+    The probability that the chain is in b, or has been there between two steps, within so many steps; by
+    Gauss's rule in panels between a, which may be so low that nobody comes there, and b. The tilt is `tilt` sin 2 pi t.
     """
-    h = (b - a) / points
-    x = a + (np.arange(points) + 0.5) * h
+    nodes, weights = np.polynomial.legendre.leggauss(10)
+    half = 0.5 * (b - a) / panels
+    x = (a + half * (2 * np.arange(panels)[:, None] + 1 + nodes)).ravel()
+    w = np.tile(half * weights, panels)
     sd = math.sqrt(2 * kT * dt)
 
-    def step(at):
-        mean = (at - 4 * at * (at * at - 1) * dt)[:, None]
-        inside = np.exp(-0.5 * ((x - mean) / sd) ** 2) / (sd * math.sqrt(2 * math.pi)) * h
+    def step(at, t):
+        mean = (at + (tilt * math.sin(2 * math.pi * t) - 4 * at * (at * at - 1)) * dt)[:, None]
+        inside = np.exp(-0.5 * ((x - mean) / sd) ** 2) / (sd * math.sqrt(2 * math.pi)) * w
         hit = np.array([0.5 * math.erfc((b - m) / (sd * math.sqrt(2))) for m in mean[:, 0]])
         if bridge:
             to_b = np.exp(-np.outer(b - at, b - x) / (kT * dt))
@@ -81,11 +87,13 @@ def simulated(kT, dt, steps, bridge, start=-0.9, a=-1.0, b=0.5, points=3000):
             inside = inside * (1 - to_a - to_b)
         return inside, hit
 
-    K, hit = step(x)
-    q = np.zeros(points)
-    for _ in range(steps - 1):
+    K, hit = step(x, 0)
+    q = np.zeros(len(x))
+    for k in range(steps - 1, 0, -1):
+        if tilt:
+            K, hit = step(x, k * dt)
         q = hit + K @ q
-    first, now = step(np.array([start]))
+    first, now = step(np.array([start]), 0)
     return float(now[0] + first[0] @ q)
 
 
@@ -105,12 +113,20 @@ def check_chain(where):
         rare, _ = run(where, study(events=event, rare=f"{SPLIT}, runs: 2, crossing: {crossing}}}"), "late")
         exact = simulated(0.1, 4e-3, 100, crossing == "bridge")
         expect(abs(rare["chain"][0] / exact - 1) < 1e-5, f"deadline, {crossing}", (rare["chain"], exact))
+    for a in ("a: {upper: [-1.0]}, ", ""):
+        rare, _ = run(
+            where,
+            study(0.25, events=DRIVEN.replace("A", a), rare=SPLIT + ", runs: 2}", drive=DRIVE),
+            "driven",
+        )
+        exact = simulated(0.25, 4e-3, 100, tilt=2.0, a=-1.0 if a else -2.2)
+        expect(abs(rare["chain"][0] / exact - 1) < 1e-5, f"driven, {a or 'no a'}", (rare["chain"], exact))
 
 
 def check_bias(where):
     """Small populations, where every mistake of the algorithm shows."""
-    rare, said = run(where, study(rare=SPLIT + ", runs: 4000}"), "bias")
-    expect(rare["normal"][0] == 1, "4000 runs are normal")
+    rare, said = run(where, study(rare=SPLIT + ", runs: 3000}"), "bias")
+    expect(rare["normal"][0] == 1, "3000 runs are normal")
     expect(abs(rare["z"][0]) < 3, "splitting has no bias", rare["z"])
     expect(
         abs(rare["z"][0] - (rare["estimate"] - rare["chain"])[0] / rare["error"][0]) < 1e-3, "z", rare["z"]
@@ -122,11 +138,16 @@ def check_bias(where):
         study(
             0.25,
             events=OVER[:-1] + ", deadline: 1}",
-            rare=SPLIT + ", runs: 4000, crossing: bridge}",
+            rare=SPLIT + ", runs: 3000, crossing: bridge}",
         ),
         "late_bias",
     )
     expect(abs(rare["z"][0]) < 3, "nor with a deadline and bridges", rare["z"])
+    text = study(
+        0.25, events=DRIVEN.replace("A", ""), rare=SPLIT + ", runs: 1500, score: committor}", drive=DRIVE
+    )
+    rare, _ = run(where, text, "driven_bias")
+    expect(abs(rare["z"][0]) < 3, "nor with a drive and the committor as score", rare["z"])
 
 
 def check_ranks(where):
@@ -174,6 +195,26 @@ def check_kill(where):
             expect(key == "seconds" or same, f"{key} after a kill", (value, file["rare"][key][()]))
 
 
+def check_python(where):
+    """What Python reads and draws of a study with two estimators, of which one has no normal error."""
+    opened = open_study(where / "ranks_1")
+    table = opened.rare
+    expect(list(table.index) == ["split", "plain"], "rows of the table", table.index)
+    with h5py.File(where / "ranks_1/study.h5") as file:
+        expect(table.estimate["split"] == file["rare/estimate"][0], "its numbers", table.estimate)
+    expect(table.method["plain"] == "brute_force" and table.event["plain"] == "over", "its words", table)
+    row = opened.results.rare[0]
+    plain = 100 * row.path_cost * (1 - row.chain) / row.chain
+    expect(math.isclose(row.plain_cost_10, plain), "cost of plain simulation", row.plain_cost_10)
+    expect(math.isclose(row.gain, plain / row.cost_10, rel_tol=1e-9), "gain", row.gain)
+    drawn = plot.rare([opened, opened])
+    points = [line for line in drawn.lines if line.get_label() == "splitting"]
+    expect(len(points) == 1 and list(points[0].get_ydata()) == [row.cost_10] * 2, "points of the figure")
+    done = fare(where, "report", where / "ranks_1")
+    page = where / "ranks_1/report.html"
+    expect(done.returncode == 0 and "Rare events" in page.read_text(), "the report has them", done.stderr)
+
+
 def check_mistakes(where):
     for text, message in (
         (study(events=OVER.replace("-0.9", "-1.5")), "the start lies in a: nothing is left to happen"),
@@ -206,6 +247,7 @@ def main():
         check_chain(where)
         check_bias(where)
         check_ranks(where)
+        check_python(where)
         check_kill(where)
         check_mistakes(where)
     return conclude()

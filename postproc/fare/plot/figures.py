@@ -84,6 +84,9 @@ def error_panel(ax: Axes, study: Study) -> None:
     ax.set_ylabel("estimated L1 error of the density")
 
 
+WORTH_SEEING = 1e-6  # of the mass
+
+
 def truth_error(study: Study) -> Figure | None:
     """The truth's estimate of its own error, and what a conservative, positive scheme must keep."""
     if study.joint is not None:
@@ -105,6 +108,10 @@ def truth_error(study: Study) -> Figure | None:
         dot,
     )
     right.set_ylabel("mass")
+    low, high = right.get_ylim()
+    if right.get_yscale() == "log" and high < WORTH_SEEING:  # round-off reads as such, far below what matters
+        right.set_ylim(min(low, 1e-18), WORTH_SEEING)
+        plain_ticks(right, "y", False)
     return fig
 
 

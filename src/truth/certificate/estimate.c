@@ -26,6 +26,7 @@
 #define RATIO_SMOOTH 16.0
 #define FAR_MOST     3     /* times as much as the finer two grids: what the coarser two may count for */
 #define NARROW       1.0   /* cells for a standard deviation of the start */
+#define NARROW_HIGH  2.0   /* which the scheme of high order does not follow on any of the grids */
 #define ROUGH        1.0   /* kT: a kink, a jump or a bump within a cell */
 #define STEEP        2.0   /* kT over a cell: grids may agree by accident */
 #define STEEP_HIGH   5.0   /* and they tell nothing */
@@ -33,6 +34,7 @@
 #define STEEP_MOST   1e3   /* there is no diffusion */
 #define ACCIDENTS    2     /* times as large is the estimate where they are likely */
 #define FILLED_LEAST 4.0   /* cells */
+#define FILLED_HIGH  6.0   /* for the scheme of high order: coarser grids see nothing */
 #define ERROR_LARGE  0.1   /* no grid is in its asymptotic range there */
 #define ERROR_SOME   0.01  /* in doubt where it hardly falls */
 #define ERROR_STEEP  0.03  /* and in steep cells, which slow mass down by about as much on two grids */
@@ -309,13 +311,14 @@ static PetscErrorCode name_cause(const fare_estimate *e, const fare_resolution *
 static PetscErrorCode doubt_now(
   const fare_estimate *e, const fare_resolution *look, const double narrower[], fare_truth_status *status)
 {
-  const int        steep    = largest(look->steep);
+  const int        steep = largest(look->steep), start = largest(narrower);
   const fare_doubt steep_is = fare_system_is_gradient(e->system) ? FARE_DOUBT_WELLS : FARE_DOUBT_DRIFT;
   const PetscBool  hardly_falls =
     status->observed > 0 && status->observed < FARE_RATIO_MIN && status->error_space > ERROR_SOME
      ? PETSC_TRUE
      : PETSC_FALSE;
-  double finer[FARE_DIM_MAX];
+  const double least = e->high_order ? FILLED_HIGH : FILLED_LEAST;
+  double       finer[FARE_DIM_MAX];
 
   PetscFunctionBegin;
   set_doubt(status, FARE_DOUBT_NONE, 0, 0);
@@ -324,14 +327,16 @@ static PetscErrorCode doubt_now(
   if (status->error_space <= NOISE && look->steep[steep] <= STEEP_MOST) PetscFunctionReturn(0);
   if (look->steep[steep] > STEEP_HIGH)
     set_doubt(status, steep_is, steep, look->steep[steep]);
-  else if (look->filled < FILLED_LEAST)
+  else if (look->filled < least)
     set_doubt(status, FARE_DOUBT_FEW, 0, look->filled);
+  else if (e->high_order && narrower[start] > NARROW_HIGH)
+    set_doubt(status, FARE_DOUBT_START, start, e->narrow[start]);
   else if (hardly_falls || status->error_space > (look->steep[steep] > STEEP ? ERROR_STEEP : ERROR_LARGE))
     PetscCall(name_cause(e, look, narrower, steep_is, status));
   if (status->doubt == FARE_DOUBT_NONE) PetscFunctionReturn(0);
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
     finer[axis] = PetscMax(narrower[axis], look->steep[axis] < STEEP_MOST ? look->steep[axis] / STEEP : 0);
-    if (status->doubt == FARE_DOUBT_FEW) finer[axis] = PetscMax(finer[axis], 2 * FILLED_LEAST / look->filled);
+    if (status->doubt == FARE_DOUBT_FEW) finer[axis] = PetscMax(finer[axis], 2 * least / look->filled);
   }
   advise(e, finer, status);
   PetscFunctionReturn(0);

@@ -17,8 +17,8 @@
 #define HOLDS   1e-3 /* cells of less mass, relative to the largest, do not count for steepness */
 
 /*
-  |fourth difference of f| h/D and the mean of |f| h/D along an axis: changes of the potential over the cell,
-  in units of kT.
+  |fourth difference of f| h/D, or of D over D, whose kinks do the same, and the mean of |f| h/D along an
+  axis: changes of the potential over the cell, in units of kT.
 */
 static void look_at_cell(const fare_grid *grid, const fare_system *system, double t, const double centre[],
   int axis, double *rough, double *steep)
@@ -27,7 +27,7 @@ static void look_at_cell(const fare_grid *grid, const fare_system *system, doubl
   double x[FARE_DIM_MAX][POINTS] = {{0}}, f[FARE_DIM_MAX][POINTS] = {{0}}, D[FARE_DIM_MAX][POINTS] = {{0}};
   double *const to_f[] = {f[0], f[1], f[2]}, *const to_D[] = {D[0], D[1], D[2]};
   const double *const from[] = {x[0], x[1], x[2]};
-  double              fourth = 0, mean = 0;
+  double              fourth = 0, mean = 0, kink = 0;
 
   for (int i = 0; i < POINTS; i++) {
     for (int a = 0; a < grid->dim; a++)
@@ -37,12 +37,13 @@ static void look_at_cell(const fare_grid *grid, const fare_system *system, doubl
   fare_system_diffusion(system, t, POINTS, from, to_D);
   for (int i = 0; i < POINTS; i++) {
     fourth += difference[i] * f[axis][i];
+    kink += difference[i] * D[axis][i];
     mean += fabs(f[axis][i]) / POINTS;
   }
   *rough = 0;
   *steep = mean > 0 ? HUGE_VAL : 0;
   if (!(D[axis][2] > 0)) return;
-  *rough = fabs(fourth) * grid->spacing[axis] / D[axis][2];
+  *rough = PetscMax(fabs(fourth) * grid->spacing[axis], fabs(kink)) / D[axis][2];
   *steep = mean * grid->spacing[axis] / D[axis][2];
 }
 

@@ -84,6 +84,11 @@ void fare_bdf_vectors(const fare_bdf *b, Vec vector[])
   for (int i = 0; i < FARE_BDF_HISTORY; i++) vector[i] = b->past[i];
 }
 
+fare_path fare_bdf_path(const fare_bdf *b)
+{
+  return (fare_path){b->past, b->t, {b->correction, b->rest}};
+}
+
 void fare_bdf_save(const fare_bdf *b, double numbers[])
 {
   numbers[0] = b->order;

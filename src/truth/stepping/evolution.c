@@ -74,7 +74,11 @@ PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *s
     PetscCall(fare_bdf_create(e, start));
   else
     PetscCall(fare_ts_create(e, start));
-  if (bound) PetscCall(fare_residual_create(start, masses, &e->residual));
+  if (bound) {
+    const fare_path path = e->bdf ? fare_bdf_path(e->bdf) : (fare_path){0};
+
+    PetscCall(fare_residual_create(start, masses, e->bdf ? &path : NULL, &e->residual));
+  }
   if (e->absorbs) PetscCall(fare_exits_restart(&e->exits, e->op, start, masses));
   PetscCall(VecMin(masses, NULL, &smallest));
   PetscCall(fare_evolution_watch(e, masses, smallest));
@@ -198,7 +202,7 @@ int fare_evolution_vectors(const fare_evolution *e, Vec vector[FARE_TRUTH_VECTOR
     fare_bdf_vectors(e->bdf, vector + n);
     n += FARE_BDF_POINTS;
   }
-  if (e->residual) {
+  if (e->residual && !e->bdf) {
     fare_residual_vectors(e->residual, vector + n);
     n += FARE_RESIDUAL_HISTORY;
   }

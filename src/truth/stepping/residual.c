@@ -12,25 +12,33 @@
 #include "truth/stepping/bdf.h"
 
 #define HISTORY FARE_RESIDUAL_HISTORY /* points of the polynomial: its residual is of fifth order */
-#define POINTS  2
+_Static_assert(HISTORY <= FARE_BDF_POINTS, "all points may be borrowed");
+#define POINTS 2
 static const double point[POINTS] = {1, 1. / 3}, weight[POINTS] = {0.25, 0.75};
 
 struct fare_residual {
-  int    count;
-  double t[HISTORY]; /* the latest last */
-  Vec    masses[HISTORY], u, rest;
+  fare_path path; /* whose points and vectors are borrowed; of NULL: they are its own */
+  int       count;
+  double    t[HISTORY]; /* the latest last */
+  Vec       masses[HISTORY], u, rest;
 };
 
-PetscErrorCode fare_residual_create(double t, Vec masses, fare_residual **residual)
+PetscErrorCode fare_residual_create(double t, Vec masses, const fare_path *path, fare_residual **residual)
 {
   fare_residual *r;
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&r));
   *residual = r;
-  for (int i = 0; i < HISTORY; i++) PetscCall(VecDuplicate(masses, &r->masses[i]));
-  PetscCall(VecDuplicate(masses, &r->u));
-  PetscCall(VecDuplicate(masses, &r->rest));
+  if (path) {
+    r->path = *path;
+    r->u    = path->spare[0];
+    r->rest = path->spare[1];
+  } else {
+    for (int i = 0; i < HISTORY; i++) PetscCall(VecDuplicate(masses, &r->masses[i]));
+    PetscCall(VecDuplicate(masses, &r->u));
+    PetscCall(VecDuplicate(masses, &r->rest));
+  }
   PetscCall(fare_residual_restart(r, t, masses));
   PetscFunctionReturn(0);
 }
@@ -40,7 +48,7 @@ PetscErrorCode fare_residual_restart(fare_residual *r, double t, Vec masses)
   PetscFunctionBegin;
   r->t[0]  = t;
   r->count = 1;
-  PetscCall(VecCopy(masses, r->masses[0]));
+  if (!r->path.past) PetscCall(VecCopy(masses, r->masses[0]));
   PetscFunctionReturn(0);
 }
 
@@ -50,9 +58,9 @@ PetscErrorCode fare_residual_destroy(fare_residual **residual)
 
   PetscFunctionBegin;
   if (!r) PetscFunctionReturn(0);
-  for (int i = 0; i < HISTORY; i++) PetscCall(VecDestroy(&r->masses[i]));
-  PetscCall(VecDestroy(&r->u));
-  PetscCall(VecDestroy(&r->rest));
+  for (int i = 0; i < HISTORY && !r->path.past; i++) PetscCall(VecDestroy(&r->masses[i]));
+  if (!r->path.past) PetscCall(VecDestroy(&r->u));
+  if (!r->path.past) PetscCall(VecDestroy(&r->rest));
   PetscCall(PetscFree(*residual));
   PetscFunctionReturn(0);
 }
@@ -90,6 +98,16 @@ static PetscErrorCode push(fare_residual *r, double t, Vec masses)
   r->t[r->count] = t;
   PetscCall(VecCopy(masses, r->masses[r->count++]));
   PetscFunctionReturn(0);
+}
+
+/* The points of the steps since the method began; it may have one more, from before that. */
+static void borrow(fare_residual *r)
+{
+  r->count = PetscMin(r->count + 1, HISTORY);
+  for (int i = 0; i < r->count; i++) {
+    r->masses[r->count - 1 - i] = r->path.past[i];
+    r->t[r->count - 1 - i]      = r->path.t[i];
+  }
 }
 
 /* Coefficients of the masses in the Lagrange polynomial and in its derivative at t. */
@@ -133,7 +151,10 @@ PetscErrorCode fare_residual_step(fare_residual *r, fare_operator *op, double t,
   const double from = r->t[r->count - 1], h = t - from;
 
   PetscFunctionBegin;
-  PetscCall(push(r, t, masses));
+  if (r->path.past)
+    borrow(r);
+  else
+    PetscCall(push(r, t, masses));
   for (int q = 0; q < POINTS; q++) {
     double norm;
 

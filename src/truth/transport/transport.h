@@ -73,9 +73,10 @@ PetscErrorCode fare_transport_destroy(fare_transport **t);
 PetscErrorCode fare_transport_fit_window(fare_transport *t);
 PetscErrorCode fare_transport_open_window(fare_transport *t);
 /*
-  Drift and diffusion of a time. `rate`, times a step, decides on stability in the window. Collective.
+  Drift and diffusion of a half, 0 or 1, of a step of a length; where nothing is driven, or the length is 0,
+  of its start. `rate`, times a step, decides on stability in the window. Collective.
 */
-PetscErrorCode fare_transport_prepare(fare_transport *t, double time);
+PetscErrorCode fare_transport_prepare(fare_transport *t, double from, double length, int half);
 #define FARE_TRANSPORT_STABLE 2.6
 /* One step of a length, of the drift and diffusion last prepared, from a sum of points that is known.
  * Collective. */
