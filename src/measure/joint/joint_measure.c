@@ -46,6 +46,11 @@ PetscErrorCode fare_joint_measure_check(
   const unsigned needs = whole(type)->needs;
 
   PetscFunctionBegin;
+  if (needs & FARE_NEEDS_BLOCKS && !kind->independent)
+    FARE_FAIL(FARE_ERR_INPUT,
+      "measure %s needs a density that is a product of blocks, and of kind '%s' it is none: take "
+      "log_density_shift",
+      type->name, kind->name);
   if (needs & FARE_NEEDS_LOG_DENSITY && !has_log_density)
     FARE_FAIL(FARE_ERR_INPUT,
       "measure %s needs samples with their own ln q; for samples alone take rosenblatt or marginals_2",
@@ -61,10 +66,6 @@ PetscErrorCode fare_joint_measure_check(
   if (needs & FARE_NEEDS_MODES && !kind->mode_of && !kind->block)
     FARE_FAIL(FARE_ERR_INPUT,
       "measure %s needs modes, which this truth of kind '%s' does not name: take log_density_shift",
-      type->name, kind->name);
-  if (needs & FARE_NEEDS_BLOCKS && !kind->independent)
-    FARE_FAIL(FARE_ERR_INPUT,
-      "measure %s needs a density that is a product of blocks, and of kind '%s' it is none: take marginals_1",
       type->name, kind->name);
   PetscFunctionReturn(0);
 }
