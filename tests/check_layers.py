@@ -24,6 +24,7 @@ LAYERS = [
     ["truth", "ensemble", "learn"],
     ["joint"],
     ["sampler", "analysis"],
+    ["rare"],
     ["measure", "record", "thermo"],
     ["study"],
     ["apps"],

@@ -31,6 +31,29 @@ typedef struct {
   @return true on its boundary, too
 */
 PetscBool fare_region_has(const fare_region *region, const double x[]);
+/**
+  Reads a box {lower: [...], upper: [...]} or a list of boxes; a bound that is absent is the end of the
+  truth's box. Not collective.
+  @param node   what is read
+  @param system the physics
+  @param truth  options of the truth, whose box and cells the boxes are checked against
+  @param region free with fare_region_free(), after an error, too
+  @return FARE_ERR_INPUT with file, line and path of what is wrong
+*/
+PetscErrorCode fare_region_from_config(
+  const fare_node *node, const fare_system *system, const fare_truth_options *truth, fare_region *region);
+/**
+  Frees its boxes. Not collective.
+  @param region afterwards without boxes
+*/
+void fare_region_free(fare_region *region);
+/**
+  Whether two sets share more than a boundary. Not collective.
+  @param a one set
+  @param b the other
+  @return true where some box of `a` and some box of `b` do
+*/
+PetscBool fare_region_overlaps(const fare_region *a, const fare_region *b);
 
 /**
   Stationary density of the parameters at time t: masses P with L(t) P = 0 and sum 1, with or without a
@@ -191,6 +214,29 @@ PetscErrorCode fare_driven_passage_solve(const fare_grid *grid, const fare_syste
 PetscErrorCode fare_driven_committor_solve(const fare_grid *grid, const fare_system *system,
   const fare_span *span, const fare_region *a, const fare_region *b, int count, const double starts[],
   Vec committor[], fare_driven *driven);
+
+/**
+  Logarithms of the committors of fare_driven_committor_solve(), each q with a relative accuracy of its own:
+  by implicit Euler steps of positive terms, with ln q extrapolated to steps of width 0. Also of a system that
+  nothing drives. Collective.
+  @param grid   the cells; few enough for a direct solver: 2^20, or 50000 of three axes
+  @param system the physics
+  @param span   where starts may lie, and what follows; the tolerance is that of ln q at the points
+  @param a      the set to avoid; without boxes: none
+  @param b      the set to reach
+  @param count  number of starts
+  @param starts rising times within the span
+  @param points number of points
+  @param x      the points, [point * dim + axis], outside of both sets
+  @param log_q  filled with `count` new global vectors, -infinity in a; the caller destroys them
+  @param error  estimated, of the steps in time, of ln q at each start and point, [start * points + point]
+  @param driven how well; its error is the largest of these
+  @return FARE_ERR_INPUT as fare_driven_committor_solve(), and for too many cells; FARE_ERR_FAILED where the
+  tolerance is not met
+*/
+PetscErrorCode fare_log_committor_solve(const fare_grid *grid, const fare_system *system,
+  const fare_span *span, const fare_region *a, const fare_region *b, int count, const double starts[],
+  size_t points, const double x[], Vec log_q[], double error[], fare_driven *driven);
 
 /** First passages of masses at one time. */
 typedef struct {

@@ -162,6 +162,16 @@ static fare_analysis_context context_of(const fare_system *system, const fare_tr
   return context;
 }
 
+PetscErrorCode fare_region_from_config(
+  const fare_node *node, const fare_system *system, const fare_truth_options *truth, fare_region *region)
+{
+  const fare_analysis_context context = context_of(system, truth);
+
+  PetscFunctionBegin;
+  PetscCall(fare_region_read(node, &context, region));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode destroy(fare_analysis **analysis)
 {
   fare_analysis *a = *analysis;

@@ -45,6 +45,7 @@ typedef struct {
   Vec               *field;
   fare_held          held;
   const fare_points *points;
+  const char *log; /* the finding of its logarithms, which its errors come from; NULL: it has its own */
 } fare_finding;
 
 /*
@@ -140,9 +141,6 @@ PetscErrorCode fare_findings_free(fare_findings *found);
 /* From {lower: [...], upper: [...]} or a list of boxes; a bound that is absent is the grid's end. */
 PetscErrorCode fare_region_read(
   const fare_node *node, const fare_analysis_context *context, fare_region *region);
-void fare_region_free(fare_region *region);
-/* Some box of `a` and some box of `b` share more than a boundary. */
-PetscBool fare_region_overlaps(const fare_region *a, const fare_region *b);
 /* All that lies outside of a set is outside of the grid's box, too. */
 PetscBool fare_region_is_beyond(const fare_region *region, const double lower[], const double upper[]);
 /* The part of a cell that lies in it. */
@@ -342,7 +340,7 @@ PetscErrorCode fare_passage_at_points(const fare_passage_keys *keys, const fare_
 /* Keys that both kinds of committor share; `kept` says which fields. */
 typedef struct {
   const fare_node *a, *b, *points;
-  PetscBool        meshes;
+  PetscBool        meshes, relative;
   fare_region      from, to;
   fare_points      at;
 } fare_committor_keys;
@@ -352,12 +350,20 @@ typedef struct {
     {"b", FARE_NODE, (at) + offsetof(fare_committor_keys, b), NULL, 0, 0, NULL, "", "the set to reach"}, \
     {"points", FARE_NODE, (at) + offsetof(fare_committor_keys, points), "", 0, 0, NULL, "",              \
       "list of points at which to give the committor"},                                                  \
+    {"relative", FARE_BOOLEAN, (at) + offsetof(fare_committor_keys, relative), "false", 0, 0, NULL, "",  \
+      "also give the logarithm at the points, with an error of its own, however small it is"},           \
   {                                                                                                      \
     "meshes", FARE_BOOLEAN, (at) + offsetof(fare_committor_keys, meshes), "true", 0, 0, NULL, "",        \
       "also record " kept                                                                                \
   }
 PetscErrorCode fare_committor_check(fare_committor_keys *keys, const fare_analysis_context *context);
 void           fare_committor_free(fare_committor_keys *keys);
+/*
+  ln q at the points, and q with relative errors, from q of cells. known: errors of ln q at each start and
+  point; NULL: none. Collective.
+*/
+PetscErrorCode fare_committor_certify(const fare_committor_keys *keys, const fare_grid *grid, int count,
+  Vec q[], const double known[], fare_findings *found);
 /* q, of cells, at the points: 0 within a, 1 within b, or the other way round: `complement`. leaping: as
  * above. Collective. */
 PetscErrorCode fare_committor_at_points(const fare_committor_keys *keys, const fare_grid *grid,
@@ -373,6 +379,8 @@ typedef struct {
   fare_absorbing *absorbing;
   PetscBool       forward, lags; /* lags: factors are used again */
   double          b, factored;   /* factored: width that they are of; 0: none yet */
+  const double   *value;         /* in each target; not NULL: backward steps of order 1 by positive sums */
+  PetscBool       still;         /* of such steps: nothing is driven */
   Mat             A, transposed;
   KSP             ksp;
   Vec             base, r, *slope;
@@ -419,6 +427,9 @@ typedef PetscErrorCode (*fare_level_function)(
 PetscErrorCode fare_levels_run(
   double tolerance, fare_level_function run, void *context, const char *what, fare_driven *driven);
 
+/* That a span ends after it begins, and that starts rise within it. */
+PetscErrorCode fare_span_check(const fare_span *span, int count, const double starts[]);
+
 /*
   That something is driven, and that the drive repeats after `period` where that is not 0; else an error at
   the node, which names the kind for systems that stand still.
@@ -452,7 +463,7 @@ extern const char *const fare_driven_after[];
 PetscErrorCode fare_driven_check(const fare_driven_keys *keys, const fare_node *node,
   const fare_system *system, double time, const char *instead);
 void           fare_driven_plan(const fare_driven_keys *keys, double time, fare_span *span, double starts[]);
-void fare_driven_keep(const fare_driven_keys *keys, const fare_driven *driven, const double starts[],
-  const char *what, fare_findings *found);
+void           fare_driven_keep(const fare_driven_keys *keys, PetscBool relative, const fare_driven *driven,
+            const double starts[], const char *what, fare_findings *found);
 
 #endif

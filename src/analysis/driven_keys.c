@@ -52,12 +52,14 @@ void fare_driven_plan(const fare_driven_keys *keys, double time, fare_span *span
   for (PetscInt64 k = 0; k < keys->starts; k++) starts[k] = time + length * (double)k / (double)keys->starts;
 }
 
-void fare_driven_keep(const fare_driven_keys *keys, const fare_driven *driven, const double starts[],
-  const char *what, fare_findings *found)
+void fare_driven_keep(const fare_driven_keys *keys, PetscBool relative, const fare_driven *driven,
+  const double starts[], const char *what, fare_findings *found)
 {
   fare_found_exact(found, "starts", what, (size_t)keys->starts, 1, starts);
-  fare_found_number(
-    found, "step_error", "estimated, of the time stepping, relative to the largest value", driven->error);
+  fare_found_number(found, "step_error",
+    relative ? "estimated, of the time stepping, of ln_committor at the points"
+             : "estimated, of the time stepping, relative to the largest value",
+    driven->error);
   fare_found_number(found, "steps", "time steps over the span", (double)driven->steps);
   fare_found_number(
     found, "sweeps", "backward over the whole span, until convergence", (double)driven->iterations);

@@ -281,6 +281,15 @@ static PetscErrorCode estimate(fare_finding *f, const fare_grid *grid, const far
   PetscFunctionReturn(0);
 }
 
+/* Errors of what has logarithms with errors. */
+static void take_relative(const fare_findings *found, fare_finding *f)
+{
+  const fare_finding *log = f->log ? fare_findings_find(found, f->log) : NULL;
+
+  for (size_t k = 0; log && k < f->extent[0] * f->extent[1]; k++)
+    f->error[k] = f->value[k] * expm1(log->error[k]);
+}
+
 PetscErrorCode fare_findings_estimate(const fare_grid *grid, const fare_grid *half, const fare_grid *quarter,
   double ratio, const fare_findings *coarse, const fare_findings *coarser, fare_findings *found)
 {
@@ -293,6 +302,7 @@ PetscErrorCode fare_findings_estimate(const fare_grid *grid, const fare_grid *ha
       PetscCall(estimate(f, grid, half, quarter, ratio, found->leaps, same,
         coarser ? fare_findings_find(coarser, f->name) : NULL));
   }
+  for (int i = 0; i < found->findings; i++) take_relative(found, &found->finding[i]);
   for (int i = 0; i < found->meshes; i++) {
     const fare_mesh *mesh = &found->mesh[i], *wide = find_mesh(coarse, mesh->name);
     double           error = NAN;
@@ -368,8 +378,8 @@ static void add_coordinates(const fare_finding *points, size_t i, char *text, si
 static void place_text(const fare_finding *f, const fare_finding *points, const fare_finding *starts,
   size_t i, char *text, size_t size)
 {
-  const PetscBool at_point   = points && f->fields ? PETSC_TRUE : PETSC_FALSE,
-                  from_start = starts && (f->fields || f->by_start) ? PETSC_TRUE : PETSC_FALSE;
+  const PetscBool at_point   = points && f->points ? PETSC_TRUE : PETSC_FALSE,
+                  from_start = starts && (f->points || f->by_start) ? PETSC_TRUE : PETSC_FALSE;
   const size_t columns       = at_point ? points->extent[0] : 1;
 
   *text = '\0';

@@ -528,25 +528,26 @@ PetscErrorCode fare_joint_block_log_density(
   PetscFunctionReturn(0);
 }
 
-static const fare_joint_type *for_system(const fare_system *system);
+static const fare_joint_type *for_system(const fare_system *system, const fare_initial *initial);
 
 /* What products have in common. */
 #define PRODUCT                                                                                          \
   .name = "product", .summary = "a grid of one to three axes for each block of a product of any number", \
   .reference = "", .size = sizeof(fare_blocks), .fields = fields, .check = check, .setup = setup,        \
   .advance = advance, .versions = versions, .log_density = log_density, .score = score, .draw = draw,    \
-  .marginal = fare_blocks_marginal, .noise = fare_blocks_noise, .noised = fare_blocks_noised,            \
-  .even_noise = PETSC_TRUE, .kept = kept, .loaded = fare_blocks_renew, .destroy = destroy,               \
-  .for_system = for_system
+  .marginal = fare_blocks_marginal, .block = fare_blocks_block, .independent = PETSC_TRUE,               \
+  .noise = fare_blocks_noise, .noised = fare_blocks_noised, .even_noise = PETSC_TRUE, .kept = kept,      \
+  .loaded = fare_blocks_renew, .destroy = destroy, .for_system = for_system
 
 const fare_joint_type        fare_joint_product = {PRODUCT, .rosenblatt = rosenblatt};
 static const fare_joint_type turned             = {PRODUCT, .block_rosenblatt = block_rosenblatt,
               .no_rosenblatt =
                 "under a rotation there are none: take block_rosenblatt, or rotation: none or permutation"};
 
-static const fare_joint_type *for_system(const fare_system *system)
+static const fare_joint_type *for_system(const fare_system *system, const fare_initial *initial)
 {
   const fare_product *product = fare_product_of(system);
 
+  (void)initial;
   return product && fare_product_frame(product) == FARE_FRAME_ROTATION ? &turned : &fare_joint_product;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Errors: one line each, alike on all ranks where they can be, and no rank left waiting where they cannot. */
+#include "align.h"
 #include "blas.h"
 #include "crash.h"
 #include "launch.h"
@@ -192,6 +193,8 @@ PetscErrorCode fare_initialize(int argc, char **argv)
   code = PetscInitialize(&argc, &argv, NULL, NULL);
   if (code) return code;
   code = PetscPushErrorHandler(handle_error, NULL);
+  if (code) return code;
+  code = fare_prepare_arrays();
   if (code) return code;
   if (MPI_Comm_dup(PETSC_COMM_WORLD, &settlement)) return PETSC_ERR_MPI;
   fare_prepare_blas();

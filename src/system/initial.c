@@ -209,7 +209,7 @@ static double log_gaussians(
   const size_t components = initial->weights.count ? initial->weights.count : 1;
   double       highest = -HUGE_VAL, sum = 0;
 
-  for (int pass = 0; pass < 2; pass++) {
+  for (int pass = 0; pass < (components > 1 ? 2 : 1); pass++) {
     for (size_t c = 0; c < components; c++) {
       double exponent = initial->weights.count ? log(initial->weights.values[c]) : 0;
 
@@ -234,14 +234,15 @@ void fare_initial_log_density(const fare_initial *initial, const fare_system *sy
 {
   const fare_box box = fare_initial_box(initial, system);
   const int      dim = fare_system_dimension(system);
-  double         period[FARE_AXES_MAX];
+  double         period[FARE_AXES_MAX], kT;
 
   for (int axis = 0; axis < dim; axis++)
     period[axis] = box.periodic[axis] ? box.upper[axis] - box.lower[axis] : 0;
   switch ((fare_initial_kind)initial->density) {
   case FARE_INITIAL_BOLTZMANN:
     fare_system_potential(system, t, n, x, log_density);
-    for (size_t i = 0; i < n; i++) log_density[i] /= -fare_system_kT(system, t);
+    kT = fare_system_kT(system, t);
+    for (size_t i = 0; i < n; i++) log_density[i] /= -kT;
     break;
   case FARE_INITIAL_GAUSSIAN:
   case FARE_INITIAL_POINT:

@@ -24,6 +24,7 @@ import referee
 import scores
 
 FOUND = [
+    416,
     7007,
     7051,
     8204,

@@ -234,6 +234,7 @@ void fare_region_free(fare_region *region)
   free(region->lower);
   free(region->upper);
   region->lower = region->upper = NULL;
+  region->boxes                 = 0;
 }
 
 PetscErrorCode fare_points_read(

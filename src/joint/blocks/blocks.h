@@ -41,6 +41,7 @@ struct fare_blocks {
 /* As of fare_joint_type. */
 PetscErrorCode fare_blocks_marginal(
   fare_joint *joint, int version, int axes, const int axis[], fare_grid **grid, Vec *masses);
+PetscErrorCode fare_blocks_block(fare_joint *joint, int version, int block, fare_grid **grid, Vec *masses);
 PetscErrorCode fare_blocks_noise(fare_joint *joint, int levels, const double noise[]);
 PetscErrorCode fare_blocks_noised(fare_joint *joint, int level, int64_t n, const double *const y[],
   double log_density[], double *const mean[]);

@@ -58,13 +58,17 @@ PetscErrorCode fare_joint_measure_check(
   if (needs & FARE_NEEDS_ROSENBLATT && !kind->rosenblatt)
     FARE_FAIL(FARE_ERR_INPUT, "measure %s needs conditionals, which a truth of kind '%s' has not: %s",
       type->name, kind->name, kind->no_rosenblatt ? kind->no_rosenblatt : "take marginals_2");
-  if (needs & FARE_NEEDS_BLOCKS && !kind->block_rosenblatt)
+  if (needs & FARE_NEEDS_BLOCK_ROSENBLATT && !kind->block_rosenblatt)
     FARE_FAIL(FARE_ERR_INPUT, "measure %s is for rotated products: take %s", type->name,
       kind->rosenblatt ? "rosenblatt" : "log_density_shift");
-  if (needs & FARE_NEEDS_MODES && !kind->mode_of)
+  if (needs & FARE_NEEDS_MODES && !kind->mode_of && !kind->block)
     FARE_FAIL(FARE_ERR_INPUT,
-      "measure %s needs modes, which a truth of kind '%s' does not name: take log_density_shift", type->name,
-      kind->name);
+      "measure %s needs modes, which this truth of kind '%s' does not name: take log_density_shift",
+      type->name, kind->name);
+  if (needs & FARE_NEEDS_BLOCKS && !kind->independent)
+    FARE_FAIL(FARE_ERR_INPUT,
+      "measure %s needs a density that is a product of blocks, and of kind '%s' it is none: take marginals_1",
+      type->name, kind->name);
   PetscFunctionReturn(0);
 }
 
@@ -206,6 +210,7 @@ PetscErrorCode fare_joint_compare(fare_joint *joint, const fare_ensemble *ensemb
   PetscCall(PetscFree(look.log_p));
   PetscCall(PetscFree(look.drawn_log_p));
   for (int axis = 0; axis < joint->dim; axis++) PetscCall(PetscFree(look.draw[axis]));
-  for (int i = 0; i < 4; i++) PetscCall(PetscFree(look.margin[i / 2][i % 2]));
+  for (int i = 0; i < FARE_PART_KINDS * FARE_PART_MEASURES; i++)
+    PetscCall(PetscFree(look.parts[i / FARE_PART_MEASURES].of[i % FARE_PART_MEASURES]));
   PetscFunctionReturn(code);
 }

@@ -243,9 +243,18 @@ static double spread_of(const fare_measured *m)
 }
 
 /*
-  Where the mean of what is left of the bias is not told from 0, the interval begins there. Elsewhere it goes
-  as far down as up: lower ends of the parts are 0 where those are not told from 0, and say nothing.
+  Where what is left of the bias is not told from 0, the interval begins there. Elsewhere it goes as far down
+  as up: lower ends of the parts are 0 where those are not told from 0, and say nothing.
 */
+static void find_significance(double spread, fare_measured *result)
+{
+  result->significance = spread > 0 ? result->excess / spread : 0;
+  result->p_value      = 0.5 * erfc(result->significance * M_SQRT1_2);
+  result->low          = NAN;
+  if (!isnan(result->corrected))
+    result->low = result->p_value > INSIDE ? 0 : PetscMax(0, 2 * result->corrected - result->high);
+}
+
 void fare_look_mean(int count, const fare_measured of[], fare_measured *result)
 {
   double spread = 0;
@@ -265,11 +274,26 @@ void fare_look_mean(int count, const fare_measured of[], fare_measured *result)
     if (m->interval) result->interval = m->interval;
     spread += spread_of(m) / count;
   }
-  result->significance = spread > 0 ? result->excess / spread : 0;
-  result->p_value      = 0.5 * erfc(result->significance * M_SQRT1_2);
-  result->low          = NAN;
-  if (!isnan(result->corrected))
-    result->low = result->p_value > INSIDE ? 0 : PetscMax(0, 2 * result->corrected - result->high);
+  find_significance(spread, result);
+}
+
+void fare_look_sum(int count, const fare_measured of[], fare_measured *result)
+{
+  double spread = 0, above = 0;
+
+  fare_look_mean(count, of, result);
+  result->value *= count;
+  result->corrected *= count;
+  result->high *= count;
+  result->floor_mean *= count;
+  result->excess *= count;
+  result->truth_error *= count;
+  for (int k = 0; k < count; k++) {
+    spread += pow(spread_of(&of[k]), 2);
+    above += pow(of[k].floor_high - of[k].floor_mean, 2);
+  }
+  result->floor_high = result->floor_mean + sqrt(above);
+  find_significance(sqrt(spread), result);
 }
 
 /* Standard deviations beyond which a standard normal number is with this probability. */

@@ -244,6 +244,9 @@ static PetscErrorCode run(fare_run *s)
   if (s->plan->analyses)
     PetscCall(
       fare_analyses_run(s->plan->analyses, s->plan->analysis, fare_run_grid(s), &s->results.analysis));
+  if (s->plan->rare)
+    PetscCall(
+      fare_rare_run(s->plan->rare, s->comm, fare_run_grid(s), (uint64_t)s->plan->seed, &s->results.rare));
   if (s->thermo)
     PetscCall(fare_thermo_finish(s->thermo, s->comm, s->plan->snapshots.start, s->plan->snapshots.end,
       (uint64_t)s->plan->seed, &s->results.work));

@@ -198,7 +198,7 @@ static PetscErrorCode fill(const fare_grid *grid, const fare_initial *initial, c
     highest = PetscMax(highest, mass[n]);
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &highest, 1, MPIU_REAL, MPI_MAX, grid->comm));
-  for (PetscInt n = 0; n < cells && !narrow && grid->dim < 3; n++) {
+  for (PetscInt n = 0; n < cells && !narrow && grid->dim < 3 && smooth < HUGE_VAL; n++) {
     double centre[FARE_DIM_MAX];
 
     if (!(mass[n] > highest - matters)) continue;

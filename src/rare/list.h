@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Every method, once. Included to declare and to register. */
+FARE_RARE(brute_force)
+FARE_RARE(splitting)

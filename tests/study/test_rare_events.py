@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Estimators of rare events: the exact answers beside them, splitting without bias for the chain that it
+simulates, the same bits on any number of ranks, and what is said of mistakes.
+fare-test: labels=study timeout=300
+"""
+from __future__ import annotations
+
+import math
+import pathlib
+import sys
+import tempfile
+
+import h5py
+import numpy as np
+
+from checks import conclude, expect, fare
+
+OVER = "{name: over, a: {upper: [-1.0]}, b: {lower: [0.5]}, start: [-0.9]}"
+SPLIT = "{name: split, method: splitting, event: over, walkers: 20, kill: 5, dt: 4.0e-3"
+
+
+def study(kT=0.1, events=OVER, rare="", drive="", system="double_well", more=""):
+    return (
+        f"study: rare\nsystem: {{name: {system}, parameters: {{kT: {kT}{more}}}}}\n{drive}"
+        "snapshots: {start: 0.0, end: 0.01, count: 2}\ntruth: {cells: [512]}\n"
+        f"events: [{events}]\nrare: [{rare}]\n"
+    )
+
+
+def run(where, text, name="study", ranks=1):
+    """Columns of /rare by name."""
+    path = where / f"{name}.yaml"
+    path.write_text(text)
+    done = fare(
+        where, "run", path, "--no-report", "--overwrite", "--set", f"output.directory={where / name}", ranks=ranks
+    )
+    expect(done.returncode == 0, f"{name} runs", done.stderr)
+    with h5py.File(where / name / "study.h5") as file:
+        return {key: value[()] for key, value in file["rare"].items()}, done.stdout
+
+
+def quadrature(kT, start=-0.9, a=-1.0, b=0.5, points=20000):
+    """The committor of the double well in continuous time."""
+
+    def integral(low, high):
+        x = low + (np.arange(points) + 0.5) * (high - low) / points
+        return np.sum(np.exp(((x * x - 1) ** 2 - 1) / kT)) * (high - low)
+
+    return integral(a, start) / integral(a, b)
+
+
+def simulated(kT, dt, steps, bridge, start=-0.9, a=-1.0, b=0.5, points=3000):
+    """
+    The probability that the chain is in b, or has been there between two steps, within so many steps; the
+    midpoint rule on states between a and b.
+    """
+    h = (b - a) / points
+    x = a + (np.arange(points) + 0.5) * h
+    sd = math.sqrt(2 * kT * dt)
+
+    def step(at):
+        mean = (at - 4 * at * (at * at - 1) * dt)[:, None]
+        inside = np.exp(-0.5 * ((x - mean) / sd) ** 2) / (sd * math.sqrt(2 * math.pi)) * h
+        hit = np.array([0.5 * math.erfc((b - m) / (sd * math.sqrt(2))) for m in mean[:, 0]])
+        if bridge:
+            to_b = np.exp(-np.outer(b - at, b - x) / (kT * dt))
+            to_a = np.minimum(1 - to_b, np.exp(-np.outer(at - a, x - a) / (kT * dt)))
+            hit = hit + (inside * to_b).sum(axis=1)
+            inside = inside * (1 - to_a - to_b)
+        return inside, hit
+
+    K, hit = step(x)
+    q = np.zeros(points)
+    for _ in range(steps - 1):
+        q = hit + K @ q
+    first, now = step(np.array([start]))
+    return float(now[0] + first[0] @ q)
+
+
+def check_chain(where):
+    # independently: Nystroem's method in dense algebra, and quadrature
+    for kT, chain in ((0.1, 1.439697e-5), (0.07, 2.456655e-7), (0.05, 1.020452e-9), (0.04, 8.183448e-12)):
+        rare, _ = run(where, study(kT, rare=SPLIT + ", runs: 2}"), "chain")
+        expect(abs(rare["chain"][0] / chain - 1) < 1e-6, f"exact chain at kT {kT}", rare["chain"])
+        expect(rare["chain_error"][0] < 1e-6 * chain, f"its error at kT {kT}", rare["chain_error"])
+        error = abs(rare["continuum"][0] - quadrature(kT))
+        expect(
+            error < rare["continuum_error"][0], f"continuum at kT {kT}", (rare["continuum"], quadrature(kT))
+        )
+        expect(error < 1e-3 * rare["continuum"][0], f"continuum at kT {kT}, to 0.1%")
+    for crossing in ("step", "bridge"):
+        event = OVER[:-1] + ", deadline: 0.4}"
+        rare, _ = run(where, study(events=event, rare=f"{SPLIT}, runs: 2, crossing: {crossing}}}"), "late")
+        exact = simulated(0.1, 4e-3, 100, crossing == "bridge")
+        expect(abs(rare["chain"][0] / exact - 1) < 1e-5, f"deadline, {crossing}", (rare["chain"], exact))
+
+
+def check_bias(where):
+    """Small populations, where every mistake of the algorithm shows."""
+    rare, said = run(where, study(rare=SPLIT + ", runs: 4000}"), "bias")
+    expect(rare["normal"][0] == 1, "4000 runs are normal")
+    expect(abs(rare["z"][0]) < 3, "splitting has no bias", rare["z"])
+    expect(
+        abs(rare["z"][0] - (rare["estimate"] - rare["chain"])[0] / rare["error"][0]) < 1e-3, "z", rare["z"]
+    )
+    expect(rare["error"][0] < 0.02 * rare["chain"][0], "its error is small enough to tell", rare["error"])
+    expect("exact chain" in said and "of optimum" in said, "the table is printed")
+    rare, _ = run(
+        where,
+        study(
+            events=OVER[:-1] + ", deadline: 0.4}",
+            rare=SPLIT + ", runs: 4000, crossing: bridge}",
+        ),
+        "late_bias",
+    )
+    expect(abs(rare["z"][0]) < 3, "nor with a deadline and bridges", rare["z"])
+
+
+def check_ranks(where):
+    text = study(
+        rare=SPLIT
+        + ", runs: 7}, {name: plain, method: brute_force, event: over, paths: 1000, runs: 5, dt: 0.01}"
+    )
+    one, _ = run(where, text, "ranks_1")
+    for ranks in (2, 4):
+        many, _ = run(where, text, f"ranks_{ranks}", ranks)
+        for key in one:
+            same = np.array_equal(one[key], many[key], equal_nan=True)
+            expect(key == "seconds" or same, f"{key} on {ranks} ranks", (one[key], many[key]))
+
+
+def check_mistakes(where):
+    for text, message in (
+        (study(events=OVER.replace("-0.9", "-1.5")), "the start lies in a: nothing is left to happen"),
+        (study(events=OVER.replace("-0.9", "0.9")), "the start lies in b already"),
+        (study(events="{name: over, b: {lower: [0.5]}, start: [-0.9]}"), "expected a set 'a' to avoid, or"),
+        (study(events=OVER.replace("upper: [-1.0]", "upper: [0.7]")), "the sets a and b overlap"),
+        (study(rare=SPLIT.replace("over", "ever") + "}"), "there is no event 'ever' (did you mean 'over'?)"),
+        (
+            study(rare=SPLIT.replace("kill: 5", "kill: 20") + "}"),
+            "expected fewer than the 20 walkers, got 20",
+        ),
+        (study(rare=SPLIT + ", score: z}"), "unknown score 'z'"),
+        (study(rare=SPLIT.replace("splitting", "splittting") + "}"), "did you mean 'splitting'?"),
+        (
+            study(drive="drive: [{parameter: tilt, waveform: sine, period: 1}]\n"),
+            "the event needs a 'deadline'",
+        ),
+        (study(events=OVER[:-1] + ", deadline: -1}"), "the deadline must lie after the time of the start"),
+    ):
+        path = where / "mistake.yaml"
+        path.write_text(text)
+        done = fare(where, "check", path)
+        expect(done.returncode == 2, f"exit code of: {message}", done.returncode)
+        expect(message in done.stderr and done.stderr.count("\n") == 1, message, done.stderr)
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="fare-rare-") as name:
+        where = pathlib.Path(name)
+        check_chain(where)
+        check_bias(where)
+        check_ranks(where)
+        check_mistakes(where)
+    return conclude()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
