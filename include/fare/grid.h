@@ -281,6 +281,13 @@ static inline void fare_cell_point(int q, double *offset, double *weight)
 */
 PetscErrorCode fare_norm_1(Vec v, double *norm);
 /**
+  The sum of a vector's entries, in several sums side by side as fare_norm_1(). Collective.
+  @param v   a vector
+  @param sum overwritten
+  @return 0 or an error code
+*/
+PetscErrorCode fare_sum(Vec v, double *sum);
+/**
   Cell masses of the Boltzmann density at time t, by Gauss quadrature of exp(-U/kT) with the largest
   exponent factored out. Collective.
   @param grid   the cells

@@ -126,19 +126,40 @@ typedef struct {
   size_t         count;   /**< of rows */
   fare_rare_row *row;     /**< each of them */
   char         **failure; /**< per row: why it has no result, or NULL */
+  PetscInt64    *runs;    /**< per row: independent runs, ... */
+  PetscInt64    *done;    /**< ... and how many of them are made */
+  double       **once;    /**< per row: what each run gave, FARE_RARE_ONCE numbers */
 } fare_rare_results;
+#define FARE_RARE_ONCE 4 /**< numbers of one run: estimate, cost, plain paths and their steps */
 /**
-  Runs all estimators, their runs spread over the ranks; the same bits on any number of them. One that fails
-  leaves a row without a result, with a warning. Collective.
+  Rows of all estimators, without a run yet. Not collective.
+  @param rare    may be NULL
+  @param results free with fare_rare_results_free()
+  @return 0 or an error code
+*/
+PetscErrorCode fare_rare_results_create(const fare_rare *rare, fare_rare_results *results);
+/**
+  Writes the runs that are made into a checkpoint, or reads them from one. Collective.
+  @param results of fare_rare_results_create()
+  @param store   open for it
+  @param load    whether they are read; a checkpoint without any leaves them alone
+  @return FARE_ERR_FAILED where the file fails
+*/
+PetscErrorCode fare_rare_results_keep(fare_rare_results *results, fare_store *store, PetscBool load);
+/**
+  Makes all runs of all estimators that are not made yet, spread over the ranks; the same bits on any number
+  of them. One that fails leaves a row without a result, with a warning. Collective.
   @param rare    what to run
   @param comm    the ranks
   @param grid    of the truth
   @param seed    of all random numbers
-  @param results free with fare_rare_results_free()
-  @return errors other than FARE_ERR_FAILED and FARE_ERR_INPUT of one estimator
+  @param pause   called between runs, to write a checkpoint or to end with an error; may be NULL
+  @param to      its argument
+  @param results of fare_rare_results_create()
+  @return errors of pause(), and others than FARE_ERR_FAILED and FARE_ERR_INPUT of one estimator
 */
-PetscErrorCode fare_rare_run(
-  const fare_rare *rare, MPI_Comm comm, const fare_grid *grid, uint64_t seed, fare_rare_results *results);
+PetscErrorCode fare_rare_run(const fare_rare *rare, MPI_Comm comm, const fare_grid *grid, uint64_t seed,
+  PetscErrorCode (*pause)(void *to), void *to, fare_rare_results *results);
 /**
   Frees them. Not collective.
   @param results zeroed

@@ -245,8 +245,8 @@ PetscErrorCode fare_truth_destroy(fare_truth **truth);
 /** @{ */
 #define FARE_TRUTH_NUMBERS 102 /**< of a part */
 #define FARE_TRUTH_VECTORS 16  /**< of a part, at most */
-/** The truth itself, and its companions. */
-enum { FARE_TRUTH_MAIN, FARE_TRUTH_HALF, FARE_TRUTH_HALF_TIGHTER, FARE_TRUTH_QUARTER, FARE_TRUTH_PARTS_MAX };
+/** The truth itself, and its companions: the last, whichever there are, is the one of tighter tolerance. */
+enum { FARE_TRUTH_MAIN, FARE_TRUTH_HALF, FARE_TRUTH_QUARTER, FARE_TRUTH_TIGHTER, FARE_TRUTH_PARTS_MAX };
 /**
   The scheme that a truth runs with. Not collective.
   @param truth the truth
@@ -259,6 +259,13 @@ fare_scheme fare_truth_runs_with(const fare_truth *truth);
   @return 1 without companions, else 3, or 4 where there is one on a quarter of the cells
 */
 int fare_truth_parts(const fare_truth *truth);
+/**
+  The companion from which the last one differs by the error in time: on the same grid, with the tolerance of
+  the truth. Not collective.
+  @param truth a truth that has companions
+  @return FARE_TRUTH_HALF or FARE_TRUTH_QUARTER
+*/
+int fare_truth_loose_part(const fare_truth *truth);
 /**
   Grid and vectors of a part. Not collective.
   @param truth   the truth

@@ -213,7 +213,8 @@ static PetscErrorCode check_relative(const fare_committor_keys *keys)
 PetscErrorCode fare_committor_check(fare_committor_keys *keys, const fare_analysis_context *context)
 {
   PetscFunctionBegin;
-  PetscCall(fare_region_read(keys->a, context, &keys->from));
+  keys->from.dim = context->dim;
+  if (keys->a) PetscCall(fare_region_read(keys->a, context, &keys->from));
   PetscCall(fare_region_read(keys->b, context, &keys->to));
   if (fare_region_overlaps(&keys->from, &keys->to)) FARE_REFUSE(keys->b, "the sets a and b overlap");
   PetscCall(fare_points_read(keys->points, context, &keys->at));
@@ -235,6 +236,7 @@ PetscErrorCode fare_committor_at_points(const fare_committor_keys *keys, const f
   const fare_held held = {2, {&keys->from, &keys->to}, {complement ? 1 : 0, complement ? 0 : 1}, leaping, t};
 
   PetscFunctionBegin;
+  found->cut = fare_region_cuts(&keys->from, grid) || fare_region_cuts(&keys->to, grid);
   PetscCall(fare_found_at_points(
     found, complement ? "to_a" : "committor", meaning, grid, &held, count, q, &keys->at, known));
   PetscFunctionReturn(0);
@@ -283,7 +285,8 @@ static PetscErrorCode check(
   void *state, const fare_node *node, const fare_analysis_context *context, double time)
 {
   PetscFunctionBegin;
-  (void)node, (void)time;
+  (void)time;
+  if (!((fare_committor_keys *)state)->a) FARE_REFUSE(node, "missing key 'a' (%s)", fields[0].description);
   PetscCall(fare_committor_check(state, context));
   PetscFunctionReturn(0);
 }

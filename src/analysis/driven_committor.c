@@ -24,6 +24,8 @@ static PetscErrorCode check(
 
   PetscFunctionBegin;
   PetscCall(fare_driven_check(&s->keys, node, context->system, time, "committor"));
+  if (!s->sets.a && s->keys.after != FARE_AFTER_OVER)
+    FARE_REFUSE(node, "missing key 'a': without it, all paths reach b unless the span is over");
   PetscCall(fare_committor_check(&s->sets, context));
   PetscFunctionReturn(0);
 }
@@ -47,7 +49,7 @@ static PetscErrorCode run_relative(const committor *s, const fare_grid *grid, co
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1((size_t)count * s->sets.at.count, &error));
-  PetscCall(fare_log_committor_solve(grid, system, span, &s->sets.from, &s->sets.to, count, starts,
+  PetscCall(fare_log_committor_solve(grid, system, span, &s->sets.from, &s->sets.to, count, starts, count,
     s->sets.at.count, s->sets.at.x, q, error, driven));
   for (int k = 0; k < count; k++) PetscCall(VecExp(q[k]));
   PetscCall(fare_committor_certify(&s->sets, grid, count, q, error, found));

@@ -39,6 +39,8 @@ PetscErrorCode fare_driven_check(const fare_driven_keys *keys, const fare_node *
   if (keys->period > 0 && keys->after == FARE_AFTER_OVER)
     FARE_REFUSE(
       fare_node_find(node, "after"), "a periodic drive is never over; give a span instead of the period");
+  /* to arrive before the end is a question without a drive, too */
+  if (keys->span > 0 && keys->after == FARE_AFTER_OVER) PetscFunctionReturn(0);
   PetscCall(fare_period_check(node, system, time, keys->period, instead));
   PetscFunctionReturn(0);
 }

@@ -19,7 +19,9 @@ static const fare_rare_type *const types[] = {
 #define TYPES PETSC_STATIC_ARRAY_LENGTH(types)
 
 #define TABLE_MOST 65536 /* steps whose parameters are tabulated */
-#define ROUNDS     16    /* at least, of runs on all ranks: between them progress is shown */
+#define ROUNDS     16    /* at least, of runs on all ranks: between them, runs may pause */
+
+_Static_assert(sizeof(fare_rare_once) == FARE_RARE_ONCE * sizeof(double), "numbers of a run");
 
 /* A line of `rare:`. */
 typedef struct {
@@ -333,8 +335,7 @@ static void show(fare_progress *progress, int64_t done, const fare_rare_once onc
 static PetscErrorCode run_some(const estimator *e, const fare_rare_context *context, void *work,
   int64_t first, int64_t count, fare_rare_once once[])
 {
-  const int      doubles = sizeof *once / sizeof(double);
-  PetscErrorCode code    = 0;
+  PetscErrorCode code = 0;
   int            rank, ranks;
 
   PetscFunctionBegin;
@@ -344,12 +345,19 @@ static PetscErrorCode run_some(const estimator *e, const fare_rare_context *cont
     code = e->type->run(e->options, context, work, i, &once[i]);
   PetscCall(fare_error_agree(context->comm, code));
   for (int64_t i = first; i < first + count; i++)
-    PetscCallMPI(MPI_Bcast(&once[i], doubles, MPI_DOUBLE, (int)((i - first) % ranks), context->comm));
+    PetscCallMPI(MPI_Bcast(&once[i], FARE_RARE_ONCE, MPI_DOUBLE, (int)((i - first) % ranks), context->comm));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode run_all(
-  const estimator *e, const fare_rare_context *context, void *work, fare_rare_once once[])
+/* Who calls, between runs. */
+typedef struct {
+  PetscErrorCode (*pause)(void *to);
+  void *to;
+} pauses;
+
+/* What is left of the runs of a row. */
+static PetscErrorCode run_all(const estimator *e, const fare_rare_context *context, void *work,
+  const pauses *between, PetscInt64 *done, fare_rare_once once[])
 {
   fare_progress progress;
   int64_t       together;
@@ -359,21 +367,21 @@ static PetscErrorCode run_all(
   PetscCallMPI(MPI_Comm_size(context->comm, &ranks));
   together = ranks * PetscMax(1, e->runs / (ranks * ROUNDS));
   fare_progress_begin(&progress, context->name, (double)e->runs);
-  for (int64_t done = 0; done < e->runs; done += together) {
-    PetscCall(run_some(e, context, work, done, PetscMin(together, e->runs - done), once));
-    show(&progress, PetscMin(done + together, e->runs), once);
+  while (*done < e->runs) {
+    const int64_t count = PetscMin(together, e->runs - *done);
+
+    PetscCall(run_some(e, context, work, *done, count, once));
+    *done += count;
+    show(&progress, *done, once);
+    if (between->pause) PetscCall(between->pause(between->to));
   }
   fare_progress_end(&progress);
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode make_row(const estimator *e, fare_rare_context *context, fare_rare_row *row)
+static PetscErrorCode find_truths(const fare_rare_context *context, fare_rare_row *row)
 {
-  const double    began = fare_seconds();
-  fare_rare_once *once;
   fare_rare_truth truth;
-  void           *work = NULL;
-  PetscErrorCode  code;
 
   PetscFunctionBegin;
   PetscCall(fare_rare_truth_find(context, &truth));
@@ -383,51 +391,44 @@ static PetscErrorCode make_row(const estimator *e, fare_rare_context *context, f
   row->continuum       = truth.continuum;
   row->continuum_error = truth.continuum_error;
   row->path_cost       = truth.path_cost;
-  if (e->type->begin) PetscCall(e->type->begin(e->options, context, &work));
-  PetscCall(PetscCalloc1(e->runs, &once));
-  code = run_all(e, context, work, once);
-  if (!code)
-    fare_rare_judge(
-      e->runs, once, e->type->optimum ? e->type->optimum(e->options, truth.chain) : NAN, context->seed, row);
-  PetscCall(PetscFree(once));
-  if (e->type->end) PetscCall(e->type->end(&work));
-  row->seconds = fare_seconds() - began;
-  PetscFunctionReturn(code);
+  PetscFunctionReturn(0);
 }
 
-/* One row: an estimator in one of its settings. */
-static PetscErrorCode run_setting(const estimator *e, int i, const fare_rare *rare, MPI_Comm comm,
-  const fare_grid *grid, uint64_t seed, fare_rare_row *row)
+static PetscErrorCode make_row(const estimator *e, fare_rare_context *context, const pauses *between,
+  PetscInt64 *done, fare_rare_once once[], fare_rare_row *row)
 {
-  const double      span    = e->of->deadline - e->of->time;
-  fare_rare_context context = {.comm = comm,
-    .name                            = row->estimator,
-    .seed                            = seed,
-    .system                          = rare->system,
-    .truth                           = rare->truth,
-    .grid                            = grid,
-    .walls                           = fare_grid_walls(grid, rare->system),
-    .event                           = e->of,
-    .steps                           = -1};
-  double           *theta;
-  PetscErrorCode    code;
+  const double   began = fare_seconds();
+  void          *work  = NULL;
+  PetscErrorCode code;
 
   PetscFunctionBegin;
-  e->type->setting(e->options, i, &context.setting);
-  snprintf(row->estimator, sizeof row->estimator, "%s%s%s", e->name, *context.setting.label ? " " : "",
-    context.setting.label);
-  snprintf(row->method, sizeof row->method, "%s", e->type->name);
-  snprintf(row->event, sizeof row->event, "%s", e->of->name);
-  context.dt = context.setting.chain.dt;
+  PetscCall(find_truths(context, row));
+  if (e->type->begin && *done < e->runs) PetscCall(e->type->begin(e->options, context, &work));
+  code = run_all(e, context, work, between, done, once);
+  if (e->type->end) PetscCall(e->type->end(&work));
+  PetscCall(code);
+  fare_rare_judge(
+    e->runs, once, e->type->optimum ? e->type->optimum(e->options, row->chain) : NAN, context->seed, row);
+  row->seconds = fare_seconds() - began;
+  PetscFunctionReturn(0);
+}
+
+/* An estimator in one of its settings. */
+static fare_rare_context context_of(
+  const fare_rare *rare, const estimator *e, int i, const char *name, uint64_t seed)
+{
+  fare_rare_context c = {
+    .name = name, .seed = seed, .system = rare->system, .truth = rare->truth, .event = e->of, .steps = -1};
+
+  e->type->setting(e->options, i, &c.setting);
+  c.dt = c.setting.chain.dt;
   if (e->of->deadline < FARE_NEVER) {
-    context.steps = PetscMax(1, (int64_t)ceil(span / context.dt * (1 - 1e-12)));
-    context.dt    = span / (double)context.steps;
+    const double span = e->of->deadline - e->of->time;
+
+    c.steps = PetscMax(1, (int64_t)ceil(span / c.dt * (1 - 1e-12)));
+    c.dt    = span / (double)c.steps;
   }
-  row->dt = context.dt;
-  PetscCall(tabulate(&context, &theta));
-  code = make_row(e, &context, row);
-  PetscCall(PetscFree(theta));
-  PetscFunctionReturn(code);
+  return c;
 }
 
 static int settings_of(const estimator *e)
@@ -435,25 +436,60 @@ static int settings_of(const estimator *e)
   return e->type->settings ? e->type->settings(e->options) : 1;
 }
 
-PetscErrorCode fare_rare_run(
-  const fare_rare *rare, MPI_Comm comm, const fare_grid *grid, uint64_t seed, fare_rare_results *results)
+PetscErrorCode fare_rare_results_create(const fare_rare *rare, fare_rare_results *r)
 {
-  size_t row = 0;
+  size_t count = 0, at = 0;
 
   PetscFunctionBegin;
-  for (size_t i = 0; i < rare->estimators; i++) results->count += (size_t)settings_of(&rare->estimator[i]);
-  PetscCall(PetscCalloc2(results->count, &results->row, results->count, &results->failure));
+  *r = (fare_rare_results){0};
+  for (size_t i = 0; i < fare_rare_count(rare); i++) count += (size_t)settings_of(&rare->estimator[i]);
+  PetscCall(
+    PetscCalloc5(count, &r->row, count, &r->failure, count, &r->runs, count, &r->done, count, &r->once));
+  r->count = count;
+  for (size_t i = 0; i < fare_rare_count(rare); i++) {
+    const estimator *e = &rare->estimator[i];
+
+    for (int k = 0; k < settings_of(e); k++, at++) {
+      const fare_rare_context c   = context_of(rare, e, k, e->name, 0);
+      fare_rare_row          *row = &r->row[at];
+
+      snprintf(row->estimator, sizeof row->estimator, "%s%s%s", e->name, *c.setting.label ? " " : "",
+        c.setting.label);
+      snprintf(row->method, sizeof row->method, "%s", e->type->name);
+      snprintf(row->event, sizeof row->event, "%s", e->of->name);
+      row->dt     = c.dt;
+      r->runs[at] = e->runs;
+      PetscCall(PetscCalloc1((size_t)e->runs * FARE_RARE_ONCE, &r->once[at]));
+    }
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_rare_run(const fare_rare *rare, MPI_Comm comm, const fare_grid *grid, uint64_t seed,
+  PetscErrorCode (*pause)(void *to), void *to, fare_rare_results *r)
+{
+  const pauses between = {pause, to};
+  size_t       at      = 0;
+
+  PetscFunctionBegin;
   for (size_t i = 0; i < rare->estimators; i++) {
     const estimator *e = &rare->estimator[i];
 
-    for (int k = 0; k < settings_of(e); k++, row++) {
-      fare_rare_row *r    = &results->row[row];
-      PetscErrorCode code = run_setting(e, k, rare, comm, grid, seed, r);
+    for (int k = 0; k < settings_of(e); k++, at++) {
+      fare_rare_context c = context_of(rare, e, k, r->row[at].estimator, seed);
+      double           *theta;
+      PetscErrorCode    code;
 
+      c.comm  = comm;
+      c.grid  = grid;
+      c.walls = fare_grid_walls(grid, rare->system);
+      PetscCall(tabulate(&c, &theta));
+      code = make_row(e, &c, &between, &r->done[at], (fare_rare_once *)r->once[at], &r->row[at]);
+      PetscCall(PetscFree(theta));
       if (code && code != FARE_ERR_FAILED && code != FARE_ERR_INPUT) PetscFunctionReturn(code);
       if (!code) continue;
-      results->failure[row] = strdup(fare_error_message());
-      fare_warn("estimator %s: %s; the others go on", r->estimator, results->failure[row]);
+      r->failure[at] = strdup(fare_error_message());
+      fare_warn("estimator %s: %s; the others go on", r->row[at].estimator, r->failure[at]);
     }
   }
   PetscFunctionReturn(0);

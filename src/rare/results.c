@@ -43,9 +43,41 @@ static const struct {
 
 void fare_rare_results_free(fare_rare_results *results)
 {
-  for (size_t i = 0; i < results->count; i++) free(results->failure[i]);
-  (void)PetscFree2(results->row, results->failure);
+  for (size_t i = 0; i < results->count; i++) {
+    free(results->failure[i]);
+    (void)PetscFree(results->once[i]);
+  }
+  (void)PetscFree5(results->row, results->failure, results->runs, results->done, results->once);
   results->count = 0;
+}
+
+PetscErrorCode fare_rare_results_keep(fare_rare_results *results, fare_store *store, PetscBool load)
+{
+  PetscBool has = PETSC_FALSE;
+
+  PetscFunctionBegin;
+  if (!results->count) PetscFunctionReturn(0);
+  if (load) PetscCall(fare_store_has(store, "/rare", &has));
+  if (load && !has) PetscFunctionReturn(0);
+  if (!load) PetscCall(fare_store_group(store, "/rare"));
+  for (size_t i = 0; i < results->count; i++) {
+    const uint64_t extent[2] = {(uint64_t)results->runs[i], FARE_RARE_ONCE};
+    int64_t        done      = results->done[i];
+    char           path[64];
+
+    snprintf(path, sizeof path, "/rare/%zu", i);
+    if (!load) PetscCall(fare_store_group(store, path));
+    PetscCall(
+      load ? fare_store_get_int(store, path, "done", &done) : fare_store_put_int(store, path, "done", done));
+    if (done < 0 || done > results->runs[i])
+      FARE_FAIL(FARE_ERR_FAILED, "%s: %lld runs of %lld are done", path, (long long)done,
+        (long long)results->runs[i]);
+    results->done[i] = done;
+    snprintf(path, sizeof path, "/rare/%zu/runs", i);
+    PetscCall(load ? fare_store_read_array(store, path, FARE_STORE_FLOAT64, 2, extent, results->once[i])
+                   : fare_store_write_array(store, path, FARE_STORE_FLOAT64, 2, extent, results->once[i]));
+  }
+  PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_rare_results_save(const fare_rare_results *results, fare_store *store)

@@ -37,10 +37,10 @@ static void write_analysis(const fare_event *event, int dim, fare_text *to)
   const PetscBool ends = event->deadline < FARE_NEVER ? PETSC_TRUE : PETSC_FALSE;
 
   fare_text_add(to, "analysis: [{name: %s, kind: %s, time: %.17g, meshes: false, points: [[", event->name,
-    ends ? "driven_committor" : "committor", event->time);
+    ends ? "driven_committor, relative: true" : "committor, relative: true", event->time);
   for (int axis = 0; axis < dim; axis++) fare_text_add(to, "%s%.17g", axis ? ", " : "", event->start[axis]);
   fare_text_add(to, "]]");
-  write_region(&event->a, "a", to);
+  if (event->a.boxes) write_region(&event->a, "a", to);
   write_region(&event->b, "b", to);
   if (ends) fare_text_add(to, ", span: %.17g, after: over", event->deadline - event->time);
   fare_text_add(to, "}]");

@@ -59,7 +59,7 @@ static double space_error(const fare_thermo *thermo, size_t k, size_t offset)
 {
   const fare_thermo_row *row   = &thermo->track[0].row[k];
   const double           near  = difference(thermo, k, offset, 0, FARE_TRUTH_HALF);
-  const double           far   = thermo->tracks > FARE_TRUTH_QUARTER
+  const double           far   = thermo->tracks == FARE_TRUTH_PARTS_MAX
                 ? difference(thermo, k, offset, FARE_TRUTH_HALF, FARE_TRUTH_QUARTER)
                 : 0;
   const double           ratio = far > row->ratio * near ? fmin(row->nominal, far / near) : row->ratio;
@@ -75,12 +75,13 @@ static double space_error(const fare_thermo *thermo, size_t k, size_t offset)
 static double grid_error(const fare_thermo *thermo, size_t k, size_t offset, PetscBool is_integral)
 {
   const size_t oldest = is_integral ? 0 : k > 2 ? k - 2 : 0;
+  const int    loose  = fare_truth_loose_part(thermo->truth);
   double       space = 0, time = 0;
 
   if (thermo->tracks < 2) return NAN;
   for (size_t i = oldest; i <= k; i++) {
     space = fmax(space, space_error(thermo, i, offset));
-    time  = fmax(time, difference(thermo, i, offset, FARE_TRUTH_HALF, FARE_TRUTH_HALF_TIGHTER));
+    time  = fmax(time, difference(thermo, i, offset, loose, thermo->tracks - 1));
   }
   return isnan(difference(thermo, k, offset, 0, FARE_TRUTH_HALF)) ? NAN : space + time;
 }

@@ -106,6 +106,14 @@ static double transport_bytes(const fare_system *system, const fare_truth_option
   return 8 * PetscMax(all, rates + (2 + NUMBERING) * cells_of(options, 1, 0));
 }
 
+static PetscBool quarters(const fare_truth_options *options)
+{
+  for (size_t i = 0; i < options->cells.count; i++) {
+    if (options->cells.values[i] % 4) return PETSC_FALSE;
+  }
+  return PETSC_TRUE;
+}
+
 static double fitted_bytes(const fare_system *system, const fare_truth_options *options)
 {
   const fare_system_type *type = fare_system_type_of(system);
@@ -117,8 +125,10 @@ static double fitted_bytes(const fare_system *system, const fare_truth_options *
   const PetscBool general = fare_rates_are_general(type);
   const double    stepper = fare_system_is_gradient(system) ? 10 : 28, bound = options->estimate ? 10 : 1,
                better = options->extrapolate ? 4 : 0;
-  double passing, rates = 2 * dim + (general ? 6 * dim : 0), each, cells = 1, layered = 1,
-                  companions = options->estimate ? 2 : 0, coarsest = options->estimate ? 1 : 0;
+  /* on half the cells, and on a quarter, where the tighter one is if there are such and steps allow it */
+  double companions = options->estimate ? (fare_system_is_gradient(system) && quarters(options) ? 1 : 2) : 0,
+         coarsest   = options->estimate ? 3 - companions : 0;
+  double passing, rates = 2 * dim + (general ? 6 * dim : 0), each, cells = 1, layered = 1;
 
   if (general)
     passing = 0;

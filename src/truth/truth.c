@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
-  The truth: masses on the grid that was asked for, and two companions on a grid of half as many cells per
-  axis and one on a grid of a quarter. The first shares the tolerance of the truth, and differs from it by the
-  error in space; the second has a tighter one, and differs from the first by the error in time. The third
-  shows how the error in space falls from grid to grid. (A looser one would be cheaper, but it takes the same
-  steps as the first where snapshots are so dense that they, not the tolerance, set the step.)
+  The truth: masses on the grid that was asked for, and companions on a grid of half as many cells per axis
+  and on one of a quarter. Both share the tolerance of the truth: the first differs from it by the error in
+  space, and the second shows how that falls from grid to grid. The last companion has a tighter tolerance and
+  differs by the error in time from the one that is on its grid. Backward differentiation chooses its steps by
+  what they do to a density, hardly by its cells: there that is the coarsest grid, elsewhere the one of half
+  the cells. (A looser one would be cheaper, but it takes the same steps where snapshots are so dense that
+  they, not the tolerance, set the step.)
 */
 #include "truth.h"
 #include "truth/transport/transport.h"
@@ -38,9 +40,10 @@ struct fare_truth {
   const fare_system *system;
   /* half_grid: NULL without estimate; quarter_grid: where cells are no multiple of 4, too */
   fare_grid      *grid, *half_grid, *quarter_grid;
-  fare_evolution *main, *half, *half_tighter, *quarter;
+  fare_evolution *main, *half, *quarter, *tighter;
+  fare_evolution *loose; /* borrowed: the one on the grid of the tighter */
   fare_estimate  *estimate;
-  Vec             error_field, half_difference;
+  Vec             error_field, time_difference;
   /* NULL where nothing is extrapolated; masses that are, and their error field */
   fare_extrapolation *extrapolation;
   Vec                 better, better_error;
@@ -118,22 +121,24 @@ static PetscErrorCode create_evolution(const fare_truth *truth, const fare_grid 
 
 static PetscErrorCode create_companions(fare_truth *truth, double start, double tolerance)
 {
-  Vec masses, same, coarse;
+  Vec masses, coarse, same;
 
   PetscFunctionBegin;
   PetscCall(DMCreateGlobalVector(truth->half_grid->dm, &masses));
   PetscCall(fare_grid_restrict(truth->half_grid, truth->main->masses, masses));
-  PetscCall(VecDuplicate(masses, &truth->half_difference));
-  PetscCall(VecDuplicate(masses, &same));
-  PetscCall(VecCopy(masses, same));
+  PetscCall(create_evolution(truth, truth->half_grid, start, tolerance, 1, masses, &truth->half));
+  truth->loose = truth->half;
   if (truth->quarter_grid) {
     PetscCall(DMCreateGlobalVector(truth->quarter_grid->dm, &coarse));
     PetscCall(fare_grid_restrict(truth->quarter_grid, masses, coarse));
     PetscCall(create_evolution(truth, truth->quarter_grid, start, tolerance, 1, coarse, &truth->quarter));
+    if (truth->quarter->bdf) truth->loose = truth->quarter;
   }
-  PetscCall(create_evolution(truth, truth->half_grid, start, tolerance, 1, masses, &truth->half));
+  PetscCall(VecDuplicate(truth->loose->masses, &same));
+  PetscCall(VecDuplicate(truth->loose->masses, &truth->time_difference));
+  PetscCall(VecCopy(truth->loose->masses, same));
   PetscCall(
-    create_evolution(truth, truth->half_grid, start, tolerance / TIGHTER, 2, same, &truth->half_tighter));
+    create_evolution(truth, truth->loose->grid, start, tolerance / TIGHTER, 2, same, &truth->tighter));
   PetscFunctionReturn(0);
 }
 
@@ -250,8 +255,8 @@ static PetscErrorCode estimate_error(fare_truth *truth)
     ratio = HIGH_RATIO;
   else
     PetscCall(fare_operator_ratio(truth->half->op, truth->half->masses, &ratio));
-  PetscCall(VecWAXPY(truth->half_difference, -1, truth->half_tighter->masses, truth->half->masses));
-  PetscCall(fare_norm_1(truth->half_difference, &norm));
+  PetscCall(VecWAXPY(truth->time_difference, -1, truth->tighter->masses, truth->loose->masses));
+  PetscCall(fare_norm_1(truth->time_difference, &norm));
   status->error_time =
     PetscMax(time_share(truth) * norm, LATEST_SHARE * truth->main->last_error) + dropped_share(truth);
   PetscCall(fare_estimate_space(truth->estimate, truth->main->masses, truth->half->masses,
@@ -275,7 +280,7 @@ static PetscErrorCode absorbed(fare_truth *truth)
 {
   fare_truth_status *status = &truth->status;
   const double       ratio  = status->ratio;
-  double             half[2], rate[FARE_DIM_MAX][2];
+  double             half, loose, tighter, rate[FARE_DIM_MAX][2];
 
   PetscFunctionBegin;
   PetscCall(fare_evolution_absorbed(truth->main, &status->survival, status->exit_rate));
@@ -286,19 +291,20 @@ static PetscErrorCode absorbed(fare_truth *truth)
     status->exit_flux += status->exit_rate[end / 2][end % 2];
   }
   if (!truth->half_grid) PetscFunctionReturn(0);
-  PetscCall(fare_evolution_absorbed(truth->half, &half[0], rate));
-  PetscCall(fare_evolution_absorbed(truth->half_tighter, &half[1], rate));
-  status->survival_error = fabs(status->survival - half[0]) / (ratio - 1) +
-    TIME_SHARE * fabs(half[0] - half[1]) + dropped_share(truth);
+  PetscCall(fare_evolution_absorbed(truth->half, &half, rate));
+  PetscCall(fare_evolution_absorbed(truth->loose, &loose, rate));
+  PetscCall(fare_evolution_absorbed(truth->tighter, &tighter, rate));
+  status->survival_error =
+    fabs(status->survival - half) / (ratio - 1) + TIME_SHARE * fabs(loose - tighter) + dropped_share(truth);
   status->survival_error =
     PetscMax(status->survival_error, PetscMin(hidden_by_layers(truth), status->survival));
   for (int end = 0; end < 2 * FARE_DIM_MAX; end++) {
-    const double coarse  = truth->half->exits.absorbed[end / 2][end % 2],
-                 tighter = truth->half_tighter->exits.absorbed[end / 2][end % 2];
+    const double space = status->absorbed[end / 2][end % 2] - truth->half->exits.absorbed[end / 2][end % 2];
+    const double time =
+      truth->loose->exits.absorbed[end / 2][end % 2] - truth->tighter->exits.absorbed[end / 2][end % 2];
 
     status->absorbed_error[end / 2][end % 2] =
-      fabs(status->absorbed[end / 2][end % 2] - coarse) / (ratio - 1) + TIME_SHARE * fabs(coarse - tighter) +
-      dropped_share(truth);
+      fabs(space) / (ratio - 1) + TIME_SHARE * fabs(time) + dropped_share(truth);
     if (truth->main->steps)
       status->absorbed_error[end / 2][end % 2] =
         PetscMax(status->absorbed_error[end / 2][end % 2], truth->layer[end / 2][end % 2]);
@@ -362,19 +368,25 @@ PetscErrorCode fare_truth_create(MPI_Comm comm, const fare_system *system, const
   PetscFunctionReturn(0);
 }
 
+int fare_truth_parts(const fare_truth *truth)
+{
+  return truth->quarter_grid ? 4 : truth->half_grid ? 3 : 1;
+}
+
+int fare_truth_loose_part(const fare_truth *truth)
+{
+  return truth->loose == truth->half ? FARE_TRUTH_HALF : FARE_TRUTH_QUARTER;
+}
+
 static fare_evolution *part_of(const fare_truth *truth, int part)
 {
-  return part == 0 ? truth->main : part == 1 ? truth->half : part == 2 ? truth->half_tighter : truth->quarter;
+  if (part == fare_truth_parts(truth) - 1 && part) return truth->tighter;
+  return part == 0 ? truth->main : part == FARE_TRUTH_HALF ? truth->half : truth->quarter;
 }
 
 fare_scheme fare_truth_runs_with(const fare_truth *truth)
 {
   return truth->high_order ? FARE_SCHEME_HIGH_ORDER : FARE_SCHEME_FITTED;
-}
-
-int fare_truth_parts(const fare_truth *truth)
-{
-  return truth->quarter_grid ? 4 : truth->half_grid ? 3 : 1;
 }
 
 void fare_truth_set_pause(fare_truth *truth, PetscErrorCode (*pause)(void *context), void *context)
@@ -390,11 +402,11 @@ void fare_truth_set_pause(fare_truth *truth, PetscErrorCode (*pause)(void *conte
   alone is the error in time. It must be shorter, too, or both companions have the same. Steps of bdf.c are
   made of more than one.
 */
-static void hold_shorter(const fare_evolution *half, fare_evolution *tighter, double t)
+static void hold_shorter(const fare_evolution *loose, fare_evolution *tighter, double t)
 {
   tighter->finest_end = t;
   /* what is left behind a corner may be rounding */
-  tighter->finest = half->largest_step > SAME_TIME * fabs(t) ? half->largest_step / 2 : 0;
+  tighter->finest = loose->largest_step > SAME_TIME * fabs(t) ? loose->largest_step / 2 : 0;
 }
 
 PetscErrorCode fare_truth_advance(fare_truth *truth, double t)
@@ -408,9 +420,9 @@ PetscErrorCode fare_truth_advance(fare_truth *truth, double t)
   PetscCall(fare_evolution_advance(truth->main, t));
   if (truth->half_grid) {
     PetscCall(fare_evolution_advance(truth->half, t));
-    if (truth->half->ts) hold_shorter(truth->half, truth->half_tighter, t);
-    PetscCall(fare_evolution_advance(truth->half_tighter, t));
     if (truth->quarter) PetscCall(fare_evolution_advance(truth->quarter, t));
+    if (truth->loose->ts) hold_shorter(truth->loose, truth->tighter, t);
+    PetscCall(fare_evolution_advance(truth->tighter, t));
   }
   truth->status.time = t;
   PetscCall(update_status(truth));
@@ -426,11 +438,11 @@ PetscErrorCode fare_truth_destroy(fare_truth **truth)
   if (!t) PetscFunctionReturn(0);
   PetscCall(fare_evolution_destroy(&t->main));
   PetscCall(fare_evolution_destroy(&t->half));
-  PetscCall(fare_evolution_destroy(&t->half_tighter));
   PetscCall(fare_evolution_destroy(&t->quarter));
+  PetscCall(fare_evolution_destroy(&t->tighter));
   PetscCall(fare_estimate_destroy(&t->estimate));
   PetscCall(VecDestroy(&t->error_field));
-  PetscCall(VecDestroy(&t->half_difference));
+  PetscCall(VecDestroy(&t->time_difference));
   PetscCall(fare_extrapolation_destroy(&t->extrapolation));
   PetscCall(VecDestroy(&t->better));
   PetscCall(VecDestroy(&t->better_error));

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import math
 import pathlib
+import subprocess
 import sys
 import tempfile
+import time
 
 import h5py
 import numpy as np
 
 from checks import conclude, expect, fare
+from launch import ALONE, ENVIRONMENT, FARE
 
 OVER = "{name: over, a: {upper: [-1.0]}, b: {lower: [0.5]}, start: [-0.9]}"
 SPLIT = "{name: split, method: splitting, event: over, walkers: 20, kill: 5, dt: 4.0e-3"
@@ -34,7 +37,14 @@ def run(where, text, name="study", ranks=1):
     path = where / f"{name}.yaml"
     path.write_text(text)
     done = fare(
-        where, "run", path, "--no-report", "--overwrite", "--set", f"output.directory={where / name}", ranks=ranks
+        where,
+        "run",
+        path,
+        "--no-report",
+        "--overwrite",
+        "--set",
+        f"output.directory={where / name}",
+        ranks=ranks,
     )
     expect(done.returncode == 0, f"{name} runs", done.stderr)
     with h5py.File(where / name / "study.h5") as file:
@@ -110,7 +120,8 @@ def check_bias(where):
     rare, _ = run(
         where,
         study(
-            events=OVER[:-1] + ", deadline: 0.4}",
+            0.25,
+            events=OVER[:-1] + ", deadline: 1}",
             rare=SPLIT + ", runs: 4000, crossing: bridge}",
         ),
         "late_bias",
@@ -131,6 +142,38 @@ def check_ranks(where):
             expect(key == "seconds" or same, f"{key} on {ranks} ranks", (one[key], many[key]))
 
 
+def runs_made(folder):
+    """Of the newest checkpoint; 0 where none can be read."""
+    for path in sorted(folder.glob("checkpoint_*_*.h5"), reverse=True):
+        try:
+            with h5py.File(path) as file:
+                return int(file["rare/0"].attrs["done"])
+        except (OSError, KeyError):
+            continue
+    return 0
+
+
+def check_kill(where):
+    """Runs that a checkpoint holds are not made again, and nothing differs in the end."""
+    text = study(rare=SPLIT.replace("walkers: 20", "walkers: 200") + ", runs: 320}")
+    whole, _ = run(where, text, "whole")
+    path, output = where / "killed.yaml", f"output.directory={where / 'killed'}"
+    path.write_text(text)
+    command = [FARE, "run", path, "--no-report", "--checkpoint-seconds", "0", "--set", output]
+    with subprocess.Popen(command, env={**ENVIRONMENT, **ALONE}, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None and not runs_made(where / "killed/checkpoints"):
+            time.sleep(0.01)
+        process.kill()
+    made = runs_made(where / "killed/checkpoints")
+    expect(0 < made < 320, "some runs are in the checkpoint", made)
+    done = fare(where, "run", path, "--no-report", "--resume", "--set", output, ranks=2)
+    expect(done.returncode == 0, "the study goes on", done.stderr)
+    with h5py.File(where / "killed/study.h5") as file:
+        for key, value in whole.items():
+            same = np.array_equal(value, file["rare"][key][()], equal_nan=True)
+            expect(key == "seconds" or same, f"{key} after a kill", (value, file["rare"][key][()]))
+
+
 def check_mistakes(where):
     for text, message in (
         (study(events=OVER.replace("-0.9", "-1.5")), "the start lies in a: nothing is left to happen"),
@@ -145,7 +188,7 @@ def check_mistakes(where):
         (study(rare=SPLIT + ", score: z}"), "unknown score 'z'"),
         (study(rare=SPLIT.replace("splitting", "splittting") + "}"), "did you mean 'splitting'?"),
         (
-            study(drive="drive: [{parameter: tilt, waveform: sine, period: 1}]\n"),
+            study(drive="drive: [{parameter: tilt, waveform: sine, amplitude: 1, period: 1}]\n"),
             "the event needs a 'deadline'",
         ),
         (study(events=OVER[:-1] + ", deadline: -1}"), "the deadline must lie after the time of the start"),
@@ -163,6 +206,7 @@ def main():
         check_chain(where)
         check_bias(where)
         check_ranks(where)
+        check_kill(where)
         check_mistakes(where)
     return conclude()
 

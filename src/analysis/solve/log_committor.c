@@ -14,6 +14,7 @@
 
 #define ORDERS     5 /* of extrapolation */
 #define LEVELS_MAX 13
+#define LEVELS_ANY 4 /* where nothing is certified */
 #define SWEEPS_MAX 1000
 
 /* What is extrapolated: rows[j] of order j + 1, of this level once row_add() is through. */
@@ -28,7 +29,7 @@ typedef struct {
   fare_stepper    *stepper;
   fare_timeline   *line;
   fare_held        held; /* b, and a where there is one */
-  int              count, level;
+  int              count, certified, level;
   size_t           points;
   const double    *x;
   size_t           owned;
@@ -47,6 +48,7 @@ static PetscErrorCode keep(void *context, int stop, double t, Vec q)
   PetscCall(VecGetArrayRead(q, &value));
   for (size_t n = 0; n < p->owned; n++) to[n] = log(value[n]);
   PetscCall(VecRestoreArrayRead(q, &value));
+  if (stop >= p->certified) PetscFunctionReturn(0);
   PetscCall(fare_interpolate(p->grid, &p->held, q, p->points, p->x, at, NULL));
   for (size_t i = 0; i < p->points; i++) at[i] = log(at[i]);
   PetscFunctionReturn(0);
@@ -79,10 +81,10 @@ static PetscErrorCode sweep(problem *p, Vec end, fare_driven *driven)
     PetscCall(fare_timeline_run(p->line, p->level, p->stepper, x, NULL, keep, p));
     driven->iterations++;
     if (p->span->after != FARE_AFTER_PERIODIC) break;
-    change = round ? largest_change((size_t)p->count * p->points, p->at, p->before) : HUGE_VAL;
+    change = round ? largest_change((size_t)p->certified * p->points, p->at, p->before) : HUGE_VAL;
     ratio  = change > 0 ? PetscMin(0.999, change / last) : 0;
     last   = change;
-    PetscCall(PetscArraycpy(p->before, p->at, (size_t)p->count * p->points));
+    PetscCall(PetscArraycpy(p->before, p->at, (size_t)p->certified * p->points));
     PetscCall(VecCopy(x, end));
     if (round > 1 && change * ratio / (1 - ratio) <= 0.1 * p->span->tolerance) break;
     if (round == SWEEPS_MAX)
@@ -158,20 +160,21 @@ static PetscErrorCode begin(problem *p, Vec *end, fare_driven *driven)
 
 static PetscErrorCode run_levels(problem *p, Vec end, double error[], fare_driven *driven)
 {
-  const size_t points = (size_t)p->count * p->points;
+  const size_t points = (size_t)p->certified * p->points;
 
   PetscFunctionBegin;
   driven->error = HUGE_VAL;
-  for (p->level = 0; p->level < LEVELS_MAX && !(driven->error <= p->span->tolerance); p->level++) {
+  for (p->level = 0; p->level < (points ? LEVELS_MAX : LEVELS_ANY) && !(driven->error <= p->span->tolerance);
+       p->level++) {
     p->stepper->steps = 0;
     PetscCall(sweep(p, end, driven));
     driven->steps = p->stepper->steps;
     extrapolate(&p->of_fields, p->level, p->fields, NULL);
     extrapolate(&p->of_points, p->level, p->at, error);
-    driven->error = 0;
+    driven->error = points ? 0 : HUGE_VAL;
     for (size_t i = 0; i < points; i++) driven->error = PetscMax(driven->error, error[i]);
   }
-  if (!(driven->error <= p->span->tolerance))
+  if (points && !(driven->error <= p->span->tolerance))
     FARE_FAIL(FARE_ERR_FAILED,
       "analysis: ln q at the points still changes by %.1e with %lld time steps, more than the tolerance %g",
       driven->error, (long long)driven->steps, p->span->tolerance);
@@ -205,7 +208,7 @@ static PetscErrorCode check(const fare_grid *grid, const fare_span *span, const 
 
 PetscErrorCode fare_log_committor_solve(const fare_grid *grid, const fare_system *system,
   const fare_span *span, const fare_region *a, const fare_region *b, int count, const double starts[],
-  size_t points, const double x[], Vec log_q[], double error[], fare_driven *driven)
+  int certified, size_t points, const double x[], Vec log_q[], double error[], fare_driven *driven)
 {
   const int    targets = a->boxes ? 2 : 1;
   const size_t owned   = (size_t)fare_grid_owned(grid);
@@ -213,6 +216,7 @@ PetscErrorCode fare_log_committor_solve(const fare_grid *grid, const fare_system
                .span            = span,
                .held            = {targets, {b, a}, {1, 0}, NULL, 0},
                .count           = count,
+               .certified       = certified,
                .points          = points,
                .x               = x,
                .owned           = owned};
@@ -226,10 +230,10 @@ PetscErrorCode fare_log_committor_solve(const fare_grid *grid, const fare_system
   p.stepper->still = fare_system_is_driven(system) ? PETSC_FALSE : PETSC_TRUE;
   PetscCall(fare_timeline_create(system, span->end, span->start, count, starts,
     span->after == FARE_AFTER_OVER ? PETSC_TRUE : PETSC_FALSE, &p.line));
-  PetscCall(PetscMalloc3((size_t)count * owned, &p.fields, (size_t)count * points + 1, &p.at,
-    (size_t)count * points + 1, &p.before));
+  PetscCall(PetscMalloc3((size_t)count * owned, &p.fields, (size_t)certified * points + 1, &p.at,
+    (size_t)certified * points + 1, &p.before));
   PetscCall(create_tableau((size_t)count * owned, &p.of_fields));
-  PetscCall(create_tableau((size_t)count * points, &p.of_points));
+  PetscCall(create_tableau((size_t)certified * points, &p.of_points));
   PetscCall(begin(&p, &end, driven));
   PetscCall(run_levels(&p, end, error, driven));
   PetscCall(hand_out(&p, log_q));

@@ -103,6 +103,26 @@ PetscErrorCode fare_stepper_create(const fare_grid *grid, const fare_system *sys
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode fare_stepper_add_tangent(fare_stepper *s)
+{
+  PetscFunctionBegin;
+  PetscCall(VecDuplicate(s->base, &s->tangent));
+  PetscCall(VecDuplicate(s->base, &s->part));
+  PetscCall(VecDuplicateVecs(s->base, STAGES, &s->tangent_slope));
+  PetscCall(VecSet(s->tangent, 0));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_stepper_drop_tangent(fare_stepper *s)
+{
+  PetscFunctionBegin;
+  if (!s->tangent) PetscFunctionReturn(0);
+  PetscCall(VecDestroyVecs(STAGES, &s->tangent_slope));
+  PetscCall(VecDestroy(&s->tangent));
+  PetscCall(VecDestroy(&s->part));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_stepper_destroy(fare_stepper **stepper)
 {
   fare_stepper *s = *stepper;
@@ -111,6 +131,7 @@ PetscErrorCode fare_stepper_destroy(fare_stepper **stepper)
   if (!s) PetscFunctionReturn(0);
   PetscCall(KSPDestroy(&s->ksp));
   PetscCall(VecDestroyVecs(STAGES, &s->slope));
+  PetscCall(fare_stepper_drop_tangent(s));
   PetscCall(VecDestroy(&s->base));
   PetscCall(VecDestroy(&s->r));
   PetscCall(MatDestroy(&s->transposed));
@@ -148,6 +169,24 @@ static PetscErrorCode solve(fare_stepper *s, double width, Vec increment)
   }
   FARE_FAIL(FARE_ERR_FAILED, "analysis: the solver of a step of width %g gave up (%s)", width,
     KSPConvergedReasons[reason]);
+}
+
+/* A stage of dy/ds = W y + W' x, where x has become base + slope[i]. */
+static PetscErrorCode tangent_stage(fare_stepper *s, int i, double width, const double weight[])
+{
+  double scale;
+
+  PetscFunctionBegin;
+  PetscCall(VecAXPY(s->base, 1, s->slope[i]));
+  PetscCall(fare_absorbing_slope(s->absorbing, s->base, s->part));
+  PetscCall(VecCopy(s->tangent, s->base));
+  PetscCall(VecMAXPY(s->base, i, weight, s->tangent_slope));
+  PetscCall(fare_absorbing_residual(s->absorbing, 0, s->base, s->r, &scale));
+  PetscCall(VecAXPY(s->r, 1, s->part));
+  PetscCall(VecScale(s->r, width));
+  PetscCall(solve(s, width, s->tangent_slope[i]));
+  PetscCall(VecScale(s->tangent_slope[i], 1 / width));
+  PetscFunctionReturn(0);
 }
 
 /* x/h + b and what comes from targets, per time: none of it negative where x is not. */
@@ -231,9 +270,13 @@ PetscErrorCode fare_stepper_step(
       PetscCall(VecSum(s->base, &sum));
       *lived += h * part[STAGES - 1][i] * sum;
     }
+    if (s->tangent) PetscCall(tangent_stage(s, i, width, weight));
     PetscCall(VecScale(s->slope[i], 1 / width));
   }
-  for (int i = 0; i < STAGES; i++) PetscCall(VecAXPY(x, h * part[STAGES - 1][i], s->slope[i]));
+  for (int i = 0; i < STAGES; i++) {
+    PetscCall(VecAXPY(x, h * part[STAGES - 1][i], s->slope[i]));
+    if (s->tangent) PetscCall(VecAXPY(s->tangent, h * part[STAGES - 1][i], s->tangent_slope[i]));
+  }
   PetscFunctionReturn(0);
 }
 

@@ -61,5 +61,6 @@ const fare_sampler_type fare_sampler_poisson_flow = {
   .loaded        = fare_generative_loaded,
   .many_axes     = PETSC_TRUE,
   .noised_oracle = PETSC_TRUE,
+  .lifted        = PETSC_TRUE,
   .destroy       = fare_posterior_destroy,
 };

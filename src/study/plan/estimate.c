@@ -20,7 +20,7 @@ static void print_truth(const fare_plan *plan, FILE *to)
   }
   for (size_t i = 0; i < plan->truth.cells.count; i++) cells *= (double)plan->truth.cells.values[i];
   fprintf(to, "truth       %.4g cells%s, about %.1f MiB in all\n", cells,
-    plan->truth.estimate ? " and two companions for its error" : "",
+    plan->truth.estimate ? " and companions for its error" : "",
     fare_truth_bytes(plan->system, &plan->truth) / MEBI);
   if (fare_truth_scheme(plan->system, &box, &plan->truth, plan->snapshots.start) == FARE_SCHEME_HIGH_ORDER)
     fprintf(to, "scheme      high_order: explicit transport, as drift outruns diffusion over the cells\n");

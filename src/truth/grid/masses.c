@@ -251,7 +251,8 @@ PetscErrorCode fare_grid_rest_error(const fare_grid *grid, const fare_system *sy
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_norm_1(Vec v, double *norm)
+/* Of the entries, or of their sizes. */
+static PetscErrorCode add_entries(Vec v, PetscBool sizes, double *all)
 {
   enum { LANES = 8 };
   const double *entry;
@@ -264,12 +265,26 @@ PetscErrorCode fare_norm_1(Vec v, double *norm)
   PetscCall(VecGetLocalSize(v, &count));
   PetscCall(VecGetArrayRead(v, &entry));
   for (; i + LANES <= count; i += LANES) {
-    for (int lane = 0; lane < LANES; lane++) sum[lane] += fabs(entry[i + lane]);
+    for (int lane = 0; lane < LANES; lane++) sum[lane] += sizes ? fabs(entry[i + lane]) : entry[i + lane];
   }
-  for (; i < count; i++) sum[0] += fabs(entry[i]);
+  for (; i < count; i++) sum[0] += sizes ? fabs(entry[i]) : entry[i];
   PetscCall(VecRestoreArrayRead(v, &entry));
   for (int lane = 1; lane < LANES; lane++) sum[0] += sum[lane];
-  *norm = sum[0];
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, norm, 1, MPI_DOUBLE, MPI_SUM, comm));
+  *all = sum[0];
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, all, 1, MPI_DOUBLE, MPI_SUM, comm));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_norm_1(Vec v, double *norm)
+{
+  PetscFunctionBegin;
+  PetscCall(add_entries(v, PETSC_TRUE, norm));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_sum(Vec v, double *sum)
+{
+  PetscFunctionBegin;
+  PetscCall(add_entries(v, PETSC_FALSE, sum));
   PetscFunctionReturn(0);
 }

@@ -8,10 +8,10 @@
 
 PetscErrorCode fare_evolution_watch(fare_evolution *e, Vec masses, double smallest)
 {
-  PetscScalar sum;
+  double sum;
 
   PetscFunctionBegin;
-  PetscCall(VecSum(masses, &sum));
+  PetscCall(fare_sum(masses, &sum));
   e->mass_drift = PetscMax(e->mass_drift, e->absorbs ? sum - 1 : fabs(sum - 1));
   e->minimum    = PetscMin(e->minimum, smallest / fare_grid_volume(e->grid));
   PetscFunctionReturn(0);
