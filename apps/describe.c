@@ -119,6 +119,19 @@ static PetscErrorCode describe_analysis(const char *name)
   PetscFunctionReturn(0);
 }
 
+static const char *estimator_at(size_t i, const char **summary)
+{
+  *summary = fare_rare_summary_at(i);
+  return fare_rare_name_at(i);
+}
+
+static PetscErrorCode describe_estimator(const char *name)
+{
+  PetscFunctionBegin;
+  PetscCall(fare_rare_describe(name, stdout));
+  PetscFunctionReturn(0);
+}
+
 static const struct {
   const char *one, *many;
   const char *(*at)(size_t i, const char **summary);
@@ -132,6 +145,7 @@ static const struct {
   {"measure", "measures", measure_at, describe_measure, describe_column},
   {"waveform", "waveforms", waveform_at, describe_waveform, NULL},
   {"analysis", "analyses", analysis_at, describe_analysis, NULL},
+  {"estimator", "estimators", estimator_at, describe_estimator, NULL},
 };
 #define REGISTRIES PETSC_STATIC_ARRAY_LENGTH(registries)
 
@@ -233,9 +247,10 @@ static PetscErrorCode describe(const fare_arguments *arguments)
 }
 
 const fare_command fare_command_list = {
-  .name        = "list",
-  .synopsis    = "list [systems|truths|samplers|measures|waveforms|analyses]",
-  .summary     = "lists systems, kinds of truth, samplers, measures, waveforms and analyses",
+  .name     = "list",
+  .synopsis = "list [systems|truths|samplers|measures|waveforms|analyses|estimators]",
+  .summary =
+    "lists systems, kinds of truth, samplers, measures, waveforms, analyses and estimators of rare events",
   .help        = "fare list samplers\n",
   .run         = list,
   .without_mpi = PETSC_TRUE,
@@ -245,7 +260,8 @@ const fare_command fare_command_list = {
 const fare_command fare_command_describe = {
   .name = "describe",
   .synopsis =
-    "describe study | system NAME | truth KIND | sampler NAME | measure NAME | waveform NAME | analysis NAME",
+    "describe study | system NAME | truth KIND | sampler NAME | measure NAME | waveform NAME | analysis NAME "
+    "| estimator NAME",
   .summary     = "describes one item and its keys, with defaults and ranges",
   .help        = "fare describe system prinz\n",
   .run         = describe,

@@ -18,6 +18,8 @@ static const struct {
   {"ensembles", "Samplers to compare with it (`fare list samplers`); dt: time step of a simulation."},
   {"thermodynamics", "Work, heat and entropy production of the truth."},
   {"analysis", "Further results from the grid (`fare list analyses`)."},
+  {"events", "Rare events: to reach b before a, or before a deadline."},
+  {"rare", "Estimators of their probabilities (`fare list estimators`)."},
   {"measures", "Divergences; default: all defined in this dimension (`fare list measures`)."},
 };
 

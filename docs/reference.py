@@ -18,6 +18,7 @@ KINDS = {  # heading in `fare list`: title of the page
     "measure": "Measures",
     "waveform": "Waveforms",
     "analysis": "Analyses",
+    "estimator": "Estimators",
 }
 COLUMN = re.compile(r"\S+(?: \S+)*")  # columns are two spaces or more apart
 

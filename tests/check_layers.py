@@ -24,6 +24,7 @@ LAYERS = [
     ["truth", "ensemble", "learn"],
     ["joint"],
     ["sampler", "analysis"],
+    ["rare"],
     ["measure", "record", "thermo"],
     ["study"],
     ["apps"],
@@ -34,6 +35,7 @@ HEADERS = {
     "system": ["box", "chain", "initial", "mixture", "plugin", "product", "schedule"],
     "measure": ["joint_measure"],
     "truth": ["evolution", "grid", "operator", "resolution"],
+    "rare": ["committor_field"],
     "sampler": ["langevin", "metropolis", "sampler_plugin"],
 }
 MODULE_OF_HEADER = {header: module for module, headers in HEADERS.items() for header in headers}

@@ -31,6 +31,29 @@ typedef struct {
   @return true on its boundary, too
 */
 PetscBool fare_region_has(const fare_region *region, const double x[]);
+/**
+  Reads a box {lower: [...], upper: [...]} or a list of boxes; a bound that is absent is the end of the
+  truth's box. Not collective.
+  @param node   what is read
+  @param system the physics
+  @param truth  options of the truth, whose box and cells the boxes are checked against
+  @param region free with fare_region_free(), after an error, too
+  @return FARE_ERR_INPUT with file, line and path of what is wrong
+*/
+PetscErrorCode fare_region_from_config(
+  const fare_node *node, const fare_system *system, const fare_truth_options *truth, fare_region *region);
+/**
+  Frees its boxes. Not collective.
+  @param region afterwards without boxes
+*/
+void fare_region_free(fare_region *region);
+/**
+  Whether two sets share more than a boundary. Not collective.
+  @param a one set
+  @param b the other
+  @return true where some box of `a` and some box of `b` do
+*/
+PetscBool fare_region_overlaps(const fare_region *a, const fare_region *b);
 
 /**
   Stationary density of the parameters at time t: masses P with L(t) P = 0 and sum 1, with or without a
@@ -192,6 +215,32 @@ PetscErrorCode fare_driven_committor_solve(const fare_grid *grid, const fare_sys
   const fare_span *span, const fare_region *a, const fare_region *b, int count, const double starts[],
   Vec committor[], fare_driven *driven);
 
+/**
+  Logarithms of the committors of fare_driven_committor_solve(), each q with a relative accuracy of its own:
+  by implicit Euler steps of positive terms, with ln q extrapolated to steps of width 0. Also of a system that
+  nothing drives. Collective.
+  @param grid   the cells; few enough for a direct solver: 2^20, or 50000 of three axes
+  @param system the physics
+  @param span   where starts may lie, and what follows; the tolerance is that of ln q at the points
+  @param a      the set to avoid; without boxes: none
+  @param b      the set to reach
+  @param count  number of starts
+  @param starts rising times within the span
+  @param certified number of starts, from the first on, at which the tolerance holds; 0: steps are halved
+  three times, whatever that gives
+  @param points number of points at which it holds
+  @param x      the points, [point * dim + axis], outside of both sets
+  @param log_q  filled with `count` new global vectors, -infinity in a; the caller destroys them
+  @param error  estimated, of the steps in time, of ln q at each of these starts and points, [start * points +
+  point]
+  @param driven how well; its error is the largest of these
+  @return FARE_ERR_INPUT as fare_driven_committor_solve(), and for too many cells; FARE_ERR_FAILED where the
+  tolerance is not met
+*/
+PetscErrorCode fare_log_committor_solve(const fare_grid *grid, const fare_system *system,
+  const fare_span *span, const fare_region *a, const fare_region *b, int count, const double starts[],
+  int certified, size_t points, const double x[], Vec log_q[], double error[], fare_driven *driven);
+
 /** First passages of masses at one time. */
 typedef struct {
   double survival; /**< mass that has not reached the target */
@@ -215,6 +264,47 @@ typedef struct {
 PetscErrorCode fare_survival_solve(const fare_grid *grid, const fare_system *system,
   const fare_region *target, Vec masses, double start, double tolerance, int count, const double times[],
   fare_survival survival[], fare_driven *driven);
+
+/** What is summed along paths. */
+typedef enum {
+  FARE_OF_DISPLACEMENT, /**< the way along an axis, unwrapped where that is periodic */
+  FARE_OF_ENTROPY,      /**< ln r(i->j)/r(j->i) of each move: entropy that the bath takes up */
+  FARE_OF_HEAT,         /**< kT times that */
+  FARE_OF_WORK,         /**< heat and the change of the potential: as heat, where time has no end */
+  FARE_OF_OCCUPATION,   /**< time spent in a region */
+  FARE_OF_MOMENT,       /**< integral of a power of a coordinate */
+  FARE_OF_ACTIVITY      /**< integral of sum_k f_k^2/4D_k + d_k f_k/2 */
+} fare_observable_kind;
+/** An observable A of paths. */
+typedef struct {
+  fare_observable_kind kind;   /**< what it is */
+  int                  axis;   /**< of a displacement or moment */
+  PetscInt64           power;  /**< of a moment */
+  const fare_region   *region; /**< of an occupation; borrowed */
+} fare_observable;
+/** A scaled cumulant psi(s) = lim ln <exp(s A)>/t, and what it comes from. */
+typedef struct {
+  double   psi;        /**< its value */
+  double   slope;      /**< d psi/ds: the mean of A per time in the tilted process */
+  double   width;      /**< between the bounds of Collatz and Wielandt on psi of this grid; NaN: none */
+  double   rounding;   /**< that psi may bear */
+  PetscInt iterations; /**< systems of equations solved */
+  Vec      right;      /**< r of W r = psi r on centres of cells, largest value 1: that of paths to come */
+} fare_tilted;
+/**
+  The largest eigenvalue of the tilted generator W, (W x)_i = sum_j r(i->j) (exp(s d_ij) x_j - x_i) + s g_i
+  x_i, of an observable that grows by d_ij with a move and by g_i per time (Lebowitz and Spohn, J. Stat. Phys.
+  95, 333 (1999)), by Noda's iteration (Numer. Math. 17, 382 (1971)). Collective.
+  @param grid       the cells, without ends that absorb
+  @param system     the physics
+  @param t          time at which parameters are frozen
+  @param observable A
+  @param s          the tilt
+  @param tilted     the caller destroys tilted->right
+  @return FARE_ERR_FAILED where it is not found, or where entropy needs diffusion that is not there
+*/
+PetscErrorCode fare_tilted_solve(const fare_grid *grid, const fare_system *system, double t,
+  const fare_observable *observable, double s, fare_tilted *tilted);
 
 /**
   Values at points, cubic between centres of cells, within the range of their neighbours. Collective; the same

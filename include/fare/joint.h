@@ -74,6 +74,11 @@ struct fare_joint_type {
   PetscErrorCode (*marginal)(
     fare_joint *joint, int version, int axes, const int axis[], fare_grid **grid, Vec *masses);
   /**
+    The density of one block in its own axes, as of `marginal`: of a product, fare_product_of() tells which
+    these are; else each axis is a block. NULL: the kind has no blocks. Not collective.
+  */
+  PetscErrorCode (*block)(fare_joint *joint, int version, int block, fare_grid **grid, Vec *masses);
+  /**
     Rosenblatt's transform: u[axis][i] = P(X_axis <= x_axis,i | the axes before it), even on [0,1] and
     independent exactly for draws from the truth. NULL: the kind has no conditionals. Not collective.
   */
@@ -83,6 +88,21 @@ struct fare_joint_type {
   int (*modes)(const fare_joint *joint);
   /** The mode of each of n points, from 0; with `modes`. Not collective. */
   PetscErrorCode (*mode_of)(fare_joint *joint, int64_t n, const double *const x[], int mode[]);
+  PetscBool independent; /**< the density is the product of its blocks' */
+  /**
+    Makes ready for densities with noise, at the present time: independent normal noise of mean 0 is added to
+    draws, with the standard deviation noise[level * dim + axis] along an axis of the state at each of so many
+    levels. NULL: not known. Not collective.
+  */
+  PetscErrorCode (*noise)(fare_joint *joint, int levels, const double noise[]);
+  /**
+    With that noise of a level from 0: ln of the density at n points y[axis][i], and the mean of x given y,
+    which is y + noise^2 grad ln of that density (Tweedie's formula). Not collective.
+  */
+  PetscErrorCode (*noised)(fare_joint *joint, int level, int64_t n, const double *const y[],
+    double log_density[], double *const mean[]);
+  PetscBool   even_noise;    /**< `noise` takes the same along all axes alone */
+  const char *no_noise;      /**< why there is no `noise`, and what would have; NULL where there is */
   const char *no_marginal;   /**< why there is none, and what would have; NULL where there is */
   const char *no_rosenblatt; /**< the same of rosenblatt */
   /** members of the state that a run needs to go on, besides the fields; NULL: none */
@@ -90,10 +110,10 @@ struct fare_joint_type {
   PetscErrorCode (*loaded)(fare_joint *joint);  /**< after those are loaded; may be NULL. Collective */
   PetscErrorCode (*destroy)(fare_joint *joint); /**< may be NULL */
   /**
-    The descriptor of the same name and state for a system, where what the kind can give depends on it; NULL:
-    this one. Not collective.
+    The descriptor of the same name and state for a system and an initial density, where what the kind can
+    give depends on them; NULL: this one. Not collective.
   */
-  const fare_joint_type *(*for_system)(const fare_system *system);
+  const fare_joint_type *(*for_system)(const fare_system *system, const fare_initial *initial);
 };
 
 /**
@@ -137,11 +157,13 @@ const fare_joint_type *fare_joint_type_at(size_t i);
 const fare_joint_type *fare_joint_type_find(const char *name);
 /**
   The descriptor of a kind that says what it can give for a system. Not collective.
-  @param type   of that name
-  @param system that the truth is of
+  @param type    of that name
+  @param system  that the truth is of
+  @param initial its initial density
   @return a descriptor of the same name and state
 */
-const fare_joint_type *fare_joint_type_for(const fare_joint_type *type, const fare_system *system);
+const fare_joint_type *fare_joint_type_for(
+  const fare_joint_type *type, const fare_system *system, const fare_initial *initial);
 /**
   Writes what a kind is, and its keys, for people. Not collective.
   @param type the kind

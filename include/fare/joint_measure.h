@@ -11,11 +11,12 @@
 
 /** What a measure needs, as bits. */
 typedef enum {
-  FARE_NEEDS_LOG_DENSITY = 1, /**< the samples' own ln q */
-  FARE_NEEDS_MARGINALS   = 2, /**< marginal densities of the truth */
-  FARE_NEEDS_ROSENBLATT  = 4, /**< conditionals of the truth */
-  FARE_NEEDS_MODES       = 8, /**< modes that the truth names */
-  FARE_NEEDS_PAIRS       = 16 /**< at least two axes */
+  FARE_NEEDS_LOG_DENSITY = 1,  /**< the samples' own ln q */
+  FARE_NEEDS_MARGINALS   = 2,  /**< marginal densities of the truth */
+  FARE_NEEDS_ROSENBLATT  = 4,  /**< conditionals of the truth */
+  FARE_NEEDS_MODES       = 8,  /**< modes that the truth names, or blocks with wells */
+  FARE_NEEDS_PAIRS       = 16, /**< at least two axes */
+  FARE_NEEDS_BLOCKS      = 32  /**< a density that is a product of blocks */
 } fare_joint_need;
 
 /** What is being compared, and what measures have made of it so far. Inside src/measure/joint. */

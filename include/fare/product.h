@@ -89,7 +89,15 @@ int fare_product_axis(const fare_product *product, int axis);
 */
 const double *fare_product_row(const fare_product *product, int axis);
 /**
-  y = Q' x, of points or of vectors. Not collective.
+  Whether the state is lifted: x = Q z with z_i = y_i + c y_(i-1)^2, a map that keeps volumes. The functions
+  of the system (force, potential, noise) and its particles' steps belong to Q y, the state before it is
+  lifted; fare_system_show() lifts it. Not collective.
+  @param product may be NULL
+  @return true where c is not 0
+*/
+PetscBool fare_product_is_lifted(const fare_product *product);
+/**
+  The axes of the blocks at points of the state: y = Q' x, without the lift. Not collective.
   @param product the product
   @param n       number of points
   @param x       x[axis][i]
@@ -98,7 +106,7 @@ const double *fare_product_row(const fare_product *product, int axis);
 void fare_product_to_blocks(
   const fare_product *product, size_t n, const double *const x[], double *const y[]);
 /**
-  x = Q y, of points or of vectors. Not collective.
+  The state at points in the axes of the blocks: x = Q y, or lifted. Not collective.
   @param product the product
   @param n       number of points
   @param y       y[axis][i]
@@ -106,5 +114,14 @@ void fare_product_to_blocks(
 */
 void fare_product_from_blocks(
   const fare_product *product, size_t n, const double *const y[], double *const x[]);
-
+/**
+  The gradient of a function with respect to x from that with respect to y. Not collective.
+  @param product the product
+  @param n       number of points
+  @param y       the points, in the axes of the blocks
+  @param of_y    the gradients there; overwritten where the state is lifted
+  @param of_x    overwritten; none of its arrays is one of the others
+*/
+void fare_product_gradient(
+  const fare_product *product, size_t n, const double *const y[], double *const of_y[], double *const of_x[]);
 #endif

@@ -52,6 +52,27 @@ void fare_random_uniforms(
 */
 void fare_random_normals(
   fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double z[FARE_BLOCK]);
+#define FARE_FEW 64 /**< numbers of one path at a time */
+/**
+  Uniform numbers in (0,1) for the next steps of one path. A kernel.
+  @param stream what they are drawn from
+  @param block  number of the path
+  @param step   below 2^56: which of its numbers, FARE_FEW at a time
+  @param draw   tells apart several of one step, below 256
+  @param u      one number per step
+*/
+void fare_random_few_uniforms(
+  fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double u[FARE_FEW]);
+/**
+  The same of mean 0 and variance 1, as fare_random_normals(). A kernel.
+  @param stream what they are drawn from
+  @param block  number of the path
+  @param step   below 2^56: which of its numbers, FARE_FEW at a time
+  @param draw   tells apart several of one step, below 256
+  @param z      one number per step
+*/
+void fare_random_few_normals(
+  fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double z[FARE_FEW]);
 /**
   The vector instructions that kernels were compiled for: together with the compiler, what the last bits of a
   result depend on. Not collective.

@@ -126,8 +126,12 @@ typedef struct {
   */
   PetscErrorCode (*loaded)(fare_sampler *sampler);
   PetscErrorCode (*destroy)(fare_sampler *sampler); /**< may be NULL; fields are freed by the caller */
-  PetscBool many_axes;   /**< runs in any number of axes; else in up to FARE_DIM_MAX */
+  PetscBool many_axes; /**< runs in any number of axes; else in up to FARE_DIM_MAX */
+  /** takes a state that is lifted, as fare_product_is_lifted(): asks the system for nothing there */
+  PetscBool lifted;
   PetscBool needs_joint; /**< takes what it draws from a truth that is not one grid: sampler->joint */
+  /** with FARE_ORACLE: runs with a truth that is not one grid, too, by that truth's `noise` and `noised` */
+  PetscBool noised_oracle;
   /**
     ln q at n points x[axis][i], of the density q that the last advance has drawn from, in any number of axes;
     NULL: unknown. Not collective.

@@ -10,6 +10,7 @@
 #include <fare/joint.h>
 #include <fare/joint_measure.h>
 #include <fare/measure.h>
+#include <fare/rare.h>
 #include <fare/record.h>
 #include <fare/sampler.h>
 #include <fare/thermo.h>
@@ -86,6 +87,7 @@ typedef struct {
   fare_plan_ensemble       *ensemble;           /**< each of them */
   size_t                    analyses;           /**< of the grid */
   fare_analysis           **analysis;           /**< each of them */
+  fare_rare                *rare;               /**< events and their estimators; NULL: none */
   PetscBool                 has_thermodynamics; /**< whether there is such a section */
   fare_thermo_options       thermodynamics;     /**< where there is */
   size_t                    measures;           /**< of samples against the truth */

@@ -184,6 +184,21 @@ const fare_field *fare_system_fields(void);
 PetscErrorCode fare_system_from_config(
   const fare_node *system_node, const fare_node *drive_node, fare_system **system);
 /**
+  The system as it is at one moment, with nothing driven. Not collective.
+  @param system what it is made from; it must outlive the other
+  @param t      that moment
+  @param frozen destroy with fare_system_destroy()
+  @return 0 or an error code
+*/
+PetscErrorCode fare_system_create_frozen(const fare_system *system, double t, fare_system **frozen);
+/**
+  The system with the base values of its parameters, as without the section `drive:`. Not collective.
+  @param system   what it is made from; it must outlive the other
+  @param undriven destroy with fare_system_destroy()
+  @return FARE_ERR_INPUT where formulas have t
+*/
+PetscErrorCode fare_system_create_undriven(const fare_system *system, fare_system **undriven);
+/**
   Destroys a system. Not collective.
   @param system set to NULL; may be NULL already
   @return 0 or an error code
@@ -444,5 +459,22 @@ fare_box fare_system_box(const fare_system *system);
   @return the time of its end
 */
 double fare_system_smooth_until(const fare_system *system, const fare_box *box, double from, double to);
+
+/**
+  Takes particles in place from where forces and noise belong to the state that truth and samples have: a
+  product with a lift is lifted, and particles that repel each other are put in order, which a step may break.
+  Nothing to do for other systems. Not collective.
+  @param system any
+  @param n      number of points
+  @param x      x[axis][i]
+*/
+void fare_system_show(const fare_system *system, size_t n, double *const x[]);
+/**
+  Back again, to go on from there. Not collective.
+  @param system any
+  @param n      number of points
+  @param x      x[axis][i]
+*/
+void fare_system_hide(const fare_system *system, size_t n, double *const x[]);
 
 #endif

@@ -80,6 +80,11 @@ CAPTIONS = {
         "What each ensemble has cost and how far it is from the truth, averaged over times; the stem reaches"
         " down to its noise floor. Lower left is better."
     ),
+    "rare": (
+        "Estimators of rare events: steps to a relative error of 10% against the rarity of the event. The"
+        " dashed line is plain simulation, as exact numbers tell; dashes are the least that a method can"
+        " cost."
+    ),
     "thermodynamics": (
         "What the drive costs: work, heat and entropy production of the truth. Where particles measured their"
         " work, its distribution forward and reversed: the two cross at the change of the free energy"
@@ -196,6 +201,27 @@ def costs(study: Study) -> str:
             f'<tr data-ensemble="{html.escape(e.name)}"><td>{html.escape(e.name)}</td>{texts}{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
         )
     return table(heads, rows)
+
+
+def rare(study: Study) -> str:
+    """Estimators of rare events beside the exact answers."""
+    heads = ["", "method", "event", "p", "std. error", "exact chain", "exact continuum", "z", "V per run"]
+    heads += ["steps per run", "steps to 10%", "gain", "of the optimum"]
+    rows = []
+    for r in study.rare:
+        error = number(r.error) if r.normal else f"{number(r.low)} … {number(r.high)}"
+        values = (r.z, r.variance, r.cost, r.cost_10, r.gain, r.of_optimum)
+        cells = [r.method, r.event, f"{r.estimate:.4g}", r.failure or error]
+        cells += [f"{'~' if r.predicted else ''}{r.chain:.6g}", f"{r.continuum:.6g}", *map(number, values)]
+        rows.append(
+            f"<tr><td>{html.escape(r.estimator)}</td>"
+            f"{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>"
+        )
+    note = (
+        "<p class=note>z compares with the chain that is simulated. ~: predicted. An interval in place of an"
+        " error is a bootstrap's: runs are too uneven for a normal one.</p>"
+    )
+    return note + table([(head, head in ("", "method", "event")) for head in heads], rows)
 
 
 def ranking(study: Study) -> str:
@@ -414,6 +440,8 @@ def numbers(study: Study, view: Study) -> list[str]:
             blocks.append(folded(f"Other measures{where}", note, results(view, at, others)))
         if view.members:
             blocks.append(folded(f"Each training{where}", note, results(_trainings(study), at, names)))
+    if study.rare:
+        blocks.append(folded("Rare events", rare(study)))
     if study.ranking:
         blocks.append(folded("Ranking", ranking(study)))
     if study.ensembles or study.truth or study.joint:

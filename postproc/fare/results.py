@@ -22,7 +22,7 @@ import h5py
 import numpy as np
 
 from fare.files import Array, FareError, Snapshot, one_line, open_file, scalar_of, text_of
-from fare.tables import Bins, Comparison, Ensemble, Joint, Measured, Ranked, Split, Truth
+from fare.tables import Bins, Comparison, Ensemble, Estimated, Joint, Measured, Ranked, Split, Truth
 
 
 class Study:
@@ -98,6 +98,8 @@ class Study:
             self.ranked_over = (
                 f"{int(group.attrs['times'])} {'held-out ' if group.attrs['held_out'] else ''}times"
             )
+        self.rare = self._rare(file["rare"]) if "rare" in file else []
+        """Estimators of rare events, row by row."""
         self.swept: dict[str, str] = {}
         """Keys and values, as text, of a point of a sweep."""
         if "sweep" in file:
@@ -144,6 +146,18 @@ class Study:
                 rates = np.sort(group["rate"][:])
                 return rates[rates > 1e-9 * abs(rates).max()]
         return np.empty(0)
+
+    @staticmethod
+    def _rare(group: h5py.Group) -> list[Estimated]:
+        columns: dict[str, list[Any]] = {}
+        for f in fields(Estimated):
+            texts = group.attrs.get(f"{f.name}s")
+            columns[f.name] = (
+                group[f.name][:].tolist()
+                if texts is None
+                else [text_of(text) for text in np.atleast_1d(texts)]
+            )
+        return [Estimated(**dict(zip(columns, row))) for row in zip(*columns.values())]
 
     def _bins(self, group: h5py.Group, scales: Mapping[str, h5py.Dataset]) -> Bins:
         # as in the datasets, the last axis comes first

@@ -25,7 +25,7 @@ except ImportError as missing:
 
 from fare import results
 from fare.files import Array, FareError, Snapshot, open_file, text_of
-from fare.tables import Comparison, Measured, Ranked, Split
+from fare.tables import Comparison, Estimated, Measured, Ranked, Split
 
 Read = Callable[[tuple[Any, ...]], Array]
 TIME = {"units": "1", "long_name": "time"}
@@ -277,6 +277,11 @@ class Study:
         return _frame(Split, self.results.splits)
 
     @functools.cached_property
+    def rare(self) -> pandas.DataFrame:
+        """Estimators of rare events beside the exact answers; empty unless the plan asked for them."""
+        return _frame(Estimated, self.results.rare)
+
+    @functools.cached_property
     def thermodynamics(self) -> xarray.Dataset:
         """What the drive costs, over time; empty unless the plan asked for it."""
         columns = dict(self.results.thermodynamics)
@@ -314,7 +319,7 @@ def _of_comparisons(comparisons: Mapping[str, Comparison]) -> dict[str, Any]:
 
 def _frame(kind: type[Any], rows: Iterable[Any]) -> pandas.DataFrame:
     columns = [field.name for field in fields(kind)]
-    return pandas.DataFrame([asdict(row) for row in rows], columns=columns).set_index("line")
+    return pandas.DataFrame([asdict(row) for row in rows], columns=columns).set_index(columns[0])
 
 
 class Sweep:

@@ -223,3 +223,58 @@ class Split:
     training_set: float
     """The part of it that the best fit to the training set has, too; NaN where no line tells."""
     error: float
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """A row of the table of rare events: an estimator in one of its settings. NaN: not known."""
+
+    estimator: str
+    method: str
+    event: str
+    failure: str
+    """Why there are no numbers; empty where there are."""
+    runs: float
+    rate: float
+    """1: what is given are events per time, not probabilities."""
+    estimate: float
+    error: float
+    low: float
+    """95% interval, by a bootstrap where `normal` is 0."""
+    high: float
+    normal: float
+    chain: float
+    """Exact probability of the chain that is simulated; a prediction where `predicted` is 1."""
+    chain_error: float
+    predicted: float
+    continuum: float
+    """Exact probability in continuous time."""
+    continuum_error: float
+    z: float
+    variance: float
+    """Relative variance of one run."""
+    variance_low: float
+    variance_high: float
+    cost: float
+    """Steps of one run."""
+    cost_10: float
+    """Steps to a relative error of 10%."""
+    path_cost: float
+    """Steps of a path that is simulated plainly."""
+    gain: float
+    of_optimum: float
+    zeros: float
+    largest: float
+    dt: float
+    seconds: float
+
+    @property
+    def p(self) -> float:
+        """Probability, or rate, as well as it is known: exact, else estimated."""
+        known = (self.chain, self.continuum, self.estimate)
+        return next((value for value in known if np.isfinite(value)), float("nan"))
+
+    @property
+    def plain_cost_10(self) -> float:
+        """Steps that plain simulation takes to a relative error of 10%."""
+        return 100 * self.path_cost * (1 if self.rate else (1 - self.p) / self.p)

@@ -19,7 +19,6 @@ static const fare_analysis_type *const types[] = {
 };
 #define TYPES PETSC_STATIC_ARRAY_LENGTH(types)
 
-#define GRIDS    3 /* that errors are estimated from */
 #define ANYWHERE 1e9
 /*
   What errors are taken to fall by where no third grid shows it: numbers are integrals over the grid, of first
@@ -29,7 +28,8 @@ static const fare_analysis_type *const types[] = {
 /* cells whose factors fit */
 #define HIGH_ORDER_2D (1 << 17)
 #define HIGH_ORDER_3D 20000
-#define ROUGH_HIGH    1 /* kT, of what a cell hides: all grids may then agree on what is wrong */
+#define ROUGH_HIGH    1    /* kT, of what a cell hides: all grids may then agree on what is wrong */
+#define SMOOTH        0.01 /* and of what errors still fall with */
 /* per axis, where the truth finds its own: every box of a plan holds some centre then */
 #define CELLS_UNKNOWN (1 << 20)
 
@@ -39,7 +39,7 @@ typedef PetscErrorCode (*run_function)(const void *state, const fare_grid *grid,
 struct fare_analysis {
   char                     *name, *kind;
   double                    time;
-  PetscBool                 estimate;
+  PetscBool                 estimate, extrapolate;
   int                       scheme; /* of the truth */
   const fare_node          *node;
   const fare_system        *system;
@@ -49,9 +49,8 @@ struct fare_analysis {
 
 struct fare_analysis_result {
   const fare_analysis *of;
-  /* the grid itself, and with cells twice and four times as wide: NULL without estimate, or of too few cells
-   */
-  fare_grid    *grid[GRIDS];
+  /* the grid itself, and with cells twice as wide, and so on: NULL without estimate, or of too few cells */
+  fare_grid    *grid[FARE_ANALYSIS_GRIDS];
   fare_findings found;
   char         *failure; /* why it ended without a result, or NULL */
   double        seconds;
@@ -162,6 +161,16 @@ static fare_analysis_context context_of(const fare_system *system, const fare_tr
   return context;
 }
 
+PetscErrorCode fare_region_from_config(
+  const fare_node *node, const fare_system *system, const fare_truth_options *truth, fare_region *region)
+{
+  const fare_analysis_context context = context_of(system, truth);
+
+  PetscFunctionBegin;
+  PetscCall(fare_region_read(node, &context, region));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode destroy(fare_analysis **analysis)
 {
   fare_analysis *a = *analysis;
@@ -202,9 +211,10 @@ PetscErrorCode fare_analyses_from_config(const fare_node *list, const fare_syste
   if (!*analyses) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   for (size_t i = 0; i < fare_node_size(list) && !code; i++) {
     PetscCall(PetscNew(&(*analyses)[i]));
-    (*analyses)[i]->scheme = truth->scheme;
-    code                   = read_one(fare_node_item(list, i), &context, i, *analyses, (*analyses)[i]);
-    *count                 = i + 1;
+    (*analyses)[i]->scheme      = truth->scheme;
+    (*analyses)[i]->extrapolate = truth->extrapolate;
+    code                        = read_one(fare_node_item(list, i), &context, i, *analyses, (*analyses)[i]);
+    *count                      = i + 1;
   }
   if (code) PetscCall(fare_analyses_destroy(count, analyses));
   PetscFunctionReturn(code);
@@ -268,11 +278,11 @@ static int count_halvings(const fare_analysis *a, const fare_grid *grid, int ran
 {
   const PetscInt least =
     PetscMax(8, ranks); /* cells of the coarsest grid per axis, for it to tell anything */
-  int most = a->estimate ? GRIDS - 1 : 0;
+  int most = a->estimate ? FARE_ANALYSIS_GRIDS - 1 : 0;
 
   for (int axis = 0; axis < grid->dim; axis++) {
-    if (grid->cells[axis] % 4 || grid->cells[axis] / 4 < least) most = PetscMin(most, 1);
-    if (grid->cells[axis] % 2) most = 0;
+    while (most > 0 && (grid->cells[axis] % (1 << most) || (most > 1 && grid->cells[axis] >> most < least)))
+      most--;
   }
   return most;
 }
@@ -315,21 +325,31 @@ static PetscErrorCode ratio_of_errors(const fare_analysis_result *a, double *rat
   PetscFunctionReturn(0);
 }
 
-/* Bumps and kinks within cells, which neither grid need show. As above, every cell counts alike. */
-static PetscErrorCode look_for_rough_cells(const fare_analysis_result *r)
+/* The largest bump or kink within a cell, which no grid need show. As above, every cell counts alike. */
+static PetscErrorCode roughest(const fare_analysis_result *r, const fare_grid *grid, double *rough)
 {
   fare_resolution look;
   Vec             everywhere;
 
   PetscFunctionBegin;
-  PetscCall(DMCreateGlobalVector(r->grid[0]->dm, &everywhere));
+  PetscCall(DMCreateGlobalVector(grid->dm, &everywhere));
   PetscCall(VecSet(everywhere, 1));
-  PetscCall(fare_resolution_look(r->grid[0], r->of->system, r->of->time, everywhere, &look));
+  PetscCall(fare_resolution_look(grid, r->of->system, r->of->time, everywhere, &look));
   PetscCall(VecDestroy(&everywhere));
-  if (look.rough > ROUGH_HIGH)
+  *rough = look.rough;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode look_for_rough_cells(const fare_analysis_result *r)
+{
+  double rough;
+
+  PetscFunctionBegin;
+  PetscCall(roughest(r, r->grid[0], &rough));
+  if (rough > ROUGH_HIGH)
     fare_warn("analysis %s: the drift has a kink, a jump or a bump within a cell (of %.2g kT): "
               "its errors are an order of magnitude at best; take more cells",
-      r->of->name, look.rough);
+      r->of->name, rough);
   PetscFunctionReturn(0);
 }
 
@@ -354,31 +374,49 @@ static PetscBool is_high_order(const fare_analysis *a, const fare_grid *grid)
            a->time) == FARE_SCHEME_HIGH_ORDER;
 }
 
+/* What wider and wider cells give: the second grid must serve. grids: how many do. */
+static PetscErrorCode run_on_wider_cells(
+  fare_analysis_result *r, run_function run, fare_findings on[], int *grids)
+{
+  const fare_analysis *a    = r->of;
+  PetscErrorCode       code = 0;
+
+  PetscFunctionBegin;
+  for (*grids = 1; *grids < FARE_ANALYSIS_GRIDS && r->grid[*grids] && !code; *grids += code ? 0 : 1) {
+    code = run(a->state, r->grid[*grids], a->system, a->time, &r->found, &on[*grids]);
+    /* a set may hold the centre of none of the widest cells */
+    r->found.cut |= on[*grids].cut;
+    if (code && (*grids == 1 || (code != FARE_ERR_INPUT && code != FARE_ERR_FAILED)))
+      PetscFunctionReturn(code);
+  }
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode compute(fare_analysis_result *r, const fare_grid *grid)
 {
-  const fare_analysis *a      = r->of;
-  const PetscBool      high   = is_high_order(a, grid);
-  run_function         run    = high ? a->type->run_high_order : a->type->run;
-  fare_findings        coarse = {0}, coarser = {0};
-  PetscErrorCode       code = FARE_ERR_INPUT;
-  double               ratio;
+  const fare_analysis *a                       = r->of;
+  const PetscBool      high                    = is_high_order(a, grid);
+  run_function         run                     = high ? a->type->run_high_order : a->type->run;
+  fare_findings        on[FARE_ANALYSIS_GRIDS] = {{0}};
+  double               ratio, rough;
+  int                  grids;
 
   PetscFunctionBegin;
   PetscCall(create_grids(r, grid));
   PetscCall(run(a->state, r->grid[0], a->system, a->time, NULL, &r->found));
   if (!r->grid[1]) PetscFunctionReturn(0);
   PetscCall(look_for_rough_cells(r));
-  PetscCall(run(a->state, r->grid[1], a->system, a->time, &r->found, &coarse));
+  PetscCall(run_on_wider_cells(r, run, on, &grids));
   PetscCall(ratio_of_errors(r, &ratio));
-  /* a set may hold the centre of none of the widest cells */
-  if (r->grid[2]) code = run(a->state, r->grid[2], a->system, a->time, &r->found, &coarser);
-  if (code && code != FARE_ERR_INPUT && code != FARE_ERR_FAILED) PetscFunctionReturn(code);
   if (high) ratio = 0;
-  if (!r->grid[2] || code) ratio = high ? UNSEEN : PetscMin(ratio, UNSEEN);
+  if (grids < 3) ratio = high ? UNSEEN : PetscMin(ratio, UNSEEN);
   PetscCall(fare_findings_estimate(
-    r->grid[0], r->grid[1], r->grid[2], ratio, &coarse, code ? NULL : &coarser, &r->found));
-  PetscCall(fare_findings_free(&coarse));
-  PetscCall(fare_findings_free(&coarser));
+    r->grid[0], r->grid[1], r->grid[2], ratio, &on[1], grids < 3 ? NULL : &on[2], &r->found));
+  if (a->extrapolate && !high && grids > 2) {
+    PetscCall(roughest(r, r->grid[2], &rough));
+    if (rough <= SMOOTH) fare_findings_extrapolate(on, &r->found);
+  }
+  for (int k = 1; k < FARE_ANALYSIS_GRIDS; k++) PetscCall(fare_findings_free(&on[k]));
   PetscFunctionReturn(0);
 }
 
@@ -422,7 +460,7 @@ PetscErrorCode fare_analysis_results_destroy(fare_analysis_result ***results)
   for (fare_analysis_result **r = *results; r && *r; r++) {
     PetscCall(fare_findings_free(&(*r)->found));
     free((*r)->failure);
-    for (int k = 0; k < GRIDS; k++) PetscCall(fare_grid_destroy(&(*r)->grid[k]));
+    for (int k = 0; k < FARE_ANALYSIS_GRIDS; k++) PetscCall(fare_grid_destroy(&(*r)->grid[k]));
     PetscCall(PetscFree(*r));
   }
   free(*results);
@@ -453,11 +491,12 @@ PetscErrorCode fare_analyses_save(fare_analysis_result *const results[], fare_st
 
 void fare_analyses_print(fare_analysis_result *const results[], FILE *to)
 {
-  static const char *const names[] = {"analysis", "quantity", "value", "error", ""};
+  static const char *const names[] = {"analysis", "quantity", "value", "error", "plain", ""};
   fare_table              *table;
 
   if (!results || !*results) return;
-  fprintf(to, "\nAnalyses of the grid (errors estimated by half as many cells per axis)\n");
+  fprintf(to,
+    "\nAnalyses of the grid (errors estimated by half as many cells per axis; plain: not extrapolated)\n");
   fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table);
   fare_table_headings(table, names);
   for (fare_analysis_result *const *r = results; *r; r++)

@@ -33,10 +33,10 @@ typedef struct {
   PetscBool   curve;    /* so many that they are for figures: kept, not printed */
   PetscBool   by_start; /* one for each start of a driven analysis */
   /*
-    error: estimated, NaN where unknown; least: its part that other grids do not tell, 0 unless set. Both are
-    NULL where the numbers are exact.
+    error: estimated, NaN where unknown; least: its part that other grids do not tell, 0 unless set; plain: of
+    the finest grid alone, where value is extrapolated. All are NULL where the numbers are exact.
   */
-  double *value, *error, *least;
+  double *value, *error, *least, *plain;
   /*
     of values at points: the fields that they are taken from, extent[1] points of each or, of a single one,
     extent[0]
@@ -45,6 +45,7 @@ typedef struct {
   Vec               *field;
   fare_held          held;
   const fare_points *points;
+  const char *log; /* the finding of its logarithms, which its errors come from; NULL: it has its own */
 } fare_finding;
 
 /*
@@ -64,6 +65,7 @@ typedef struct {
   fare_finding *finding;
   fare_mesh    *mesh;
   PetscBool     leaps; /* of fields that may leap: order 2 is the most that is believed */
+  PetscBool     cut;   /* sets end within cells, of this grid or a coarser one */
 } fare_findings;
 
 /*
@@ -132,6 +134,9 @@ PetscErrorCode fare_findings_estimate(const fare_grid *grid, const fare_grid *ha
 */
 PetscErrorCode fare_interpolate(const fare_grid *grid, const fare_held *held, Vec values, size_t count,
   const double x[], double at[], double spread[]);
+/* Puts numbers that four grids or three extrapolate in the place of those that fall as they should. */
+#define FARE_ANALYSIS_GRIDS 4 /* coarser[0] is not used; those that do not serve are empty */
+void fare_findings_extrapolate(const fare_findings coarser[FARE_ANALYSIS_GRIDS], fare_findings *found);
 PetscErrorCode fare_findings_save(
   const fare_findings *found, const fare_grid *grid, fare_store *store, const char *group);
 void           fare_findings_print(const fare_findings *found, const char *name, fare_table *table);
@@ -140,9 +145,8 @@ PetscErrorCode fare_findings_free(fare_findings *found);
 /* From {lower: [...], upper: [...]} or a list of boxes; a bound that is absent is the grid's end. */
 PetscErrorCode fare_region_read(
   const fare_node *node, const fare_analysis_context *context, fare_region *region);
-void fare_region_free(fare_region *region);
-/* Some box of `a` and some box of `b` share more than a boundary. */
-PetscBool fare_region_overlaps(const fare_region *a, const fare_region *b);
+/* A set ends within a cell, not at a face. */
+PetscBool fare_region_cuts(const fare_region *region, const fare_grid *grid);
 /* All that lies outside of a set is outside of the grid's box, too. */
 PetscBool fare_region_is_beyond(const fare_region *region, const double lower[], const double upper[]);
 /* The part of a cell that lies in it. */
@@ -176,6 +180,8 @@ PetscErrorCode fare_linear_solver_create(const fare_grid *grid, Mat A, Mat P, KS
 typedef PetscErrorCode (*fare_map_function)(Mat shell, Vec x, Vec y);
 PetscErrorCode fare_linear_solver_create_map(
   Vec like, fare_map_function map, void *context, const char *prefix, KSP *ksp);
+/* SLEPc begins at its first use and ends with PETSc. */
+PetscErrorCode fare_slepc_begin(void);
 /*
   Iterative refinement: x += solve(residual(x)) until the residual stops falling or is at most `enough`.
   residual() gives b - A x in the form that rounds least and the norm that it is relative to, and may
@@ -216,6 +222,7 @@ PetscErrorCode fare_elimination_stationary(fare_elimination *elimination, Vec ma
   stationary density (forward). An edge that crosses into a target ends where it crosses, its rate as if the
   potential were linear along it. `cut`: what the rate is divided by.
 */
+typedef struct fare_tilting fare_tilting;
 struct fare_absorbing {
   const fare_grid *grid;
   fare_operator   *op;
@@ -225,6 +232,8 @@ struct fare_absorbing {
   /* which target a cell, and the neighbour over a face, is in; -1: none */
   signed char      *in, *beyond;
   fare_elimination *elimination; /* of these rates, once something was solved with them */
+  double            time;        /* of the rates */
+  fare_tilting     *tilting;     /* NULL: not tilted */
 };
 /* Index of the cell over a face, wrapped at periodic ends; false where there is none. */
 PetscBool      fare_cell_over(const fare_grid *grid, const PetscInt index[], int face, PetscInt there[]);
@@ -262,6 +271,44 @@ PetscErrorCode fare_absorbing_solve(
   Collective.
 */
 PetscErrorCode fare_absorbing_exit(fare_absorbing *absorbing, int axis, int side, Vec *x);
+
+/*
+  What tilts rates: by an observable that grows by step[n * faces + face] as a path leaves over a face, and by
+  rate[n] per time. The generator is W - offset then: with factors exp(s step) on what is beyond a face, and s
+  rate - offset gained. See tilted_generator.c.
+*/
+struct fare_tilting {
+  const fare_system *system;
+  fare_observable    observable;
+  double             s, offset;
+  double            *step, *factor, *rate; /* [n * faces + face] twice, [n] */
+  /* brings them to the time and the rates of the generator */
+  PetscErrorCode (*move)(fare_absorbing *absorbing);
+};
+/* Tilts from now on, and anew; elimination does not serve then. Collective. */
+PetscErrorCode fare_absorbing_tilt(
+  fare_absorbing *absorbing, const fare_system *system, const fare_observable *observable, double s);
+/* y = dW/ds x, of one that is tilted. Collective. */
+PetscErrorCode fare_absorbing_slope(const fare_absorbing *absorbing, Vec x, Vec y);
+/*
+  The same of the operator of high order, from psi of fitted rates on. Without r: `right` is that of fitted
+  rates. Collective.
+*/
+PetscErrorCode fare_tilted_solve_high_order(const fare_grid *grid, const fare_system *system, double t,
+  const fare_observable *observable, double s, fare_tilted *tilted);
+/* Driven, or for a while: see tilted_driven.c. */
+typedef struct {
+  double    start, end, tolerance;
+  PetscBool repeats;
+  Vec       begin; /* masses at the start, of paths that end at `end` */
+} fare_tilted_span;
+/*
+  ln of the largest Floquet multiplier per period, or ln <exp(s A)>/duration of paths that begin in those
+  masses; `right`: of the multiplier, or ln <exp(s A)>/duration of paths from each cell. Collective.
+*/
+PetscErrorCode fare_tilted_solve_driven(const fare_grid *grid, const fare_system *system,
+  const fare_tilted_span *span, const fare_observable *observable, double s, fare_tilted *tilted,
+  fare_driven *driven, double *slope_error);
 
 /*
   The backward operator of high order outside of up to two targets, which it borrows: see backward.c.
@@ -342,22 +389,30 @@ PetscErrorCode fare_passage_at_points(const fare_passage_keys *keys, const fare_
 /* Keys that both kinds of committor share; `kept` says which fields. */
 typedef struct {
   const fare_node *a, *b, *points;
-  PetscBool        meshes;
+  PetscBool        meshes, relative;
   fare_region      from, to;
   fare_points      at;
 } fare_committor_keys;
 #define FARE_COMMITTOR_FIELDS(at, kept)                                                                  \
-  {"a", FARE_NODE, (at) + offsetof(fare_committor_keys, a), NULL, 0, 0, NULL, "",                        \
+  {"a", FARE_NODE, (at) + offsetof(fare_committor_keys, a), "", 0, 0, NULL, "",                          \
     "the set to start from: a box {lower: [...], upper: [...]} or a list of boxes"},                     \
     {"b", FARE_NODE, (at) + offsetof(fare_committor_keys, b), NULL, 0, 0, NULL, "", "the set to reach"}, \
     {"points", FARE_NODE, (at) + offsetof(fare_committor_keys, points), "", 0, 0, NULL, "",              \
       "list of points at which to give the committor"},                                                  \
+    {"relative", FARE_BOOLEAN, (at) + offsetof(fare_committor_keys, relative), "false", 0, 0, NULL, "",  \
+      "also give the logarithm at the points, with an error of its own, however small it is"},           \
   {                                                                                                      \
     "meshes", FARE_BOOLEAN, (at) + offsetof(fare_committor_keys, meshes), "true", 0, 0, NULL, "",        \
       "also record " kept                                                                                \
   }
 PetscErrorCode fare_committor_check(fare_committor_keys *keys, const fare_analysis_context *context);
 void           fare_committor_free(fare_committor_keys *keys);
+/*
+  ln q at the points, and q with relative errors, from q of cells. known: errors of ln q at each start and
+  point; NULL: none. Collective.
+*/
+PetscErrorCode fare_committor_certify(const fare_committor_keys *keys, const fare_grid *grid, int count,
+  Vec q[], const double known[], fare_findings *found);
 /* q, of cells, at the points: 0 within a, 1 within b, or the other way round: `complement`. leaping: as
  * above. Collective. */
 PetscErrorCode fare_committor_at_points(const fare_committor_keys *keys, const fare_grid *grid,
@@ -373,14 +428,21 @@ typedef struct {
   fare_absorbing *absorbing;
   PetscBool       forward, lags; /* lags: factors are used again */
   double          b, factored;   /* factored: width that they are of; 0: none yet */
+  const double   *value;         /* in each target; not NULL: backward steps of order 1 by positive sums */
+  PetscBool       still;         /* of such steps: nothing is driven */
   Mat             A, transposed;
   KSP             ksp;
   Vec             base, r, *slope;
-  PetscInt        spent, steps; /* iterations of the last solve; steps so far */
+  /* d x/ds of a tilted generator, which goes along with x backward in time; NULL: none is wanted */
+  Vec      tangent, part, *tangent_slope;
+  PetscInt spent, steps; /* iterations of the last solve; steps so far */
 } fare_stepper;
 PetscErrorCode fare_stepper_create(const fare_grid *grid, const fare_system *system, double t, int targets,
   const fare_region *const target[], PetscBool forward, fare_stepper **stepper);
 PetscErrorCode fare_stepper_destroy(fare_stepper **stepper);
+/* From now on takes a tangent along, as wide as x, 0 so far. Collective. */
+PetscErrorCode fare_stepper_add_tangent(fare_stepper *stepper);
+PetscErrorCode fare_stepper_drop_tangent(fare_stepper *stepper);
 /*
   One step; rates are taken between within[0] and within[1], at neither. *lived, where not NULL, grows by the
   integral of the sum of x. Collective.
@@ -419,6 +481,9 @@ typedef PetscErrorCode (*fare_level_function)(
 PetscErrorCode fare_levels_run(
   double tolerance, fare_level_function run, void *context, const char *what, fare_driven *driven);
 
+/* That a span ends after it begins, and that starts rise within it. */
+PetscErrorCode fare_span_check(const fare_span *span, int count, const double starts[]);
+
 /*
   That something is driven, and that the drive repeats after `period` where that is not 0; else an error at
   the node, which names the kind for systems that stand still.
@@ -452,7 +517,7 @@ extern const char *const fare_driven_after[];
 PetscErrorCode fare_driven_check(const fare_driven_keys *keys, const fare_node *node,
   const fare_system *system, double time, const char *instead);
 void           fare_driven_plan(const fare_driven_keys *keys, double time, fare_span *span, double starts[]);
-void fare_driven_keep(const fare_driven_keys *keys, const fare_driven *driven, const double starts[],
-  const char *what, fare_findings *found);
+void           fare_driven_keep(const fare_driven_keys *keys, PetscBool relative, const fare_driven *driven,
+            const double starts[], const char *what, fare_findings *found);
 
 #endif

@@ -195,13 +195,30 @@ PetscErrorCode fare_reaction_free(fare_reaction *reaction)
   PetscFunctionReturn(0);
 }
 
+static PetscErrorCode check_relative(const fare_committor_keys *keys)
+{
+  const size_t dim = (size_t)keys->from.dim;
+
+  PetscFunctionBegin;
+  if (!keys->at.count) FARE_REFUSE(keys->a, "relative: true needs points: give `points`");
+  for (size_t i = 0; i < keys->at.count; i++) {
+    if (fare_region_has(&keys->from, keys->at.x + i * dim) ||
+      fare_region_has(&keys->to, keys->at.x + i * dim))
+      FARE_REFUSE(fare_node_item(keys->points, i),
+        "the point lies in a or b: relative: true needs points outside of both");
+  }
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_committor_check(fare_committor_keys *keys, const fare_analysis_context *context)
 {
   PetscFunctionBegin;
-  PetscCall(fare_region_read(keys->a, context, &keys->from));
+  keys->from.dim = context->dim;
+  if (keys->a) PetscCall(fare_region_read(keys->a, context, &keys->from));
   PetscCall(fare_region_read(keys->b, context, &keys->to));
   if (fare_region_overlaps(&keys->from, &keys->to)) FARE_REFUSE(keys->b, "the sets a and b overlap");
   PetscCall(fare_points_read(keys->points, context, &keys->at));
+  if (keys->relative) PetscCall(check_relative(keys));
   PetscFunctionReturn(0);
 }
 
@@ -219,8 +236,43 @@ PetscErrorCode fare_committor_at_points(const fare_committor_keys *keys, const f
   const fare_held held = {2, {&keys->from, &keys->to}, {complement ? 1 : 0, complement ? 0 : 1}, leaping, t};
 
   PetscFunctionBegin;
+  found->cut = fare_region_cuts(&keys->from, grid) || fare_region_cuts(&keys->to, grid);
   PetscCall(fare_found_at_points(
     found, complement ? "to_a" : "committor", meaning, grid, &held, count, q, &keys->at, known));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_committor_certify(const fare_committor_keys *keys, const fare_grid *grid, int count,
+  Vec q[], const double known[], fare_findings *found)
+{
+  const fare_held held   = {2, {&keys->from, &keys->to}, {0, 1}, NULL, 0};
+  const size_t    points = keys->at.count, n = points * (size_t)count;
+  double         *value, *spread, *logs;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc3(n, &value, n, &spread, n, &logs));
+  for (size_t k = 0; k < (size_t)count; k++)
+    PetscCall(
+      fare_interpolate(grid, &held, q[k], points, keys->at.x, value + k * points, spread + k * points));
+  for (size_t i = 0; i < n; i++) {
+    if (!(value[i] > 0)) FARE_FAIL(FARE_ERR_FAILED, "committor: a value at a point is below 1e-308");
+    logs[i] = log(value[i]);
+  }
+  for (int of = 0; of < 2; of++) {
+    fare_finding *f = of
+      ? fare_found(found, "committor", "probability to reach b before a, at the points", n, value)
+      : fare_found(found, "ln_committor", "its logarithm, with an error of its own", n, logs);
+
+    f->points = &keys->at;
+    f->log    = of ? "ln_committor" : NULL;
+    if (count > 1) {
+      f->rank      = 2;
+      f->extent[0] = (size_t)count;
+      f->extent[1] = points;
+    }
+    for (size_t i = 0; i < n; i++) f->least[i] = spread[i] / value[i] + (known ? known[i] : 0);
+  }
+  PetscCall(PetscFree3(value, spread, logs));
   PetscFunctionReturn(0);
 }
 
@@ -233,7 +285,8 @@ static PetscErrorCode check(
   void *state, const fare_node *node, const fare_analysis_context *context, double time)
 {
   PetscFunctionBegin;
-  (void)node, (void)time;
+  (void)time;
+  if (!((fare_committor_keys *)state)->a) FARE_REFUSE(node, "missing key 'a' (%s)", fields[0].description);
   PetscCall(fare_committor_check(state, context));
   PetscFunctionReturn(0);
 }
@@ -274,8 +327,11 @@ static PetscErrorCode keep_points(const fare_committor_keys *s, const fare_grid 
   fare_reaction *reaction, const fare_system *leaping, double time, fare_findings *found)
 {
   PetscFunctionBegin;
-  PetscCall(fare_committor_at_points(s, grid, PETSC_FALSE, "probability to reach b before a, at the points",
-    1, &reaction->committor, 0, leaping, time, found));
+  if (s->relative)
+    PetscCall(fare_committor_certify(s, grid, 1, &reaction->committor, NULL, found));
+  else
+    PetscCall(fare_committor_at_points(s, grid, PETSC_FALSE, "probability to reach b before a, at the points",
+      1, &reaction->committor, 0, leaping, time, found));
   PetscCall(fare_committor_at_points(s, grid, PETSC_TRUE, "probability to reach a before b, at the points", 1,
     &reaction->complement, 0, leaping, time, found));
   fare_found_exact(
@@ -292,6 +348,8 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
 
   PetscFunctionBegin;
   (void)like;
+  if (s->relative && !fare_elimination_serves(grid))
+    FARE_FAIL(FARE_ERR_INPUT, "committor: too many cells for relative: true; take fewer");
   PetscCall(solve(s, grid, system, time, &reaction, &solved));
   PetscCall(keep_points(s, grid, &reaction, NULL, time, found));
   if (reaction.reactive) keep_rates(&reaction, found);
@@ -413,7 +471,10 @@ static PetscErrorCode run_high_order(const void *state, const fare_grid *grid, c
   fare_solved                solved;
 
   PetscFunctionBegin;
-  (void)like;
+  if (s->relative) {
+    PetscCall(run(state, grid, system, time, like, found));
+    PetscFunctionReturn(0);
+  }
   found->leaps = PETSC_TRUE;
   PetscCall(solve_high_order(s, grid, system, time, &reaction, &solved));
   PetscCall(keep_points(s, grid, &reaction, system, time, found));

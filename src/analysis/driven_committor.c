@@ -24,6 +24,8 @@ static PetscErrorCode check(
 
   PetscFunctionBegin;
   PetscCall(fare_driven_check(&s->keys, node, context->system, time, "committor"));
+  if (!s->sets.a && s->keys.after != FARE_AFTER_OVER)
+    FARE_REFUSE(node, "missing key 'a': without it, all paths reach b unless the span is over");
   PetscCall(fare_committor_check(&s->sets, context));
   PetscFunctionReturn(0);
 }
@@ -35,8 +37,23 @@ static PetscErrorCode keep_points(
   PetscCall(fare_committor_at_points(&s->sets, grid, PETSC_FALSE,
     "probability to reach b before a: of each start, at the points", (int)s->keys.starts, q, known, NULL, 0,
     found));
-  fare_found_exact(
-    found, "points", "where `committor` is given", s->sets.at.count, (size_t)grid->dim, s->sets.at.x);
+  PetscFunctionReturn(0);
+}
+
+/* q on the grid, each with a relative accuracy, and ln q at the points. */
+static PetscErrorCode run_relative(const committor *s, const fare_grid *grid, const fare_system *system,
+  const fare_span *span, const double starts[], Vec q[], fare_driven *driven, fare_findings *found)
+{
+  const int count = (int)s->keys.starts;
+  double   *error;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1((size_t)count * s->sets.at.count, &error));
+  PetscCall(fare_log_committor_solve(grid, system, span, &s->sets.from, &s->sets.to, count, starts, count,
+    s->sets.at.count, s->sets.at.x, q, error, driven));
+  for (int k = 0; k < count; k++) PetscCall(VecExp(q[k]));
+  PetscCall(fare_committor_certify(&s->sets, grid, count, q, error, found));
+  PetscCall(PetscFree(error));
   PetscFunctionReturn(0);
 }
 
@@ -53,10 +70,17 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   PetscFunctionBegin;
   (void)like;
   fare_driven_plan(&s->keys, time, &span, starts);
-  PetscCall(
-    fare_driven_committor_solve(grid, system, &span, &s->sets.from, &s->sets.to, count, starts, q, &driven));
-  PetscCall(keep_points(s, grid, q, driven.error * driven.largest, found));
-  fare_driven_keep(&s->keys, &driven, starts, "times from which `committor` is given", found);
+  if (s->sets.relative) {
+    PetscCall(run_relative(s, grid, system, &span, starts, q, &driven, found));
+  } else {
+    PetscCall(fare_driven_committor_solve(
+      grid, system, &span, &s->sets.from, &s->sets.to, count, starts, q, &driven));
+    PetscCall(keep_points(s, grid, q, driven.error * driven.largest, found));
+  }
+  fare_found_exact(
+    found, "points", "where `committor` is given", s->sets.at.count, (size_t)grid->dim, s->sets.at.x);
+  fare_driven_keep(
+    &s->keys, s->sets.relative, &driven, starts, "times from which `committor` is given", found);
   for (int k = 0; k < count; k++) {
     char name[32];
 

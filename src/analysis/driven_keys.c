@@ -39,6 +39,8 @@ PetscErrorCode fare_driven_check(const fare_driven_keys *keys, const fare_node *
   if (keys->period > 0 && keys->after == FARE_AFTER_OVER)
     FARE_REFUSE(
       fare_node_find(node, "after"), "a periodic drive is never over; give a span instead of the period");
+  /* to arrive before the end is a question without a drive, too */
+  if (keys->span > 0 && keys->after == FARE_AFTER_OVER) PetscFunctionReturn(0);
   PetscCall(fare_period_check(node, system, time, keys->period, instead));
   PetscFunctionReturn(0);
 }
@@ -52,12 +54,14 @@ void fare_driven_plan(const fare_driven_keys *keys, double time, fare_span *span
   for (PetscInt64 k = 0; k < keys->starts; k++) starts[k] = time + length * (double)k / (double)keys->starts;
 }
 
-void fare_driven_keep(const fare_driven_keys *keys, const fare_driven *driven, const double starts[],
-  const char *what, fare_findings *found)
+void fare_driven_keep(const fare_driven_keys *keys, PetscBool relative, const fare_driven *driven,
+  const double starts[], const char *what, fare_findings *found)
 {
   fare_found_exact(found, "starts", what, (size_t)keys->starts, 1, starts);
-  fare_found_number(
-    found, "step_error", "estimated, of the time stepping, relative to the largest value", driven->error);
+  fare_found_number(found, "step_error",
+    relative ? "estimated, of the time stepping, of ln_committor at the points"
+             : "estimated, of the time stepping, relative to the largest value",
+    driven->error);
   fare_found_number(found, "steps", "time steps over the span", (double)driven->steps);
   fare_found_number(
     found, "sweeps", "backward over the whole span, until convergence", (double)driven->iterations);

@@ -115,7 +115,8 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
       ? "mean time, cut off at the end of the span: of each start, from the points"
       : "mean time: of each start, from the points",
     count, times, driven.error * driven.largest, NULL, 0, found));
-  fare_driven_keep(&s->keys, &driven, starts, "times from which `time`, `mean` and `rate` are given", found);
+  fare_driven_keep(
+    &s->keys, PETSC_FALSE, &driven, starts, "times from which `time`, `mean` and `rate` are given", found);
   for (int k = 0; k < count; k++) {
     char name[32];
 

@@ -163,6 +163,7 @@ PetscErrorCode fare_passage_at_points(const fare_passage_keys *s, const fare_gri
   const fare_held held = {1, {&s->absorbing}, {0}, leaping, t};
 
   PetscFunctionBegin;
+  found->cut = fare_region_cuts(&s->absorbing, grid) || fare_region_cuts(&s->begin, grid);
   PetscCall(fare_found_at_points(found, "time", meaning, grid, &held, count, times, &s->at, known));
   fare_found_exact(found, "points", "where `time` is given, and at which boundary paths are absorbed",
     s->at.count, (size_t)grid->dim, s->at.x);

@@ -46,19 +46,6 @@ static PetscErrorCode assemble(const fare_absorbing *faces, PetscBool symmetric,
   PetscFunctionReturn(0);
 }
 
-/* SLEPc begins at its first use and ends with PETSc. */
-static PetscErrorCode begin_slepc(void)
-{
-  PetscBool begun;
-
-  PetscFunctionBegin;
-  PetscCall(SlepcInitialized(&begun));
-  if (begun) PetscFunctionReturn(0);
-  PetscCall(SlepcInitializeNoArguments());
-  PetscCall(PetscRegisterFinalize(SlepcFinalize));
-  PetscFunctionReturn(0);
-}
-
 /* A shift below all rates and of the size of the slowest that diffusion across the box can have. */
 static void choose_shift(const fare_grid *grid, const fare_system *system, double t, double *shift)
 {
@@ -242,7 +229,7 @@ PetscErrorCode fare_spectrum_solve(
   EPS             eps;
 
   PetscFunctionBegin;
-  PetscCall(begin_slepc());
+  PetscCall(fare_slepc_begin());
   spectrum->symmetric = is_symmetric(grid, system);
   PetscCall(fare_absorbing_create(grid, system, t, 0, NULL, &faces));
   PetscCall(assemble(faces, spectrum->symmetric, &A));
@@ -310,7 +297,7 @@ static PetscErrorCode solve_high_order(
   EPS         eps;
 
   PetscFunctionBegin;
-  PetscCall(begin_slepc());
+  PetscCall(fare_slepc_begin());
   spectrum->symmetric = PETSC_FALSE;
   PetscCall(fare_high_order_matrix(grid, system, t, &A));
   PetscCall(MatScale(A, -1));

@@ -17,6 +17,7 @@
 #define RATIO_LEAST 1.5
 #define RATIO_MOST  64.0
 #define RATIO_LEAPS 4.0
+#define RATIO_CUT   2.0
 #define SLIGHT      0.1 /* growth of a value from grid to grid that differences serve for */
 
 /* Room for one more of `count` things of a size; it is zeroed. */
@@ -43,7 +44,7 @@ fare_finding *fare_found_exact(fare_findings *found, const char *name, const cha
   f->rank      = columns > 1 ? 2 : 1;
   f->extent[0] = rows;
   f->extent[1] = columns;
-  f->value     = add(NULL, 0, 3 * n * sizeof *value);
+  f->value     = add(NULL, 0, 4 * n * sizeof *value);
   memcpy(f->value, value, n * sizeof *value);
   return f;
 }
@@ -56,7 +57,9 @@ fare_finding *fare_found(
   if (!f) return NULL;
   f->error = f->value + count;
   f->least = f->error + count;
+  f->plain = f->least + count;
   for (size_t i = 0; i < count; i++) f->error[i] = NAN;
+  memcpy(f->plain, value, count * sizeof *value);
   return f;
 }
 
@@ -251,10 +254,21 @@ static double ratio_at(
   return observed_ratio(difference, before, leaps);
 }
 
+/* What cells cut off sets differs from grid to grid: where differences do not fall, no order is believed. */
+static double ratio_where_cut(
+  const fare_finding *f, size_t k, double ratio, const fare_finding *coarse, const fare_finding *coarser)
+{
+  const double difference = f->value[k] - coarse->value[k], before = coarse->value[k] - coarser->value[k];
+
+  return before * difference > 0 && fabs(before) >= RATIO_CUT * fabs(difference) ? ratio
+                                                                                 : PetscMin(ratio, RATIO_CUT);
+}
+
 static PetscErrorCode estimate(fare_finding *f, const fare_grid *grid, const fare_grid *half,
-  const fare_grid *quarter, double ratio, PetscBool leaps, const fare_finding *coarse,
+  const fare_grid *quarter, double ratio, const fare_findings *of, const fare_finding *coarse,
   const fare_finding *coarser)
 {
+
   const PetscBool observed = ratio > 0 ? PETSC_FALSE : PETSC_TRUE;
   const double    rounding = 1e-12;
   const size_t    n        = f->extent[0] * f->extent[1];
@@ -262,8 +276,11 @@ static PetscErrorCode estimate(fare_finding *f, const fare_grid *grid, const far
 
   PetscFunctionBegin;
   for (size_t k = 0; k < n; k++) {
-    if (observed) ratio = ratio_at(f, k, leaps, coarse, coarser);
-    f->error[k] = left_error(f->value[k], f->value[k], coarse->value[k], ratio, 0);
+    double falls;
+
+    if (observed) ratio = ratio_at(f, k, of->leaps, coarse, coarser);
+    falls       = !observed && of->cut && coarser ? ratio_where_cut(f, k, ratio, coarse, coarser) : ratio;
+    f->error[k] = left_error(f->value[k], f->value[k], coarse->value[k], falls, 0);
     if (!coarser) continue;
     f->error[k] =
       PetscMax(f->error[k], left_error(f->value[k], coarse->value[k], coarser->value[k], ratio, 1));
@@ -281,6 +298,15 @@ static PetscErrorCode estimate(fare_finding *f, const fare_grid *grid, const far
   PetscFunctionReturn(0);
 }
 
+/* Errors of what has logarithms with errors. */
+static void take_relative(const fare_findings *found, fare_finding *f)
+{
+  const fare_finding *log = f->log ? fare_findings_find(found, f->log) : NULL;
+
+  for (size_t k = 0; log && k < f->extent[0] * f->extent[1]; k++)
+    f->error[k] = f->value[k] * expm1(log->error[k]);
+}
+
 PetscErrorCode fare_findings_estimate(const fare_grid *grid, const fare_grid *half, const fare_grid *quarter,
   double ratio, const fare_findings *coarse, const fare_findings *coarser, fare_findings *found)
 {
@@ -290,9 +316,10 @@ PetscErrorCode fare_findings_estimate(const fare_grid *grid, const fare_grid *ha
     const fare_finding *same = fare_findings_find(coarse, f->name);
 
     if (f->error && same)
-      PetscCall(estimate(f, grid, half, quarter, ratio, found->leaps, same,
-        coarser ? fare_findings_find(coarser, f->name) : NULL));
+      PetscCall(estimate(
+        f, grid, half, quarter, ratio, found, same, coarser ? fare_findings_find(coarser, f->name) : NULL));
   }
+  for (int i = 0; i < found->findings; i++) take_relative(found, &found->finding[i]);
   for (int i = 0; i < found->meshes; i++) {
     const fare_mesh *mesh = &found->mesh[i], *wide = find_mesh(coarse, mesh->name);
     double           error = NAN;
@@ -320,6 +347,9 @@ static PetscErrorCode save_finding(const fare_finding *f, fare_store *store, con
   PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, f->rank, f->extent, f->error));
   PetscCall(fare_store_put_string(
     store, path, "comment", "estimated by half as many cells per axis; NaN: not estimated"));
+  snprintf(path, sizeof path, "%s/%s_plain", group, f->name);
+  PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, f->rank, f->extent, f->plain));
+  PetscCall(fare_store_put_string(store, path, "comment", "of the grid alone, not extrapolated"));
   PetscFunctionReturn(0);
 }
 
@@ -368,8 +398,8 @@ static void add_coordinates(const fare_finding *points, size_t i, char *text, si
 static void place_text(const fare_finding *f, const fare_finding *points, const fare_finding *starts,
   size_t i, char *text, size_t size)
 {
-  const PetscBool at_point   = points && f->fields ? PETSC_TRUE : PETSC_FALSE,
-                  from_start = starts && (f->fields || f->by_start) ? PETSC_TRUE : PETSC_FALSE;
+  const PetscBool at_point   = points && f->points ? PETSC_TRUE : PETSC_FALSE,
+                  from_start = starts && (f->points || f->by_start) ? PETSC_TRUE : PETSC_FALSE;
   const size_t columns       = at_point ? points->extent[0] : 1;
 
   *text = '\0';
@@ -377,7 +407,8 @@ static void place_text(const fare_finding *f, const fare_finding *points, const 
   if (from_start) {
     const size_t used = strlen(text);
 
-    snprintf(text + used, size - used, ", start %.6g", starts->value[i / columns]);
+    snprintf(text + used, size - used, ", %s %.6g", strcmp(starts->name, "tilts") ? "start" : "tilt",
+      starts->value[i / columns]);
   }
   if (!at_point && !from_start && f->extent[0] > 1) snprintf(text, size, " %zu", i);
 }
@@ -387,6 +418,7 @@ void fare_findings_print(const fare_findings *found, const char *name, fare_tabl
   const fare_finding *points = fare_findings_find(found, "points"),
                      *starts = fare_findings_find(found, "starts");
 
+  if (!starts) starts = fare_findings_find(found, "tilts");
   for (int i = 0; i < found->findings; i++) {
     const fare_finding *f     = &found->finding[i];
     const size_t        count = f == points || f == starts || f->curve ? 0 : f->extent[0] * f->extent[1];
@@ -403,6 +435,8 @@ void fare_findings_print(const fare_findings *found, const char *name, fare_tabl
                                               : "%.2g",
         f->value[k]);
       fare_table_cell(table, f->error && !isnan(f->error[k]) ? "%.1e" : "-", f->error ? f->error[k] : 0);
+      fare_table_cell(
+        table, f->plain && f->plain[k] != f->value[k] ? "%.9g" : "-", f->plain ? f->plain[k] : 0);
       fare_table_cell(table, "%s", f->meaning);
     }
   }

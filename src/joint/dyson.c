@@ -343,6 +343,8 @@ const fare_joint_type fare_joint_dyson = {
   .draw        = draw,
   .no_marginal =
     "one particle's density alone has no closed form here: use measures of ln p and of distances",
+  .no_noise =
+    "the determinant with noise has no closed form: take a truth of kind product, gaussian or mixture",
   .no_rosenblatt = "the particles' conditionals have no closed form: use measures of ln p and of distances",
   .kept          = kept,
 };

@@ -12,9 +12,10 @@
 enum { TIGHT, LOOSE, VERSIONS };
 
 typedef struct {
-  double            tolerance;
-  fare_normals      at[VERSIONS];
-  fare_linear_drift drift;
+  fare_normals       at[VERSIONS]; /* first, as FARE_NORMALS_JOINT wants them */
+  fare_noisy_normals noisy;
+  double             tolerance;
+  fare_linear_drift  drift;
 } gaussian;
 
 static const fare_field fields[] = {
@@ -141,46 +142,17 @@ static int versions(const fare_joint *joint)
   return VERSIONS;
 }
 
-static const fare_normals *version_of(const fare_joint *joint, int version)
+static PetscErrorCode noise(fare_joint *joint, int levels, const double sd[])
 {
-  return &((const gaussian *)joint->state)->at[version];
+  gaussian *s = joint->state;
+
+  return fare_noisy_normals_make(&s->at[TIGHT], levels, sd, &s->noisy);
 }
 
-static PetscErrorCode log_density(
-  fare_joint *joint, int version, int64_t n, const double *const x[], double to[])
+static PetscErrorCode noised(
+  fare_joint *joint, int level, int64_t n, const double *const y[], double to[], double *const mean[])
 {
-  return fare_normals_log_density(version_of(joint, version), n, x, to);
-}
-
-static PetscErrorCode score(fare_joint *joint, int64_t n, const double *const x[], double *const s[])
-{
-  return fare_normals_score(version_of(joint, TIGHT), n, x, s);
-}
-
-static PetscErrorCode draw(fare_joint *joint, fare_stream stream, uint64_t block, double *const x[])
-{
-  return fare_normals_draw(version_of(joint, TIGHT), stream, block, x);
-}
-
-static PetscErrorCode marginal(
-  fare_joint *joint, int version, int axes, const int axis[], fare_grid **grid, Vec *masses)
-{
-  return fare_normals_marginal(version_of(joint, version), axes, axis, grid, masses);
-}
-
-static PetscErrorCode rosenblatt(fare_joint *joint, int64_t n, const double *const x[], double *const u[])
-{
-  return fare_normals_rosenblatt(version_of(joint, TIGHT), n, x, u);
-}
-
-static int modes(const fare_joint *joint)
-{
-  return version_of(joint, TIGHT)->components;
-}
-
-static PetscErrorCode mode_of(fare_joint *joint, int64_t n, const double *const x[], int mode[])
-{
-  return fare_normals_mode(version_of(joint, TIGHT), n, x, mode);
+  return fare_noisy_normals_mean(&((const gaussian *)joint->state)->noisy, level, n, y, to, mean);
 }
 
 static PetscErrorCode loaded(fare_joint *joint)
@@ -198,28 +170,26 @@ static PetscErrorCode destroy(fare_joint *joint)
 
   PetscFunctionBegin;
   for (int v = 0; v < VERSIONS; v++) PetscCall(fare_normals_destroy(&s->at[v]));
+  PetscCall(fare_noisy_normals_destroy(&s->noisy));
   PetscCall(fare_linear_drift_destroy(&s->drift));
   PetscFunctionReturn(0);
 }
 
-const fare_joint_type fare_joint_gaussian = {
-  .name        = "gaussian",
-  .summary     = "linear systems, by the equations of mean and covariance",
-  .reference   = "Gardiner, Stochastic Methods, section 4.5 (2009)",
-  .size        = sizeof(gaussian),
-  .fields      = fields,
-  .check       = check,
-  .setup       = setup,
-  .advance     = advance,
-  .versions    = versions,
-  .log_density = log_density,
-  .score       = score,
-  .draw        = draw,
-  .marginal    = marginal,
-  .rosenblatt  = rosenblatt,
-  .modes       = modes,
-  .mode_of     = mode_of,
-  .kept        = kept,
-  .loaded      = loaded,
-  .destroy     = destroy,
-};
+static const fare_joint_type *for_system(const fare_system *system, const fare_initial *initial);
+
+/* With modes, and without: what a Gaussian alone has none of. */
+#define GAUSSIAN                                                                                            \
+  .name = "gaussian", .summary = "linear systems, by the equations of mean and covariance",                 \
+  .reference = "Gardiner, Stochastic Methods, section 4.5 (2009)", .size = sizeof(gaussian),                \
+  .fields = fields, .check = check, .setup = setup, .advance = advance, .versions = versions, .kept = kept, \
+  .loaded = loaded, .destroy = destroy, .noise = noise, .noised = noised, .for_system = for_system,         \
+  FARE_NORMALS_JOINT
+
+const fare_joint_type        fare_joint_gaussian = {GAUSSIAN, FARE_NORMALS_MODES};
+static const fare_joint_type one_mode            = {GAUSSIAN};
+
+static const fare_joint_type *for_system(const fare_system *system, const fare_initial *initial)
+{
+  (void)system;
+  return initial->weights.count > 1 ? &fare_joint_gaussian : &one_mode;
+}

@@ -28,9 +28,10 @@ const fare_joint_type *fare_joint_type_find(const char *name)
   return NULL;
 }
 
-const fare_joint_type *fare_joint_type_for(const fare_joint_type *type, const fare_system *system)
+const fare_joint_type *fare_joint_type_for(
+  const fare_joint_type *type, const fare_system *system, const fare_initial *initial)
 {
-  return type->for_system ? type->for_system(system) : type;
+  return type->for_system ? type->for_system(system, initial) : type;
 }
 
 void fare_joint_type_describe(const fare_joint_type *type, FILE *to)
@@ -97,7 +98,7 @@ PetscErrorCode fare_joint_create(MPI_Comm comm, const fare_joint_type *type, con
   PetscFunctionBegin;
   PetscCall(PetscNew(&j));
   *joint     = j;
-  j->type    = fare_joint_type_for(type, system);
+  j->type    = fare_joint_type_for(type, system, initial);
   j->comm    = comm;
   j->system  = system;
   j->initial = initial;

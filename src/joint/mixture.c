@@ -9,7 +9,8 @@
 #define JUMPS_MAX 1000 /* of the drive that are looked at beforehand */
 
 typedef struct {
-  fare_normals at;
+  fare_normals       at; /* first, as FARE_NORMALS_JOINT wants it */
+  fare_noisy_normals noisy;
 } mixture;
 
 static const fare_field fields[] = {FARE_FIELDS_END};
@@ -93,48 +94,17 @@ static int versions(const fare_joint *joint)
   return 1;
 }
 
-static const fare_normals *normals_of(const fare_joint *joint)
+static PetscErrorCode noise(fare_joint *joint, int levels, const double sd[])
 {
-  return &((const mixture *)joint->state)->at;
+  mixture *s = joint->state;
+
+  return fare_noisy_normals_make(&s->at, levels, sd, &s->noisy);
 }
 
-static PetscErrorCode log_density(
-  fare_joint *joint, int version, int64_t n, const double *const x[], double to[])
+static PetscErrorCode noised(
+  fare_joint *joint, int level, int64_t n, const double *const y[], double to[], double *const mean[])
 {
-  (void)version;
-  return fare_normals_log_density(normals_of(joint), n, x, to);
-}
-
-static PetscErrorCode score(fare_joint *joint, int64_t n, const double *const x[], double *const s[])
-{
-  return fare_normals_score(normals_of(joint), n, x, s);
-}
-
-static PetscErrorCode draw(fare_joint *joint, fare_stream stream, uint64_t block, double *const x[])
-{
-  return fare_normals_draw(normals_of(joint), stream, block, x);
-}
-
-static PetscErrorCode marginal(
-  fare_joint *joint, int version, int axes, const int axis[], fare_grid **grid, Vec *masses)
-{
-  (void)version;
-  return fare_normals_marginal(normals_of(joint), axes, axis, grid, masses);
-}
-
-static PetscErrorCode rosenblatt(fare_joint *joint, int64_t n, const double *const x[], double *const u[])
-{
-  return fare_normals_rosenblatt(normals_of(joint), n, x, u);
-}
-
-static int modes(const fare_joint *joint)
-{
-  return normals_of(joint)->components;
-}
-
-static PetscErrorCode mode_of(fare_joint *joint, int64_t n, const double *const x[], int mode[])
-{
-  return fare_normals_mode(normals_of(joint), n, x, mode);
+  return fare_noisy_normals_mean(&((const mixture *)joint->state)->noisy, level, n, y, to, mean);
 }
 
 static PetscErrorCode loaded(fare_joint *joint)
@@ -144,26 +114,31 @@ static PetscErrorCode loaded(fare_joint *joint)
 
 static PetscErrorCode destroy(fare_joint *joint)
 {
-  return fare_normals_destroy(&((mixture *)joint->state)->at);
+  mixture *s = joint->state;
+
+  PetscFunctionBegin;
+  PetscCall(fare_noisy_normals_destroy(&s->noisy));
+  PetscCall(fare_normals_destroy(&s->at));
+  PetscFunctionReturn(0);
 }
 
-const fare_joint_type fare_joint_mixture = {
-  .name        = "mixture",
-  .summary     = "driven mixtures of Gaussians, in closed form",
-  .reference   = "Patra and Jarzynski, New J. Phys. 19, 125009 (2017)",
-  .size        = sizeof(mixture),
-  .fields      = fields,
-  .check       = check,
-  .setup       = setup,
-  .advance     = advance,
-  .versions    = versions,
-  .log_density = log_density,
-  .score       = score,
-  .draw        = draw,
-  .marginal    = marginal,
-  .rosenblatt  = rosenblatt,
-  .modes       = modes,
-  .mode_of     = mode_of,
-  .loaded      = loaded,
-  .destroy     = destroy,
-};
+static const fare_joint_type *for_system(const fare_system *system, const fare_initial *initial);
+
+/* With modes, and without: what one component has none of. */
+#define MIXTURE                                                                                     \
+  .name = "mixture", .summary = "driven mixtures of Gaussians, in closed form",                     \
+  .reference = "Patra and Jarzynski, New J. Phys. 19, 125009 (2017)", .size = sizeof(mixture),      \
+  .fields = fields, .check = check, .setup = setup, .advance = advance, .versions = versions,       \
+  .loaded = loaded, .destroy = destroy, .noise = noise, .noised = noised, .for_system = for_system, \
+  FARE_NORMALS_JOINT
+
+const fare_joint_type        fare_joint_mixture = {MIXTURE, FARE_NORMALS_MODES};
+static const fare_joint_type one_mode           = {MIXTURE};
+
+static const fare_joint_type *for_system(const fare_system *system, const fare_initial *initial)
+{
+  const fare_mixture *of = fare_mixture_of(system);
+
+  (void)initial;
+  return of && fare_mixture_components(of) < 2 ? &one_mode : &fare_joint_mixture;
+}

@@ -402,7 +402,7 @@ static PetscErrorCode score(fare_joint *joint, int64_t n, const double *const x[
     }
     f = framed(joint, count, from);
     evaluate(joint, 0, count, f, values, PETSC_TRUE);
-    fare_product_from_blocks(fare_product_of(joint->system), count, f->from, to);
+    fare_product_gradient(fare_product_of(joint->system), count, f->y, f->score, to);
   }
   PetscFunctionReturn(0);
 }
@@ -435,24 +435,30 @@ static void order_of(const fare_product *product, int first, int axes, int order
   }
 }
 
+/* Without a rotation. A lift of an axis depends on those before it alone, so that conditionals are the
+ * blocks'. */
 static PetscErrorCode rosenblatt(fare_joint *joint, int64_t n, const double *const x[], double *const u[])
 {
   const fare_blocks  *all     = joint->state;
   const fare_product *product = fare_product_of(joint->system);
+  const double       *from[FARE_AXES_MAX];
 
   PetscFunctionBegin;
-  for (int b = 0; b < fare_product_blocks(product); b++) {
-    int           axes, order[FARE_DIM_MAX];
-    const int     first = fare_product_first(product, b, &axes);
-    const double *y[FARE_DIM_MAX];
-    double       *to[FARE_DIM_MAX];
+  for (int64_t first = 0; first < n; first += FARE_BLOCK) {
+    const size_t count = (size_t)PetscMin(n - first, FARE_BLOCK);
+    frame       *f;
 
-    order_of(product, first, axes, order);
-    for (int a = 0; a < axes; a++) {
-      y[a]  = x[fare_product_axis(product, first + a)];
-      to[a] = u[fare_product_axis(product, first + a)];
+    for (int a = 0; a < joint->dim; a++) from[a] = x[a] + first;
+    f = framed(joint, count, from);
+    for (int b = 0; b < fare_product_blocks(product); b++) {
+      int       axes, order[FARE_DIM_MAX];
+      const int at = fare_product_first(product, b, &axes);
+      double   *to[FARE_DIM_MAX];
+
+      order_of(product, at, axes, order);
+      for (int a = 0; a < axes; a++) to[a] = u[fare_product_axis(product, at + a)] + first;
+      fare_block_density_rosenblatt(all->source[all->of_block[b]].version[0], order, count, f->y + at, to);
     }
-    fare_block_density_rosenblatt(all->source[all->of_block[b]].version[0], order, (size_t)n, y, to);
   }
   PetscFunctionReturn(0);
 }
@@ -477,6 +483,7 @@ static PetscErrorCode destroy(fare_joint *joint)
     fare_truth_options_free(&s->options);
     fare_initial_free(&s->initial);
   }
+  PetscCall(fare_blocks_noise_free(all));
   PetscCall(PetscFree(all->source));
   PetscFunctionReturn(0);
 }
@@ -497,23 +504,36 @@ PetscErrorCode fare_joint_block_log_density(
   PetscFunctionReturn(0);
 }
 
-static const fare_joint_type *for_system(const fare_system *system);
+static const fare_joint_type *for_system(const fare_system *system, const fare_initial *initial);
 
 /* What products have in common. */
 #define PRODUCT                                                                                          \
   .name = "product", .summary = "a grid of one to three axes for each block of a product of any number", \
   .reference = "", .size = sizeof(fare_blocks), .fields = fields, .check = check, .setup = setup,        \
   .advance = advance, .versions = versions, .log_density = log_density, .score = score, .draw = draw,    \
-  .marginal = fare_blocks_marginal, .kept = kept, .loaded = fare_blocks_renew, .destroy = destroy,       \
-  .for_system = for_system
+  .block = fare_blocks_block, .independent = PETSC_TRUE, .kept = kept, .loaded = fare_blocks_renew,      \
+  .destroy = destroy, .for_system = for_system
+#define UNLIFTED                                                                                       \
+  PRODUCT, .marginal = fare_blocks_marginal, .noise = fare_blocks_noise, .noised = fare_blocks_noised, \
+           .even_noise = PETSC_TRUE
+#define LIFTED                                                              \
+  PRODUCT, .no_noise = "take a product without 'lift', or remove 'oracle'", \
+           .no_marginal = "a lift curves them: take block_kl, or rotation: none and rosenblatt"
 
-const fare_joint_type        fare_joint_product = {PRODUCT, .rosenblatt = rosenblatt};
-static const fare_joint_type turned             = {PRODUCT,
-              .no_rosenblatt = "under a rotation there are none: take rotation: none or permutation, or marginals_2"};
+const fare_joint_type fare_joint_product = {UNLIFTED, .rosenblatt = rosenblatt};
+static const fare_joint_type
+  turned            = {UNLIFTED,
+               .no_rosenblatt = "under a rotation there are none: take rotation: none or permutation, or marginals_2"},
+  lifted            = {LIFTED, .rosenblatt = rosenblatt},
+  lifted_and_turned = {
+    LIFTED, .no_rosenblatt = "under a rotation and a lift there are none: take rotation: none, or block_kl"};
 
-static const fare_joint_type *for_system(const fare_system *system)
+static const fare_joint_type *for_system(const fare_system *system, const fare_initial *initial)
 {
-  const fare_product *product = fare_product_of(system);
+  const fare_product   *product = fare_product_of(system);
+  const fare_frame_kind kind    = product ? fare_product_frame(product) : FARE_FRAME_NONE;
 
-  return product && fare_product_frame(product) == FARE_FRAME_ROTATION ? &turned : &fare_joint_product;
+  (void)initial;
+  if (fare_product_is_lifted(product)) return kind == FARE_FRAME_NONE ? &lifted : &lifted_and_turned;
+  return kind == FARE_FRAME_ROTATION ? &turned : &fare_joint_product;
 }

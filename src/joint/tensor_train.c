@@ -17,8 +17,9 @@ enum { MAIN, RANK, STEP, CELLS };
 #define ITSELF  4 /* the plain density beside them */
 #define EVOLVED 5 /* trains that evolve */
 enum { PLAIN, FEWER, SLOWER, COARSER, COARSEST };
-#define SUM_RANK 2 /* times the rank: limit of sums */
-#define BLOCKS   8 /* of draws, for entropy and distances */
+#define SUM_RANK   2   /* times the rank: limit of sums */
+#define BLOCKS     8   /* of draws, for entropy and distances */
+#define PAIRS_MOST 128 /* parts along an axis of a marginal of two: measures have no finer bins */
 
 typedef struct {
   PetscInt64  cells, rank;
@@ -610,29 +611,58 @@ static PetscErrorCode rosenblatt(fare_joint *joint, int64_t n, const double *con
   PetscFunctionReturn(0);
 }
 
+/* Parts of a cell that a marginal has: of pairs no more than PAIRS_MOST along an axis. */
+static int parts_of(int axes, int cells)
+{
+  int parts = FARE_PARTS;
+
+  while (axes > 1 && parts > 1 && parts * cells > PAIRS_MOST) parts /= 2;
+  return parts;
+}
+
+/* The first axis is the fastest of a grid, and the slowest of a train. */
+static void join_parts(int axes, int cells, int parts, const double from[], double to[])
+{
+  const int all = FARE_PARTS * cells, few = parts * cells, each = FARE_PARTS / parts;
+  double    sum = 0;
+
+  for (int i = 0; i < (axes > 1 ? few * few : few); i++) to[i] = 0;
+  for (int i = 0; i < (axes > 1 ? all * all : all); i++) {
+    const double mass = PetscMax(from[i], 0);
+
+    to[axes > 1 ? i % all / each * few + i / all / each : i / each] += mass;
+    sum += mass;
+  }
+  for (int i = 0; i < (axes > 1 ? few * few : few); i++) to[i] /= sum;
+}
+
 static PetscErrorCode marginal(
   fare_joint *joint, int version, int axes, const int axis[], fare_grid **grid, Vec *masses)
 {
   const fare_train *train = version_of(joint->state, version);
-  const PetscInt    parts = FARE_PARTS * train->sites.cells, cells[] = {parts, parts};
+  const int         n = train->sites.cells, parts = parts_of(axes, n);
+  const PetscInt    cells[] = {parts * n, parts * n};
   const double      lower[] = {train->sites.lower, train->sites.lower},
-               end = train->sites.lower + train->sites.spacing * train->sites.cells, upper[] = {end, end};
-  double        *values, sum                                                                 = 0;
-  PetscScalar   *to;
-  const PetscInt length = axes > 1 ? parts * parts : parts;
+               end = train->sites.lower + train->sites.spacing * n, upper[] = {end, end};
+  double      *values;
+  PetscScalar *to;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(length, &values));
+  PetscCall(PetscMalloc1(FARE_PARTS * n * (axes > 1 ? FARE_PARTS * n : 1), &values));
   PetscCall(fare_train_parts(train, axes, axis, values));
-  for (PetscInt i = 0; i < length; i++) sum += values[i] = PetscMax(values[i], 0);
   PetscCall(fare_grid_create(PETSC_COMM_SELF, axes, cells, lower, upper, NULL, grid));
   PetscCall(DMCreateGlobalVector((*grid)->dm, masses));
   PetscCall(VecGetArrayWrite(*masses, &to));
-  for (PetscInt i = 0; i < length; i++) /* the first axis is the fastest of a grid, and the slowest here */
-    to[axes > 1 ? i % parts * parts + i / parts : i] = values[i] / sum;
+  join_parts(axes, n, parts, values, to);
   PetscCall(VecRestoreArrayWrite(*masses, &to));
   PetscCall(PetscFree(values));
   PetscFunctionReturn(0);
+}
+
+/* A site. */
+static PetscErrorCode block(fare_joint *joint, int version, int site, fare_grid **grid, Vec *masses)
+{
+  return marginal(joint, version, 1, &site, grid, masses);
 }
 
 static PetscErrorCode destroy(fare_joint *joint)
@@ -666,7 +696,9 @@ const fare_joint_type fare_joint_tensor_train = {
   .score       = score,
   .draw        = draw,
   .marginal    = marginal,
+  .block       = block,
   .rosenblatt  = rosenblatt,
+  .no_noise    = "take a truth of kind product, gaussian or mixture, or remove 'oracle'",
   .kept        = kept,
   .loaded      = loaded,
   .destroy     = destroy,

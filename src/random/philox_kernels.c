@@ -97,22 +97,56 @@ void fare_random_uniforms(
   }
 }
 
+void fare_random_few_uniforms(
+  fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double u[FARE_FEW])
+{
+  const uint32_t c1 = (uint32_t)block, c2 = (uint32_t)step, c3 = (draw & 0xFFu) | (uint32_t)(step >> 32) << 8;
+
+#pragma omp simd
+  for (word i = 0; i < FARE_FEW / 2; i++) {
+    counter  a  = {i, c1, c2, c3};
+    uint32_t k0 = stream.key[0], k1 = stream.key[1];
+
+#pragma GCC unroll 10
+    for (int round = 0; round < ROUNDS; round++) {
+      mix(&a, k0, k1);
+      k0 += KEY_STEP_0;
+      k1 += KEY_STEP_1;
+    }
+    store(&a, &u[i], &u[i + FARE_FEW / 2]);
+  }
+}
+
 /* Box and Muller 1958: both normals of a pair. */
+static inline void turn(int half, const double u[], double z[])
+{
+#pragma omp simd
+  for (int i = 0; i < half; i++) {
+    const double radius = sqrt(-2 * fare_kernel_log(u[i]));
+    double       cosine, sine;
+
+    fare_kernel_turn(u[i + half], &cosine, &sine);
+    z[i]        = radius * cosine;
+    z[i + half] = radius * sine;
+  }
+}
+
 void fare_random_normals(
   fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double z[FARE_BLOCK])
 {
   double u[FARE_BLOCK] FARE_ALIGNED;
 
   fare_random_uniforms(stream, block, step, draw, u);
-#pragma omp simd
-  for (int i = 0; i < HALF; i++) {
-    const double radius = sqrt(-2 * fare_kernel_log(u[i]));
-    double       cosine, sine;
+  turn(HALF, u, z);
+}
 
-    fare_kernel_turn(u[i + HALF], &cosine, &sine);
-    z[i]        = radius * cosine;
-    z[i + HALF] = radius * sine;
-  }
+void fare_random_few_normals(
+  fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double z[FARE_FEW])
+{
+  double u[FARE_FEW] FARE_ALIGNED;
+
+  fare_random_few_uniforms(stream, block, step, draw, u);
+  turn(FARE_FEW / 2, u, z);
 }
 
 const char *fare_random_instructions(void)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "sampler/shared/generative.h"
 
+#include <fare/product.h>
 #include <stdlib.h>
 
 const char *const fare_sampler_mode_names[]   = {"learned", "oracle", "empirical"};
@@ -94,6 +95,12 @@ PetscErrorCode fare_sampler_create(MPI_Comm comm, const fare_sampler_type *type,
       "sampler '%s' runs in up to %d axes, system '%s' has %d: take one of `fare list samplers` "
       "that runs in many, say langevin or diffusion",
       type->name, FARE_DIM_MAX, fare_system_type_of(system)->name, fare_system_dimension(system));
+  if (!type->lifted && fare_product_is_lifted(fare_product_of(system)))
+    FARE_FAIL(FARE_ERR_INPUT,
+      "sampler '%s' needs the forces on the state, and a product with a lift has those of its blocks alone: "
+      "take "
+      "langevin, or remove 'lift'",
+      type->name);
   if (type->needs_potential && !fare_system_has_potential(system))
     FARE_FAIL(FARE_ERR_INPUT, "sampler '%s' needs a potential, and system '%s' has none", type->name,
       fare_system_type_of(system)->name);
@@ -224,6 +231,8 @@ PetscErrorCode fare_sampler_advance(fare_sampler *sampler, double t, fare_ensemb
   PetscFunctionBegin;
   sampler->since = fare_seconds();
   PetscCall(sampler->type->advance(sampler, t, ensemble));
+  if (sampler->type->needs_potential)
+    fare_system_show(sampler->system, (size_t)ensemble->blocks * FARE_BLOCK, ensemble->x);
   fold(sampler, ensemble);
   ensemble->time = t;
   spend(sampler, &sampler->cost.sample_seconds);
@@ -249,10 +258,12 @@ PetscErrorCode fare_sampler_draw_initial(const fare_sampler *sampler, double t, 
   const fare_stream stream = fare_sampler_stream(sampler, "initial");
 
   PetscFunctionBegin;
-  if (ensemble->dim > FARE_DIM_MAX && sampler->joint && !fare_initial_is_gaussian(sampler->initial))
+  if (ensemble->dim > FARE_DIM_MAX && sampler->joint && !fare_initial_is_gaussian(sampler->initial)) {
     PetscCall(fare_joint_draw(sampler->joint, stream, ensemble));
-  else
+    fare_system_hide(sampler->system, (size_t)ensemble->blocks * FARE_BLOCK, ensemble->x);
+  } else {
     PetscCall(fare_ensemble_draw(ensemble, sampler->initial, sampler->system, t, stream));
+  }
   PetscFunctionReturn(0);
 }
 

@@ -51,6 +51,35 @@ PetscErrorCode fare_system_create(const fare_system_type *type, int dimension, f
   PetscFunctionReturn(0);
 }
 
+/* One with the same type, of which nothing else is its own. */
+static PetscErrorCode create_still(const fare_system *system, fare_system **still)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscNew(still));
+  (*still)->type      = system->type;
+  (*still)->dimension = system->dimension;
+  memcpy((*still)->base, system->base, sizeof system->base);
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_system_create_frozen(const fare_system *system, double t, fare_system **frozen)
+{
+  PetscFunctionBegin;
+  PetscCall(create_still(system, frozen));
+  fare_system_parameters(system, t, (*frozen)->base);
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_system_create_undriven(const fare_system *system, fare_system **undriven)
+{
+  PetscFunctionBegin;
+  if (system->course)
+    FARE_FAIL(
+      FARE_ERR_INPUT, "system '%s' has formulas of time: it has no undriven form", system->type->name);
+  PetscCall(create_still(system, undriven));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_system_destroy(fare_system **system)
 {
   PetscFunctionBegin;

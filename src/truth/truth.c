@@ -34,6 +34,7 @@
 #define QUARTER_LEAST 8 /* cells of the coarsest companion per axis */
 #define SAME_TIME     1e-9
 #define DOUBT         (FARE_TRUTH_NUMBERS - 3 - FARE_DIM_MAX) /* behind the evolution's own numbers */
+#define STEEP_ERROR   (DOUBT - 1)
 
 struct fare_truth {
   const fare_system *system;
@@ -259,7 +260,8 @@ static PetscErrorCode estimate_error(fare_truth *truth)
   status->error_time =
     PetscMax(time_share(truth) * norm, LATEST_SHARE * truth->main->last_error) + dropped_share(truth);
   PetscCall(fare_estimate_space(truth->estimate, truth->main->masses, truth->half->masses,
-    truth->quarter ? truth->quarter->masses : NULL, ratio, truth->error_field, status));
+    truth->quarter ? truth->quarter->masses : NULL, ratio, truth->main->steepest, truth->error_field,
+    status));
   PetscCall(hidden_by_ends(truth, &hidden));
   status->error_space = PetscMax(status->error_space, hidden);
   status->error       = status->error_space + status->error_time;
@@ -468,6 +470,7 @@ PetscErrorCode fare_truth_save(const fare_truth *truth, int part, double numbers
   numbers[DOUBT + 1] = s->doubt_axis;
   numbers[DOUBT + 2] = s->doubt_size;
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) numbers[DOUBT + 3 + axis] = s->advised[axis];
+  if (truth->estimate) numbers[STEEP_ERROR] = fare_estimate_steep_error(truth->estimate);
   PetscFunctionReturn(0);
 }
 
@@ -492,10 +495,16 @@ PetscErrorCode fare_truth_load(fare_truth *truth, int part, const double numbers
     FARE_FAIL(FARE_ERR_FAILED, "the companions of the saved truth are ahead of it");
   truth->status.time = part_of(truth, part)->before;
   PetscCall(load_doubt(numbers + DOUBT, &truth->status));
+  if (!(numbers[STEEP_ERROR] >= 0 && numbers[STEEP_ERROR] <= 2))
+    FARE_FAIL(FARE_ERR_FAILED, "the saved truth has an error that is none");
+  if (truth->estimate) fare_estimate_set_steep_error(truth->estimate, numbers[STEEP_ERROR]);
   if (part < fare_truth_parts(truth) - 1) PetscFunctionReturn(0);
   /* the estimate asks them about the scheme's order */
   if (truth->half && !truth->high_order) PetscCall(fare_operator_rates(truth->half->op, truth->half->before));
   PetscCall(update_status(truth));
+  /* on the way to a snapshot the parts are at different times, and what they differ by is no doubt */
+  PetscCall(load_doubt(numbers + DOUBT, &truth->status));
+  if (truth->estimate) fare_estimate_set_steep_error(truth->estimate, numbers[STEEP_ERROR]);
   PetscFunctionReturn(0);
 }
 

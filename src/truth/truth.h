@@ -22,7 +22,8 @@ fare_boundary fare_truth_end(const fare_system *system, const fare_truth_options
 /*
   The error in space from the masses of a grid and of one and two coarser ones; see estimate.c. quarter_grid
   and quarter are NULL where there is no such grid. Fills error_field, and error_space, ratio and doubt of a
-  status that has time and error_time. Collective.
+  status that has time and error_time. steepest: what cells with mass have been on the way there, along each
+  axis. Collective.
 */
 typedef struct fare_estimate fare_estimate;
 
@@ -30,7 +31,10 @@ PetscErrorCode fare_estimate_create(const fare_grid *grid, const fare_grid *half
   const fare_grid *quarter_grid, const fare_system *system, const fare_initial *initial, PetscBool high_order,
   fare_estimate **estimate);
 PetscErrorCode fare_estimate_space(fare_estimate *estimate, Vec masses, Vec half, Vec quarter, double nominal,
-  Vec error_field, fare_truth_status *status);
+  const double steepest[], Vec error_field, fare_truth_status *status);
+/* The largest error in space so far of a density that remembers cells too steep for it; 0: it does not. */
+double         fare_estimate_steep_error(const fare_estimate *estimate);
+void           fare_estimate_set_steep_error(fare_estimate *estimate, double error);
 PetscErrorCode fare_estimate_destroy(fare_estimate **estimate);
 /*
   Of the masses that fare_estimate_space() was last given: the part of error_space that no grid shows; and
@@ -151,6 +155,11 @@ struct fare_evolution {
   double rate;      /* of transport, that decides on the next step; 0: not known */
   /* of transport, so far: the largest part of its way's longest step that a step was */
   double fullest;
+  /*
+    where the error in space is told: the steepest that cells with mass have been on the way to a snapshot,
+    along each axis; see roughness.c
+  */
+  double steepest[FARE_DIM_MAX], steepest_until;
   double dropped; /* by transport, so far: mass of either sign that was next to nothing in its cell */
   /* steps of the smooth way that ends there are no longer; 0: no such way */
   double finest_end, finest;
@@ -183,6 +192,8 @@ void fare_bdf_vectors(const fare_bdf *bdf, Vec vector[]);  /* the first has the 
 void fare_bdf_save(const fare_bdf *bdf, double numbers[]); /* FARE_BDF_POINTS + 4 */
 /* FARE_ERR_FAILED where no step can be taken from them */
 PetscErrorCode fare_bdf_load(fare_bdf *bdf, const double numbers[]);
+/* Keeps the steepest cells on the way to a snapshot, where that is wanted. Collective. */
+PetscErrorCode fare_evolution_look(fare_evolution *e, double t, Vec masses);
 /* Keeps the smallest density and the largest error of the sum so far. Collective. */
 PetscErrorCode fare_evolution_watch(fare_evolution *e, Vec masses, double smallest);
 /*

@@ -177,7 +177,6 @@ REFUSED = (
     ("record={axes: [0]}", "record.axes"),
     ("initial={density: gaussian, mean: [1, 2], sd: [1]}", "needs 32 numbers in 'mean', got 2"),
     ("initial={density: snapshot, file: x.h5}", "a snapshot holds a density of up to 3 axes"),
-    ("ensembles.0={name: e, sampler: normalizing_flow, particles: 10}", "runs in up to 3 axes"),
     ("ensembles.0={name: e, sampler: langevin, particles: 10, dt: 0.1, integrator: baoab}", "baoab"),
     ("ensembles.0={name: e, sampler: annealed_importance, particles: 10}", "begins in equilibrium"),
 )

@@ -161,16 +161,23 @@ typedef struct {
   fare_analysis_result **result;
 } section;
 
-static inline PetscErrorCode read_section(fare_system *system, PetscInt64 cells, const char *yaml, section *s)
+static inline PetscErrorCode read_section_as(
+  fare_system *system, PetscInt64 cells, PetscBool extrapolate, const char *yaml, section *s)
 {
   PetscInt64         n[]   = {cells, cells, cells};
-  fare_truth_options truth = {.cells = {(size_t)fare_system_dimension(system), n}};
+  fare_truth_options truth = {
+    .cells = {(size_t)fare_system_dimension(system), n}, .extrapolate = extrapolate};
 
   memset(s, 0, sizeof *s);
   s->system = system;
   assert_ok(fare_config_parse("plan.yaml", yaml, strlen(yaml), &s->config));
   return fare_analyses_from_config(
     fare_node_find(fare_config_root(s->config), "analysis"), system, &truth, &s->count, &s->analysis);
+}
+
+static inline PetscErrorCode read_section(fare_system *system, PetscInt64 cells, const char *yaml, section *s)
+{
+  return read_section_as(system, cells, PETSC_FALSE, yaml, s);
 }
 
 static inline void run_section_on(
@@ -184,6 +191,13 @@ static inline void run_section_on(
 static inline void run_section(fare_system *system, PetscInt64 cells, const char *yaml, section *s)
 {
   run_section_on(PETSC_COMM_WORLD, system, cells, yaml, s);
+}
+
+static inline void run_extrapolated(fare_system *system, PetscInt64 cells, const char *yaml, section *s)
+{
+  assert_ok(read_section_as(system, cells, PETSC_TRUE, yaml, s));
+  s->grid = make_grid_on(PETSC_COMM_WORLD, system, (PetscInt)cells);
+  assert_ok(fare_analyses_run(s->count, s->analysis, s->grid, &s->result));
 }
 
 static inline void free_section(section *s)

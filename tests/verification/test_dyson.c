@@ -257,6 +257,35 @@ static void what_cannot_be_is_refused(void **state)
     "from 2 to 50");
 }
 
+/* Steps that are far too long exchange many; what is shown is in order, and has a density. */
+static void simulated_particles_are_in_order(void **state)
+{
+  static const char        options_yaml[] = "{dt: 2.0e-2}";
+  const fare_sampler_type *type           = fare_sampler_type_find("langevin");
+  joint_subject            s              = make_joint(TWO);
+  fare_schedule            schedule       = {.start = 0, .end = 0.4, .count = 3};
+  fare_config             *config;
+  fare_sampler            *sampler;
+  fare_ensemble           *e;
+  void                    *options;
+
+  (void)state;
+  assert_ok(fare_config_parse("s.yaml", options_yaml, strlen(options_yaml), &config));
+  assert_ok(fare_sampler_options_read(type, fare_config_root(config), NULL, &options));
+  assert_ok(
+    fare_sampler_create(PETSC_COMM_WORLD, type, "x", options, 5, s.system, s.initial, &schedule, &sampler));
+  assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 2, 2000, &e));
+  for (int k = 0; k < 3; k++) {
+    assert_ok(fare_sampler_advance(sampler, fare_schedule_time(&schedule, k), e));
+    for (int64_t i = 0; i < e->local; i++) assert_true(e->x[0][i] < e->x[1][i]);
+  }
+  assert_ok(fare_ensemble_destroy(&e));
+  assert_ok(fare_sampler_destroy(&sampler));
+  fare_sampler_options_free(type, &options);
+  fare_config_destroy(&config);
+  drop_joint(&s);
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(two_have_their_mass_and_distance),
   cmocka_unit_test(ten_have_their_moments),
@@ -267,5 +296,6 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(determinants_of_two_are_known),
   cmocka_unit_test(determinants_of_fifty_are_known),
   cmocka_unit_test(what_cannot_be_is_refused),
+  cmocka_unit_test(simulated_particles_are_in_order),
 };
 FARE_TEST_MAIN(tests)

@@ -128,7 +128,7 @@ static void means_are_those_of_plain_sums(void **state)
               (float)((at[1]->x[axis][i] - g->mean[axis]) / g->sd[axis] + sigmas[s] * noise[axis][i]);
         }
         assert_ok(fare_posterior_level(g->posterior, sigmas[s]));
-        fare_posterior_mean(g->posterior, y, mean);
+        assert_ok(fare_posterior_mean(g->posterior, y, mean));
         for (int i = 0; i < FARE_BLOCK; i++) {
           double where[FARE_DIM_MAX] = {0}, plain[FARE_DIM_MAX];
 
@@ -203,7 +203,7 @@ static void the_oracle_of_a_gaussian(void **state)
         for (int i = 0; i < FARE_BLOCK; i++) y[axis][i] = (float)(z[i] * sqrt(1 + variance));
       }
       assert_ok(fare_posterior_level(g->posterior, sigmas[s]));
-      fare_posterior_mean(g->posterior, y, mean);
+      assert_ok(fare_posterior_mean(g->posterior, y, mean));
       for (int axis = 0; axis < dim; axis++) {
         for (int i = 0; i < FARE_BLOCK; i++)
           worst = PetscMax(worst, fabs((double)mean[axis][i] - (double)y[axis][i] / (1 + variance)));

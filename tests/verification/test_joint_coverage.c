@@ -31,11 +31,10 @@ static int seeds(void)
 }
 
 /* Samples of exact draws, `moved` afterwards, against the truth; what is true of these is known. */
-static seen look(const joint_subject *s, const char *name, int64_t count, double truth,
+static seen look_at(int n, const joint_subject *s, const char *name, int64_t count, double truth,
   void (*moved)(fare_ensemble *e, double by), double by)
 {
   const fare_measure_type *type = fare_joint_measure_find(name);
-  const int                n    = seeds();
   seen                     all  = {0};
 
   for (int seed = 0; seed < n; seed++) {
@@ -58,6 +57,12 @@ static seen look(const joint_subject *s, const char *name, int64_t count, double
                 "%.5g\n",
     name, by, 100 * all.alarms, 100 * all.inside, truth, all.value, all.floor);
   return all;
+}
+
+static seen look(const joint_subject *s, const char *name, int64_t count, double truth,
+  void (*moved)(fare_ensemble *e, double by), double by)
+{
+  return look_at(seeds(), s, name, count, truth, moved, by);
 }
 
 static void exact_draws(void **state)
@@ -95,6 +100,96 @@ static void stretched_draws(void **state)
   drop_joint(&s);
 }
 
+/* One axis alone. */
+static void push(fare_ensemble *e, double by)
+{
+  for (int64_t i = 0; i < e->blocks * FARE_BLOCK; i++) e->x[0][i] += by;
+}
+
+/* P(chi^2 <= x) of so many degrees of freedom, an even number. */
+static double chi_squared(int freedom, double x)
+{
+  double term = 1, sum = 0;
+
+  for (int i = 0; i < freedom / 2; i++) {
+    sum += term;
+    term *= 0.5 * x / (i + 1);
+  }
+  return 1 - exp(-0.5 * x) * sum;
+}
+
+/*
+  Of p the quadratic form is chi^2 of four degrees of freedom; of what is pushed, one that is not central: a
+  mixture of more degrees by Poisson's law.
+*/
+static double largest_difference(double noncentral)
+{
+  double largest = 0;
+
+  for (double x = 0; x < 30; x += 0.01) {
+    double weight = exp(-0.5 * noncentral), sum = 0;
+
+    for (int j = 0; j < 40; j++) {
+      sum += weight * chi_squared(AXES + 2 * j, x);
+      weight *= 0.5 * noncentral / (j + 1);
+    }
+    largest = PetscMax(largest, chi_squared(AXES, x) - sum);
+  }
+  return largest;
+}
+
+/* The mean over the directions of slices of how far they go along the first axis. */
+static double mean_slope(void)
+{
+  fare_random random = {.stream = fare_stream_make(1, "directions of slices")};
+  double      mean   = 0;
+
+  for (int k = 0; k < 16; k++) {
+    double direction[AXES], square = 0;
+
+    for (int axis = 0; axis < AXES; axis++) {
+      direction[axis] = fare_random_normal(&random);
+      square += direction[axis] * direction[axis];
+    }
+    mean += fabs(direction[0]) / sqrt(square) / 16;
+  }
+  return mean;
+}
+
+/* The variance of the first axis by elimination; its precision is 1. */
+static double variance_of_first(void)
+{
+  const double K[3][3] = {{1.5, -0.3, 0}, {-0.3, 1, -0.6}, {0, -0.6, 2}};
+  double       below   = K[1][1] - K[1][2] * K[1][2] / K[2][2];
+
+  return 1 / (1 - 0.25 / (K[0][0] - K[0][1] * K[0][1] / below));
+}
+
+static void pushed_log_densities(void **state)
+{
+  const double  by = 0.5;
+  joint_subject s  = make_joint(gaussian_4);
+
+  (void)state;
+  assert_true(look(&s, "log_density_ks", 2000, largest_difference(by * by), push, by).inside >= 0.92);
+  drop_joint(&s);
+}
+
+/* Means take the noise of their parts as common to all, so that their intervals are wide. */
+static void pushed_axes(void **state)
+{
+  const double  by = 0.5, v = variance_of_first();
+  const int     n = seeds() / 4;
+  joint_subject s = make_joint(gaussian_4);
+
+  (void)state;
+  assert_true(look_at(n, &s, "sliced_wasserstein", 2000, by * mean_slope(), push, by).inside >= 0.84);
+  assert_true(look_at(n, &s, "marginals_1", 2000, by * by / 2 / v / AXES, push, by).inside >= 0.84);
+  assert_true(look_at(n, &s, "marginals_1_max", 2000, by * by / 2 / v, push, by).inside >= 0.84);
+  assert_true(look_at(n, &s, "marginals_1_wasserstein", 2000, by / AXES, push, by).inside >= 0.84);
+  drop_joint(&s);
+}
+
 /* A share of the leftmost component goes to another one. */
 static void move_some(fare_ensemble *e, double share)
 {
@@ -124,6 +219,8 @@ static void populations(void **state)
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(exact_draws),
   cmocka_unit_test(stretched_draws),
+  cmocka_unit_test(pushed_log_densities),
+  cmocka_unit_test(pushed_axes),
   cmocka_unit_test(populations),
 };
 FARE_TEST_MAIN(tests)

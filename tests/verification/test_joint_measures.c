@@ -277,6 +277,44 @@ static void a_product_of_marginals(void **state)
   drop_joint(&s);
 }
 
+/* Even on the unit square; a companion has no density on half of it, and twice as much on the other. */
+static int two_versions(const fare_joint *joint)
+{
+  (void)joint;
+  return 2;
+}
+
+static PetscErrorCode half_is_empty(
+  fare_joint *joint, int version, int64_t n, const double *const x[], double to[])
+{
+  (void)joint;
+  for (int64_t i = 0; i < n; i++) to[i] = !version ? 0 : x[0][i] < 0.5 ? log(2) : -HUGE_VAL;
+  return 0;
+}
+
+static PetscErrorCode as_it_is(fare_joint *joint, int64_t n, const double *const x[], double *const u[])
+{
+  for (int axis = 0; axis < joint->dim; axis++) memcpy(u[axis], x[axis], (size_t)n * sizeof **u);
+  return 0;
+}
+
+static void a_companion_without_density_counts(void **state)
+{
+  const fare_joint_type type = {
+    .name = "square", .versions = two_versions, .log_density = half_is_empty, .rosenblatt = as_it_is};
+  fare_joint     joint = {.type = &type, .comm = PETSC_COMM_WORLD, .dim = 2};
+  const int64_t  n     = 4096;
+  fare_ensemble *e;
+  fare_measured  m;
+
+  (void)state;
+  assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 2, n, &e));
+  for (int64_t i = 0; i < e->local; i++) e->x[0][i] = e->x[1][i] = (double)(i % 64) / 64 + 1. / 128;
+  m = measure(&joint, e, "rosenblatt", NULL);
+  assert_near(m.truth_error, fabs(0.5 * log(2) - 0.5 * log(2. * (double)n + 1)), 1e-12);
+  assert_ok(fare_ensemble_destroy(&e));
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(exact_draws_are_within_the_floors),
   cmocka_unit_test(a_shift_is_measured),
@@ -284,5 +322,6 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(modes_are_counted),
   cmocka_unit_test(ranks_do_not_matter),
   cmocka_unit_test(a_product_of_marginals),
+  cmocka_unit_test(a_companion_without_density_counts),
 };
 FARE_TEST_MAIN(tests)

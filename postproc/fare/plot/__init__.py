@@ -11,7 +11,7 @@ as `fare.open`, `fare.results.Study` or `fare.sweep` give it, and return the axe
 """
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Callable, Union
 
 import matplotlib
@@ -23,6 +23,7 @@ from fare import results
 from fare.files import FareError
 from fare.plot import corners, currents, densities, distances, figures
 from fare.plot.drawing import COLUMN, ROW, STYLE, TRUTH, colours, fitting, headline, legend_above, shown
+from fare.plot.rare import cost_panel, known
 from fare.trainings import joined
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ __all__ = [
     "divergence",
     "figure",
     "ranking",
+    "rare",
     "snapshot",
     "snapshot_map",
     "style",
@@ -258,9 +260,22 @@ def ranking(study: AnyStudy, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
+def rare(study: AnyStudy | Iterable[AnyStudy], *, ax: Axes | None = None) -> Axes:
+    """What a relative error of 10% costs each estimator of rare events, against 1/p: of a study or of several."""
+    studies = [_tables(one) for one in study] if isinstance(study, Iterable) else [_tables(study)]
+    rows = [row for tables in studies for row in tables.rare]
+    if not known(rows):
+        raise FareError(
+            f"{studies[0].path if studies else 'no study'}: the study has no estimators of rare events"
+        )
+    ax = _axes(ax)
+    cost_panel(ax, rows)
+    return ax
+
+
 def figure(study: AnyStudy, name: str) -> Figure | None:
     """A figure of the report with all its panels, as a matplotlib Figure: divergences, density, snapshots,
-    differences, currents, ranking, costs, thermodynamics, training, truth_error or other_divergences; in three
+    differences, currents, ranking, costs, rare, thermodynamics, training, truth_error or other_divergences; in three
     dimensions snapshots_axes_1_2 and so on; of truths of many axes marginals, marginal_lines and corner_NAME of
     each ensemble. None where the study has nothing to draw.
     """

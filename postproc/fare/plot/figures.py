@@ -30,6 +30,7 @@ from fare.plot.drawing import (
     plain_ticks,
     shown,
 )
+from fare.plot.rare import rare
 from fare.results import Study
 
 
@@ -234,6 +235,7 @@ FIGURES: dict[str, Make] = {
     "currents": currents,
     "ranking": ranking,
     "costs": costs,
+    "rare": rare,
     "thermodynamics": thermodynamics,
     "training": training,
     "truth_error": truth_error,

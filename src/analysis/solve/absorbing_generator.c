@@ -82,7 +82,7 @@ static PetscErrorCode check_targets(const fare_absorbing *k, int targets, const 
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count, 3, MPI_INT64_T, MPI_SUM, k->grid->comm));
   for (int i = 0; i < targets; i++) {
     /* what is left may be the whole box, and through its ends */
-    if (count[i] ||
+    if (count[i] || !(target[i]->boxes || target[i]->outside) ||
       (fare_region_is_beyond(target[i], k->grid->lower, k->grid->upper) && fare_grid_absorbs(k->grid)))
       continue;
     FARE_FAIL(FARE_ERR_INPUT, "analysis: a set contains no cell centre of the grid");
@@ -123,6 +123,8 @@ PetscErrorCode fare_absorbing_move(fare_absorbing *k, double t)
     k->cut[at] = !isnan(k->part[at]) && k->leaving[at] > 0
       ? resistance(k->leaving[at], k->entering[at], k->part[at])
       : 1;
+  k->time = t;
+  if (k->tilting) PetscCall(k->tilting->move(k));
   PetscFunctionReturn(0);
 }
 
@@ -134,6 +136,8 @@ PetscErrorCode fare_absorbing_destroy(fare_absorbing **absorbing)
   if (!k) PetscFunctionReturn(0);
   PetscCall(fare_elimination_destroy(&k->elimination));
   PetscCall(fare_operator_destroy(&k->op));
+  if (k->tilting) PetscCall(PetscFree3(k->tilting->step, k->tilting->factor, k->tilting->rate));
+  PetscCall(PetscFree(k->tilting));
   PetscCall(PetscFree4(k->leaving, k->entering, k->cut, k->part));
   PetscCall(PetscFree3(k->column, k->in, k->beyond));
   PetscCall(PetscFree(*absorbing));
@@ -154,6 +158,17 @@ PetscErrorCode fare_absorbing_matrix(const fare_absorbing *k, Mat *M)
   PetscFunctionReturn(0);
 }
 
+/* What is beyond a face counts so many times, and this is gained in a cell per time. */
+static double factor_at(const fare_absorbing *k, PetscInt at)
+{
+  return k->tilting ? k->tilting->factor[at] : 1;
+}
+
+static double gain_at(const fare_absorbing *k, PetscInt n)
+{
+  return k->tilting ? k->tilting->s * k->tilting->rate[n] - k->tilting->offset : 0;
+}
+
 PetscErrorCode fare_absorbing_fill(const fare_absorbing *k, double shift, double scale, Mat M)
 {
   const int faces = 2 * k->grid->dim;
@@ -169,9 +184,9 @@ PetscErrorCode fare_absorbing_fill(const fare_absorbing *k, double shift, double
     for (PetscInt at = n * faces; at < (n + 1) * faces && k->in[n] < 0; at++) {
       sum += k->leaving[at] / k->cut[at];
       if (k->column[at] >= 0 && k->beyond[at] < 0)
-        PetscCall(MatSetValue(M, row, k->column[at], -scale * k->leaving[at], ADD_VALUES));
+        PetscCall(MatSetValue(M, row, k->column[at], -scale * k->leaving[at] * factor_at(k, at), ADD_VALUES));
     }
-    PetscCall(MatSetValue(M, row, row, k->in[n] < 0 ? shift + scale * sum : 1, ADD_VALUES));
+    PetscCall(MatSetValue(M, row, row, k->in[n] < 0 ? shift + scale * (sum - gain_at(k, n)) : 1, ADD_VALUES));
   }
   PetscCall(MatAssemblyBegin(M, MAT_FINAL_ASSEMBLY));
   PetscCall(MatAssemblyEnd(M, MAT_FINAL_ASSEMBLY));
@@ -198,13 +213,14 @@ PetscErrorCode fare_absorbing_residual(const fare_absorbing *k, double b, Vec x,
     if (k->in[n] >= 0) continue;
     fare_cell_index(k->grid, n, index);
     here  = fare_ghosts_at(&ghosts, index);
-    to[n] = b;
-    *scale += fabs(b);
+    to[n] = b + gain_at(k, n) * value[here];
+    *scale += fabs(to[n]);
     for (int face = 0; face < faces; face++) {
       const PetscInt at = n * faces + face;
       const double   there =
         k->column[at] < 0 ? 0 : value[here + (face % 2 ? 1 : -1) * ghosts.stride[face / 2]];
-      const double flow = k->leaving[at] > 0 ? k->leaving[at] / k->cut[at] * (value[here] - there) : 0;
+      const double flow =
+        k->leaving[at] > 0 ? k->leaving[at] / k->cut[at] * (value[here] - factor_at(k, at) * there) : 0;
 
       to[n] -= flow;
       *scale += fabs(flow);

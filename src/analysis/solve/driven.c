@@ -132,15 +132,9 @@ static PetscErrorCode solve_level(void *context, int level, double *difference, 
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode solve(const fare_grid *grid, const fare_system *system, const fare_span *span,
-  int targets, const fare_region *const target[], double b, const double value[], int count,
-  const double starts[], Vec at[], fare_driven *driven)
+PetscErrorCode fare_span_check(const fare_span *span, int count, const double starts[])
 {
-  problem     p = {.span = span, .value = value, .b = b, .count = count, .at = at};
-  fare_solved frozen;
-
   PetscFunctionBegin;
-  *driven = (fare_driven){0};
   if (!(span->end > span->start))
     FARE_FAIL(
       FARE_ERR_INPUT, "analysis: the span must end after it starts (%g), got %g", span->start, span->end);
@@ -151,6 +145,19 @@ static PetscErrorCode solve(const fare_grid *grid, const fare_system *system, co
     if (i && !(starts[i] > starts[i - 1]))
       FARE_FAIL(FARE_ERR_INPUT, "analysis: starts must increase, got %g after %g", starts[i], starts[i - 1]);
   }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode solve(const fare_grid *grid, const fare_system *system, const fare_span *span,
+  int targets, const fare_region *const target[], double b, const double value[], int count,
+  const double starts[], Vec at[], fare_driven *driven)
+{
+  problem     p = {.span = span, .value = value, .b = b, .count = count, .at = at};
+  fare_solved frozen;
+
+  PetscFunctionBegin;
+  *driven = (fare_driven){0};
+  PetscCall(fare_span_check(span, count, starts));
   PetscCall(fare_stepper_create(grid, system, span->end, targets, target, PETSC_FALSE, &p.stepper));
   PetscCall(fare_timeline_create(system, span->end, span->start, count, starts,
     span->after == FARE_AFTER_OVER ? PETSC_TRUE : PETSC_FALSE, &p.line));

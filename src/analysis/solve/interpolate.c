@@ -3,7 +3,8 @@
   Values at points, from those at centres of cells: along each axis by the cubic through two nodes on either
   side. Where a set of given value, or an end that absorbs, lies between them, its boundary is a node and
   nothing beyond it is; an end that reflects mirrors. Positive values that differ by much are joined by their
-  logarithms. Values stay within the range of their neighbours where those rise or fall evenly, and are never
+  logarithms where those are smoother, and beside a boundary of value 0 by those of values over distances.
+  Values stay within the range of their neighbours where those rise or fall evenly, and are never
   negative where no neighbour is.
 */
 #include "analysis/analysis.h"
@@ -108,23 +109,73 @@ static double limited(const line *l, double v)
   return least >= 0 ? PetscMax(0, v) : v;
 }
 
+/* The divided difference of highest order: the next term of the polynomial is as large as it is. */
+static double roughness(int count, const double at[], const double value[])
+{
+  double d[NODES];
+
+  for (int i = 0; i < count; i++) d[i] = value[i];
+  for (int order = 1; order < count; order++) {
+    for (int i = 0; i + order < count; i++) d[i] = (d[i + 1] - d[i]) / (at[i + order] - at[i]);
+  }
+  return fabs(d[0]);
+}
+
+static PetscBool spans(int count, const double value[])
+{
+  double least = HUGE_VAL, most = 0;
+
+  for (int i = 0; i < count; i++) {
+    least = PetscMin(least, value[i]);
+    most  = PetscMax(most, value[i]);
+  }
+  return least > 0 && most > DECADE * least ? PETSC_TRUE : PETSC_FALSE;
+}
+
+static void take_logs(int count, const double value[], double logs[])
+{
+  for (int i = 0; i < count; i++) logs[i] = log(value[i]);
+}
+
+/* Values that fall to 0 at one end: by logarithms of value over distance from there. False: to be joined as
+ * they are. */
+static PetscBool join_from_zero(const line *l, double *v)
+{
+  const int    last = l->count - 1, zero = l->value[0] == 0 ? 0 : last, first = zero == 0 ? 1 : 0;
+  double       logs[NODES], over[NODES];
+  const double here = fabs(l->at[zero]);
+
+  if (l->count < 3 || l->value[zero] != 0 || l->at[0] > 0 || l->at[last] < 0) return PETSC_FALSE;
+  for (int i = 0; i < last; i++) over[i] = l->value[first + i] / fabs(l->at[first + i] - l->at[zero]);
+  if (!spans(last, over)) return PETSC_FALSE;
+  take_logs(last, over, logs);
+  *v = here * exp(polynomial(last, l->at + first, logs));
+  return PETSC_TRUE;
+}
+
 static double join(line *l, PetscBool low)
 {
-  double    logs[NODES], least = HUGE_VAL, most = 0, v;
-  PetscBool positive = PETSC_TRUE;
+  double    logs[NODES], v;
+  PetscBool wide = spans(l->count, l->value);
 
   for (int i = 0; i < l->count; i++) {
     if (l->at[i] == 0) return l->value[i];
-    positive &= l->value[i] > 0;
-    least = PetscMin(least, l->value[i]);
-    most  = PetscMax(most, l->value[i]);
+  }
+  if (wide) {
+    take_logs(l->count, l->value, logs);
+    v    = polynomial(l->count, l->at, l->value);
+    wide = v <= 0 || l->count < NODES ||
+        v * roughness(l->count, l->at, logs) <= roughness(l->count, l->at, l->value)
+      ? PETSC_TRUE
+      : PETSC_FALSE;
   }
   if (low && l->count > 2) remove_node(l, fabs(l->at[0]) > fabs(l->at[l->count - 1]) ? 0 : l->count - 1);
-  for (int i = 0; i < l->count; i++) logs[i] = positive ? log(l->value[i]) : 0;
-  if (positive && most > DECADE * least)
+  if (wide) {
+    take_logs(l->count, l->value, logs);
     v = exp(polynomial(l->count, l->at, logs));
-  else
+  } else if (!join_from_zero(l, &v)) {
     v = polynomial(l->count, l->at, l->value);
+  }
   return limited(l, v);
 }
 

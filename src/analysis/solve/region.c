@@ -23,6 +23,27 @@ PetscBool fare_region_has(const fare_region *region, const double x[])
   return region->outside;
 }
 
+static PetscBool is_within_cell(const fare_grid *grid, int axis, double bound)
+{
+  const double least = 1e-6, place = (bound - grid->lower[axis]) / grid->spacing[axis];
+
+  return bound > grid->lower[axis] && bound < grid->upper[axis] && fabs(place - round(place)) > least
+    ? PETSC_TRUE
+    : PETSC_FALSE;
+}
+
+PetscBool fare_region_cuts(const fare_region *region, const fare_grid *grid)
+{
+  PetscBool cuts = PETSC_FALSE;
+
+  for (size_t at = 0; at < region->boxes * (size_t)region->dim; at++) {
+    const int axis = (int)(at % (size_t)region->dim);
+
+    cuts |= is_within_cell(grid, axis, region->lower[at]) || is_within_cell(grid, axis, region->upper[at]);
+  }
+  return cuts;
+}
+
 PetscBool fare_region_overlaps(const fare_region *a, const fare_region *b)
 {
   for (size_t i = 0; i < a->boxes; i++) {
@@ -234,6 +255,7 @@ void fare_region_free(fare_region *region)
   free(region->lower);
   free(region->upper);
   region->lower = region->upper = NULL;
+  region->boxes                 = 0;
 }
 
 PetscErrorCode fare_points_read(

@@ -6,6 +6,7 @@
 #include "analysis/analysis.h"
 
 #include <petscdmda.h>
+#include <slepcsys.h>
 
 #include <math.h>
 
@@ -43,6 +44,18 @@ PetscErrorCode fare_linear_solver_create_map(
   PetscCall(KSPSetOptionsPrefix(*ksp, prefix));
   PetscCall(KSPSetFromOptions(*ksp));
   PetscCall(MatDestroy(&shell));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_slepc_begin(void)
+{
+  PetscBool begun;
+
+  PetscFunctionBegin;
+  PetscCall(SlepcInitialized(&begun));
+  if (begun) PetscFunctionReturn(0);
+  PetscCall(SlepcInitializeNoArguments());
+  PetscCall(PetscRegisterFinalize(SlepcFinalize));
   PetscFunctionReturn(0);
 }
 

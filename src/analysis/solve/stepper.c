@@ -103,6 +103,26 @@ PetscErrorCode fare_stepper_create(const fare_grid *grid, const fare_system *sys
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode fare_stepper_add_tangent(fare_stepper *s)
+{
+  PetscFunctionBegin;
+  PetscCall(VecDuplicate(s->base, &s->tangent));
+  PetscCall(VecDuplicate(s->base, &s->part));
+  PetscCall(VecDuplicateVecs(s->base, STAGES, &s->tangent_slope));
+  PetscCall(VecSet(s->tangent, 0));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_stepper_drop_tangent(fare_stepper *s)
+{
+  PetscFunctionBegin;
+  if (!s->tangent) PetscFunctionReturn(0);
+  PetscCall(VecDestroyVecs(STAGES, &s->tangent_slope));
+  PetscCall(VecDestroy(&s->tangent));
+  PetscCall(VecDestroy(&s->part));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_stepper_destroy(fare_stepper **stepper)
 {
   fare_stepper *s = *stepper;
@@ -111,6 +131,7 @@ PetscErrorCode fare_stepper_destroy(fare_stepper **stepper)
   if (!s) PetscFunctionReturn(0);
   PetscCall(KSPDestroy(&s->ksp));
   PetscCall(VecDestroyVecs(STAGES, &s->slope));
+  PetscCall(fare_stepper_drop_tangent(s));
   PetscCall(VecDestroy(&s->base));
   PetscCall(VecDestroy(&s->r));
   PetscCall(MatDestroy(&s->transposed));
@@ -150,6 +171,69 @@ static PetscErrorCode solve(fare_stepper *s, double width, Vec increment)
     KSPConvergedReasons[reason]);
 }
 
+/* A stage of dy/ds = W y + W' x, where x has become base + slope[i]. */
+static PetscErrorCode tangent_stage(fare_stepper *s, int i, double width, const double weight[])
+{
+  double scale;
+
+  PetscFunctionBegin;
+  PetscCall(VecAXPY(s->base, 1, s->slope[i]));
+  PetscCall(fare_absorbing_slope(s->absorbing, s->base, s->part));
+  PetscCall(VecCopy(s->tangent, s->base));
+  PetscCall(VecMAXPY(s->base, i, weight, s->tangent_slope));
+  PetscCall(fare_absorbing_residual(s->absorbing, 0, s->base, s->r, &scale));
+  PetscCall(VecAXPY(s->r, 1, s->part));
+  PetscCall(VecScale(s->r, width));
+  PetscCall(solve(s, width, s->tangent_slope[i]));
+  PetscCall(VecScale(s->tangent_slope[i], 1 / width));
+  PetscFunctionReturn(0);
+}
+
+/* x/h + b and what comes from targets, per time: none of it negative where x is not. */
+static PetscErrorCode fill_positive(const fare_stepper *s, double h, Vec x)
+{
+  const fare_absorbing *k     = s->absorbing;
+  const int             faces = 2 * k->grid->dim;
+  PetscScalar          *value;
+
+  PetscFunctionBegin;
+  PetscCall(VecGetArray(x, &value));
+  for (PetscInt n = 0; n < k->owned; n++) {
+    if (k->in[n] >= 0) continue;
+    value[n] = value[n] / h + s->b;
+    for (PetscInt at = n * faces; at < (n + 1) * faces; at++) {
+      if (k->column[at] >= 0 && k->beyond[at] >= 0)
+        value[n] += k->leaving[at] / k->cut[at] * s->value[k->beyond[at]];
+    }
+  }
+  PetscCall(VecRestoreArray(x, &value));
+  PetscFunctionReturn(0);
+}
+
+/*
+  (1 + h M) x' = x + h b, with rates of the end of the step: of order 1, but by sums of what is positive
+  alone, so that all of x keeps its relative accuracy.
+*/
+static PetscErrorCode step_positive(
+  fare_stepper *s, double from, double to, const double within[2], double edge, Vec x)
+{
+  fare_absorbing *k = s->absorbing;
+  const double    h = fabs(to - from);
+
+  PetscFunctionBegin;
+  if (!s->still)
+    PetscCall(fare_absorbing_move(k, PetscMin(within[1] - edge, PetscMax(within[0] + edge, to))));
+  if (!k->elimination || fabs(h - s->factored) > 1e-9 * h) {
+    PetscCall(fare_elimination_destroy(&k->elimination));
+    PetscCall(fare_elimination_create(k, 1 / h, PETSC_FALSE, &k->elimination));
+    s->factored = h;
+  }
+  PetscCall(fill_positive(s, h, x));
+  PetscCall(fare_elimination_solve(k->elimination, PETSC_FALSE, x));
+  PetscCall(fare_absorbing_hold(k, s->value, x));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_stepper_step(
   fare_stepper *s, double from, double to, const double within[2], Vec x, double *lived)
 {
@@ -158,6 +242,10 @@ PetscErrorCode fare_stepper_step(
     (within[1] - within[0]);
 
   PetscFunctionBegin;
+  if (s->value) {
+    PetscCall(step_positive(s, from, to, within, edge, x));
+    PetscFunctionReturn(0);
+  }
   for (int i = 0; i < STAGES; i++) {
     const double t = PetscMin(within[1] - edge, PetscMax(within[0] + edge, from + place[i] * (to - from)));
     double       scale, weight[STAGES];
@@ -182,9 +270,13 @@ PetscErrorCode fare_stepper_step(
       PetscCall(VecSum(s->base, &sum));
       *lived += h * part[STAGES - 1][i] * sum;
     }
+    if (s->tangent) PetscCall(tangent_stage(s, i, width, weight));
     PetscCall(VecScale(s->slope[i], 1 / width));
   }
-  for (int i = 0; i < STAGES; i++) PetscCall(VecAXPY(x, h * part[STAGES - 1][i], s->slope[i]));
+  for (int i = 0; i < STAGES; i++) {
+    PetscCall(VecAXPY(x, h * part[STAGES - 1][i], s->slope[i]));
+    if (s->tangent) PetscCall(VecAXPY(s->tangent, h * part[STAGES - 1][i], s->tangent_slope[i]));
+  }
   PetscFunctionReturn(0);
 }
 

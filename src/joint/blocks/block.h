@@ -34,6 +34,9 @@ typedef struct {
 */
 PetscErrorCode fare_block_density_create(
   const fare_grid *grid, const double mass[], fare_block_density **made);
+/* The same of the density with normal noise of standard deviation sigma along each axis, on a wider mesh. */
+PetscErrorCode fare_block_density_noise(
+  const fare_grid *grid, const double mass[], double sigma, fare_block_density **made);
 PetscErrorCode fare_block_density_destroy(fare_block_density **density);
 /*
   Kernel: adds ln p to log_density[] and, unless score is NULL, fills in its gradient. Outside of the box

@@ -32,11 +32,20 @@ struct fare_blocks {
   int                sources;
   fare_block_source *source;
   int                of_block[FARE_AXES_MAX]; /* the source of a block */
+  /* with noise of so many levels: noisy[level * sources + source] */
+  int                  noise_levels;
+  double              *noise;
+  fare_block_density **noisy;
 };
 
 /* As of fare_joint_type. */
 PetscErrorCode fare_blocks_marginal(
   fare_joint *joint, int version, int axes, const int axis[], fare_grid **grid, Vec *masses);
+PetscErrorCode fare_blocks_block(fare_joint *joint, int version, int block, fare_grid **grid, Vec *masses);
+PetscErrorCode fare_blocks_noise(fare_joint *joint, int levels, const double noise[]);
+PetscErrorCode fare_blocks_noised(fare_joint *joint, int level, int64_t n, const double *const y[],
+  double log_density[], double *const mean[]);
+PetscErrorCode fare_blocks_noise_free(fare_blocks *all);
 /* The state of all truths. */
 extern const fare_kept_type fare_blocks_kept;
 /* Takes all densities from the truths again. Collective. */

@@ -330,3 +330,18 @@ PetscErrorCode fare_blocks_marginal(
     PetscCall(straight(joint, version, axes, axis, grid, masses));
   PetscFunctionReturn(0);
 }
+
+PetscErrorCode fare_blocks_block(fare_joint *joint, int version, int block, fare_grid **grid, Vec *masses)
+{
+  const fare_block_source *source = source_of(joint, block);
+  const fare_grid         *of     = source->grid;
+  PetscScalar             *to;
+
+  PetscFunctionBegin;
+  PetscCall(fare_grid_create(PETSC_COMM_SELF, of->dim, of->cells, of->lower, of->upper, of->boundary, grid));
+  PetscCall(DMCreateGlobalVector((*grid)->dm, masses));
+  PetscCall(VecGetArrayWrite(*masses, &to));
+  memcpy(to, source->version[version]->mass, source->version[version]->count * sizeof *to);
+  PetscCall(VecRestoreArrayWrite(*masses, &to));
+  PetscFunctionReturn(0);
+}

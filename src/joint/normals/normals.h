@@ -47,6 +47,39 @@ PetscErrorCode fare_normals_mode(const fare_normals *normals, int64_t n, const d
 PetscErrorCode fare_normals_marginal(
   const fare_normals *normals, int axes, const int axis[], fare_grid **grid, Vec *masses);
 
+/*
+  What a kind gives whose state begins with its versions, an array of fare_normals, one after the other.
+*/
+#define FARE_NORMALS_JOINT                                                                                  \
+  .log_density = fare_normals_of_log_density, .score = fare_normals_of_score, .draw = fare_normals_of_draw, \
+  .marginal = fare_normals_of_marginal, .rosenblatt = fare_normals_of_rosenblatt
+#define FARE_NORMALS_MODES .modes = fare_normals_of_modes, .mode_of = fare_normals_of_mode
+
+PetscErrorCode fare_normals_of_log_density(
+  fare_joint *joint, int version, int64_t n, const double *const x[], double to[]);
+PetscErrorCode fare_normals_of_score(
+  fare_joint *joint, int64_t n, const double *const x[], double *const s[]);
+PetscErrorCode fare_normals_of_draw(fare_joint *joint, fare_stream stream, uint64_t block, double *const x[]);
+PetscErrorCode fare_normals_of_marginal(
+  fare_joint *joint, int version, int axes, const int axis[], fare_grid **grid, Vec *masses);
+PetscErrorCode fare_normals_of_rosenblatt(
+  fare_joint *joint, int64_t n, const double *const x[], double *const u[]);
+int            fare_normals_of_modes(const fare_joint *joint);
+PetscErrorCode fare_normals_of_mode(fare_joint *joint, int64_t n, const double *const x[], int mode[]);
+
+/* A mixture with noise of several levels: mixtures, too. Zero where there is none. */
+typedef struct {
+  int           levels;
+  fare_normals *at;
+  double       *noise; /* of each level, per axis */
+} fare_noisy_normals;
+/* As the functions of fare_joint_type. */
+PetscErrorCode fare_noisy_normals_make(
+  const fare_normals *normals, int levels, const double noise[], fare_noisy_normals *noisy);
+PetscErrorCode fare_noisy_normals_mean(const fare_noisy_normals *noisy, int level, int64_t n,
+  const double *const y[], double log_density[], double *const mean[]);
+PetscErrorCode fare_noisy_normals_destroy(fare_noisy_normals *noisy);
+
 /* In closed form for one component, else the mean over exact draws, and its standard error. */
 PetscErrorCode fare_normals_entropy(const fare_normals *normals, double *entropy, double *error);
 /*

@@ -58,10 +58,14 @@ PetscErrorCode fare_joint_measure_check(
   if (needs & FARE_NEEDS_ROSENBLATT && !kind->rosenblatt)
     FARE_FAIL(FARE_ERR_INPUT, "measure %s needs conditionals, which a truth of kind '%s' has not: %s",
       type->name, kind->name, kind->no_rosenblatt ? kind->no_rosenblatt : "take marginals_2");
-  if (needs & FARE_NEEDS_MODES && !kind->mode_of)
+  if (needs & FARE_NEEDS_MODES && !kind->mode_of && !kind->block)
     FARE_FAIL(FARE_ERR_INPUT,
-      "measure %s needs modes, which a truth of kind '%s' does not name: take log_density_shift", type->name,
-      kind->name);
+      "measure %s needs modes, which this truth of kind '%s' does not name: take log_density_shift",
+      type->name, kind->name);
+  if (needs & FARE_NEEDS_BLOCKS && !kind->independent)
+    FARE_FAIL(FARE_ERR_INPUT,
+      "measure %s needs a density that is a product of blocks, and of kind '%s' it is none: take marginals_1",
+      type->name, kind->name);
   PetscFunctionReturn(0);
 }
 
@@ -114,6 +118,15 @@ PetscErrorCode fare_look_draws(fare_joint_look *look)
   PetscFunctionReturn(0);
 }
 
+/* As many draws as stand beside units, and enough for a change of a distribution. */
+static int64_t companions_of(const fare_joint_look *look)
+{
+  const int64_t blocks = (look->ensemble->count + FARE_BLOCK - 1) / FARE_BLOCK;
+
+  return PetscMin(
+    look->drawn, FARE_BLOCK * PetscMax(FARE_LOOK_COMPANIONS, PetscMin(blocks, FARE_LOOK_UNITS)));
+}
+
 PetscErrorCode fare_look_drawn_log_p(fare_joint_look *look)
 {
   const fare_joint_type *kind     = look->joint->type;
@@ -126,10 +139,11 @@ PetscErrorCode fare_look_drawn_log_p(fare_joint_look *look)
   PetscCall(fare_look_draws(look));
   PetscCallMPI(MPI_Comm_rank(look->ensemble->comm, &rank));
   PetscCallMPI(MPI_Comm_size(look->ensemble->comm, &size));
+  look->companions = companions_of(look);
   PetscCall(PetscCalloc1((size_t)(versions * look->drawn), &look->drawn_log_p));
   for (int64_t at = rank * FARE_BLOCK; at < look->drawn; at += size * FARE_BLOCK) {
     for (int axis = 0; axis < look->joint->dim; axis++) x[axis] = look->draw[axis] + at;
-    for (int v = 0; v < versions; v++)
+    for (int v = 0; v < (at < look->companions ? versions : 1); v++)
       PetscCall(kind->log_density(look->joint, v, FARE_BLOCK, x, look->drawn_log_p + v * look->drawn + at));
   }
   if (size > 1)
@@ -203,6 +217,7 @@ PetscErrorCode fare_joint_compare(fare_joint *joint, const fare_ensemble *ensemb
   PetscCall(PetscFree(look.log_p));
   PetscCall(PetscFree(look.drawn_log_p));
   for (int axis = 0; axis < joint->dim; axis++) PetscCall(PetscFree(look.draw[axis]));
-  for (int i = 0; i < 4; i++) PetscCall(PetscFree(look.margin[i / 2][i % 2]));
+  for (int i = 0; i < FARE_PART_KINDS * FARE_PART_MEASURES; i++)
+    PetscCall(PetscFree(look.parts[i / FARE_PART_MEASURES].of[i % FARE_PART_MEASURES]));
   PetscFunctionReturn(code);
 }

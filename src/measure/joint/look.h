@@ -9,7 +9,23 @@
 #define FARE_LOOK_DRAWS       8     /* times as many exact draws as particles, but for these limits */
 #define FARE_LOOK_DRAWS_LEAST 64    /* blocks */
 #define FARE_LOOK_DRAWS_MOST  128
+#define FARE_LOOK_COMPANIONS  32  /* blocks of draws at least, of which companions tell ln p */
 #define FARE_LOOK_UNITS       128 /* units at most, of measures that look at pairs of particles */
+
+#define HIGH_95 1.645 /* standard deviations below which are 95% */
+
+#define FARE_PART_MEASURES 2
+typedef enum {
+  FARE_AXES,   /* each by itself: kl and wasserstein_1 */
+  FARE_PAIRS,  /* of axes: kl */
+  FARE_BLOCKS, /* of the truth, in axes of their own: reverse_kl and well_population */
+  FARE_PART_KINDS
+} fare_part_kind;
+/* Measures on a grid of all parts of a kind. */
+typedef struct {
+  int            count;
+  fare_measured *of[FARE_PART_MEASURES];
+} fare_parts;
 
 struct fare_joint_look {
   fare_joint          *joint;
@@ -21,11 +37,9 @@ struct fare_joint_look {
   double              *log_p;         /* at local particles, one version after the other; made on demand */
   /* exact draws for all measures, known to all ranks and made on demand: draw[axis][i], drawn_log_p[version]
    */
-  int64_t drawn;
-  double *draw[FARE_AXES_MAX], *drawn_log_p;
-  /* marginal measures, made on demand: per axis or pair */
-  int            margins[2];
-  fare_measured *margin[2][2]; /* of one and two axes; Kullback and Leibler's, Wasserstein's */
+  int64_t    drawn, companions; /* of companions ln p is known at the first so many */
+  double    *draw[FARE_AXES_MAX], *drawn_log_p;
+  fare_parts parts[FARE_PART_KINDS]; /* made on demand */
 };
 
 /* Not a number, all of it: there is nothing to measure. */
@@ -35,7 +49,7 @@ PetscErrorCode fare_look_log_p(fare_joint_look *look);
 /* The exact draws, whole blocks of them; with their ln p, of one version after the other. Collective. */
 PetscErrorCode fare_look_draws(fare_joint_look *look);
 PetscErrorCode fare_look_drawn_log_p(fare_joint_look *look);
-/* What a draw of the first version counts for in another one. */
+/* What one of the first `companions` draws of the first version counts for in another one. */
 double fare_look_ratio(const fare_joint_look *look, int version, int64_t i);
 
 /*
@@ -58,8 +72,12 @@ typedef struct {
 */
 PetscErrorCode fare_look_statistic(fare_joint_look *look, const fare_statistic *statistic,
   const fare_measure_type *type, fare_measured results[]);
+/* Measures on a grid of all parts of a kind, made once. Collective. */
+PetscErrorCode fare_look_parts(fare_joint_look *look, fare_part_kind kind, fare_parts **parts);
 /* One result of several of the same kind: means, as if their noise were the same. */
 void fare_look_mean(int count, const fare_measured of[], fare_measured *result);
+/* Their sum, where exact draws of one know nothing of the others: noise of floors adds up in squares. */
+void fare_look_sum(int count, const fare_measured of[], fare_measured *result);
 /* The one that exceeds its floor most; its significance is that of the best of so many. */
 void fare_look_most(int count, const fare_measured of[], fare_measured *result);
 

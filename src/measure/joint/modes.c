@@ -20,17 +20,22 @@ static PetscErrorCode values(
   PetscFunctionReturn(0);
 }
 
+/* Without modes of its own a truth has wells in its blocks. */
 static PetscErrorCode measure(fare_joint_look *look, const fare_measure_type *type, fare_measured *result)
 {
-  const fare_statistic statistic = {
-    .kinds = 1, .values = values, .classes = look->joint->type->modes(look->joint)};
+  fare_parts *parts;
 
   PetscFunctionBegin;
   (void)type;
-  if (statistic.classes < 2)
-    fare_look_unknown(result);
-  else
+  if (look->joint->type->mode_of) {
+    const fare_statistic statistic = {
+      .kinds = 1, .values = values, .classes = look->joint->type->modes(look->joint)};
+
     PetscCall(fare_look_statistic(look, &statistic, fare_measure_type_find("total_variation"), result));
+    PetscFunctionReturn(0);
+  }
+  PetscCall(fare_look_parts(look, FARE_BLOCKS, &parts));
+  fare_look_mean(parts->count, parts->of[1], result);
   PetscFunctionReturn(0);
 }
 
@@ -38,11 +43,13 @@ extern const fare_joint_measure_type fare_joint_measure_modes;
 const fare_joint_measure_type        fare_joint_measure_modes = {
          .base    = {.name = "modes",
               .summary     = "how much weight lies in the wrong modes",
-              .definition = "half the sum over modes of |p - q|, where modes are those that the truth names: the "
-                                      "components of a mixture, each point with the one that is likeliest there.",
-              .reference  = "",
-              .unit       = "1",
-              .norm       = PETSC_TRUE},
+              .definition =
+                "half the sum over modes of |p - q|. Modes are the components of a mixture, each point with the "
+                          "one that is likeliest there; of blocks and of sites the wells of their densities, as of "
+                          "well_population, and the mean over blocks.",
+              .reference = "",
+              .unit      = "1",
+              .norm      = PETSC_TRUE},
          .needs   = FARE_NEEDS_MODES,
          .measure = measure,
 };

@@ -129,12 +129,23 @@ static PetscErrorCode find_floor(
   PetscFunctionReturn(0);
 }
 
+/*
+  Where one version has no density, half a count stands in for it, as in reverse_kl_density: so many nats at
+  most. Where neither has one, nothing changes.
+*/
+static double change_of(double first, double other, double most)
+{
+  if (isfinite(first) && isfinite(other)) return other - first;
+  return (isfinite(other) ? most : 0) - (isfinite(first) ? most : 0);
+}
+
 /* What a change of ln p makes of D(ensemble||truth): the most that the bound can change, about. */
 static PetscErrorCode find_truth_error(fare_joint_look *look, double *error)
 {
   const fare_ensemble *e        = look->ensemble;
   const int            versions = look->joint->type->versions(look->joint);
   const int64_t        blocks   = (e->count + FARE_BLOCK - 1) / FARE_BLOCK;
+  const double         most     = log(2 * look->effective + 1);
   double              *of;
 
   PetscFunctionBegin;
@@ -147,10 +158,9 @@ static PetscErrorCode find_truth_error(fare_joint_look *look, double *error)
 
     memset(of, 0, (size_t)(2 * blocks) * sizeof *of);
     for (int64_t i = 0; i < e->local; i++) {
-      const double change = look->log_p[v * e->local + i] - look->log_p[i],
+      const double change = change_of(look->log_p[i], look->log_p[v * e->local + i], most),
                    w      = e->weight ? PetscMax(0, e->weight[i]) : 1;
 
-      if (!isfinite(change)) continue;
       of[2 * (e->first_block + i / FARE_BLOCK)] += w * change;
       of[2 * (e->first_block + i / FARE_BLOCK) + 1] += w;
     }

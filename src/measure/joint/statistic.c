@@ -10,9 +10,11 @@
 #include <math.h>
 #include <string.h>
 
-#define CELLS  4095   /* a third of them for the range of the draws */
-#define INSIDE 0.025  /* what exact draws reach this often is not told from 0 */
-#define UNITS  0x1p30 /* a draw counts for: whole numbers add up to the same in any order */
+#define CELLS              4095 /* a third of them for the range of the draws */
+#define MANY               4    /* numbers of which a mean is taken */
+#define REPLICATES_OF_MANY 25
+#define INSIDE             0.025  /* what exact draws reach this often is not told from 0 */
+#define UNITS              0x1p30 /* a draw counts for: whole numbers add up to the same in any order */
 
 /* The same number of all that are looked at, known to all ranks; values[k * count + i]. */
 typedef struct {
@@ -98,9 +100,11 @@ static PetscInt cell_of(const fare_grid *grid, double value)
   return PetscMin(grid->cells[0] - 1, (PetscInt)((within(grid, value) - grid->lower[0]) / grid->spacing[0]));
 }
 
-/* Masses of the draws in another version of the truth; version 0: each draw counts alike. */
-static PetscErrorCode deposit(
-  const fare_joint_look *look, const numbers *draws, int k, int version, const fare_grid *grid, Vec *masses)
+/*
+  Masses of the first draws in another version of the truth; version 0: each draw counts alike.
+*/
+static PetscErrorCode deposit(const fare_joint_look *look, const numbers *draws, int64_t first, int k,
+  int version, const fare_grid *grid, Vec *masses)
 {
   const PetscInt cells = grid->cells[0];
   int64_t       *count;
@@ -108,12 +112,12 @@ static PetscErrorCode deposit(
 
   PetscFunctionBegin;
   PetscCall(PetscCalloc1((size_t)cells, &count));
-  for (int64_t i = 0; i < draws->count; i++)
+  for (int64_t i = 0; i < first; i++)
     count[cell_of(grid, draws->values[k * draws->count + i])] +=
       llrint(PetscMin(version ? fare_look_ratio(look, version, i) : 1, 1000) * UNITS);
   PetscCall(DMCreateGlobalVector(grid->dm, masses));
   PetscCall(VecGetArrayWrite(*masses, &to));
-  for (PetscInt i = 0; i < cells; i++) to[i] = (double)count[i] / UNITS / (double)draws->count;
+  for (PetscInt i = 0; i < cells; i++) to[i] = (double)count[i] / UNITS / (double)first;
   PetscCall(VecRestoreArrayWrite(*masses, &to));
   PetscCall(PetscFree(count));
   PetscFunctionReturn(0);
@@ -149,7 +153,7 @@ static PetscErrorCode bin_draws(const fare_joint_look *look, const numbers *of, 
   Vec          masses;
 
   PetscFunctionBegin;
-  PetscCall(deposit(look, of, k, 0, grid, &masses));
+  PetscCall(deposit(look, of, of->count, k, 0, grid, &masses));
   PetscCall(fare_binning_density(binning, masses, binned));
   PetscCall(VecDestroy(&masses));
   binned->samples = binned->distinct = of->count;
@@ -180,11 +184,11 @@ static PetscErrorCode find_truth_error(fare_joint_look *look, const numbers *dra
   *error = versions > 1 || !(look->joint->status.error > 0) ? 0 : NAN;
   if (versions < 2) PetscFunctionReturn(0);
   ungrouped.groups = 0; /* nothing is asked of noise */
-  PetscCall(deposit(look, draws, k, 0, grid, &masses));
+  PetscCall(deposit(look, draws, look->companions, k, 0, grid, &masses));
   PetscCall(fare_binning_density(binning, masses, &truth));
   PetscCall(VecDestroy(&masses));
   for (int v = 1; v < versions; v++) {
-    PetscCall(deposit(look, draws, k, v, grid, &masses));
+    PetscCall(deposit(look, draws, look->companions, k, v, grid, &masses));
     PetscCall(fare_binning_density(binning, masses, &other));
     PetscCall(VecDestroy(&masses));
     PetscCall(fare_measure_compare(look->ensemble->comm, binning, &truth, &other, &ungrouped, 1, &type,
@@ -203,6 +207,8 @@ static PetscErrorCode compare(fare_joint_look *look, const fare_statistic *s, co
   fare_binning *binning;
   fare_binned   p, q;
   double        error;
+  /* of a mean of many, each needs fewer */
+  const int replicates = PetscMin(look->replicates, s->kinds < MANY ? look->replicates : REPLICATES_OF_MANY);
 
   PetscFunctionBegin;
   PetscCall(make_grid(s, draws, k, &grid));
@@ -210,7 +216,7 @@ static PetscErrorCode compare(fare_joint_look *look, const fare_statistic *s, co
   PetscCall(bin_draws(look, draws, k, grid, binning, &p));
   PetscCall(bin_samples(look, s, samples, k, grid, binning, &q));
   PetscCall(fare_measure_compare(
-    look->ensemble->comm, binning, &p, NULL, &q, 1, &type, look->replicates, look->stream, result));
+    look->ensemble->comm, binning, &p, NULL, &q, 1, &type, replicates, look->stream, result));
   PetscCall(find_truth_error(look, draws, k, grid, binning, &q, type, &error));
   result->truth_error = error;
   PetscCall(fare_binned_free(&p));
@@ -243,9 +249,18 @@ static double spread_of(const fare_measured *m)
 }
 
 /*
-  Where the mean of what is left of the bias is not told from 0, the interval begins there. Elsewhere it goes
-  as far down as up: lower ends of the parts are 0 where those are not told from 0, and say nothing.
+  Where what is left of the bias is not told from 0, the interval begins there. Elsewhere it goes as far down
+  as up: lower ends of the parts are 0 where those are not told from 0, and say nothing.
 */
+static void find_significance(double spread, fare_measured *result)
+{
+  result->significance = spread > 0 ? result->excess / spread : 0;
+  result->p_value      = 0.5 * erfc(result->significance * M_SQRT1_2);
+  result->low          = NAN;
+  if (!isnan(result->corrected))
+    result->low = result->p_value > INSIDE ? 0 : PetscMax(0, 2 * result->corrected - result->high);
+}
+
 void fare_look_mean(int count, const fare_measured of[], fare_measured *result)
 {
   double spread = 0;
@@ -265,11 +280,26 @@ void fare_look_mean(int count, const fare_measured of[], fare_measured *result)
     if (m->interval) result->interval = m->interval;
     spread += spread_of(m) / count;
   }
-  result->significance = spread > 0 ? result->excess / spread : 0;
-  result->p_value      = 0.5 * erfc(result->significance * M_SQRT1_2);
-  result->low          = NAN;
-  if (!isnan(result->corrected))
-    result->low = result->p_value > INSIDE ? 0 : PetscMax(0, 2 * result->corrected - result->high);
+  find_significance(spread, result);
+}
+
+void fare_look_sum(int count, const fare_measured of[], fare_measured *result)
+{
+  double spread = 0, above = 0;
+
+  fare_look_mean(count, of, result);
+  result->value *= count;
+  result->corrected *= count;
+  result->high *= count;
+  result->floor_mean *= count;
+  result->excess *= count;
+  result->truth_error *= count;
+  for (int k = 0; k < count; k++) {
+    spread += pow(spread_of(&of[k]), 2);
+    above += pow(of[k].floor_high - of[k].floor_mean, 2);
+  }
+  result->floor_high = result->floor_mean + sqrt(above);
+  find_significance(sqrt(spread), result);
 }
 
 /* Standard deviations beyond which a standard normal number is with this probability. */

@@ -13,7 +13,6 @@
 #define UNITS_WANTED 40 /* where there are fewer, units are smaller */
 #define GROUPS       40
 #define GROUPS_LEAST 8
-#define HIGH_95      1.645 /* standard deviations below which are 95% */
 
 typedef struct {
   fare_joint_look         *look;

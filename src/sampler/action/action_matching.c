@@ -76,7 +76,7 @@ static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data
   PetscFunctionReturn(0);
 }
 
-typedef double places[FARE_DIM_MAX][FARE_BLOCK];
+typedef double places[FARE_AXES_MAX][FARE_BLOCK];
 
 /* One advance: what all blocks share. */
 typedef struct {
@@ -91,7 +91,7 @@ typedef struct {
 static void velocity(ode_context *j, double t, places x, places v)
 {
   const fare_generative *g = &j->a->common;
-  float                  z[FARE_DIM_MAX][FARE_BLOCK], gradient[FARE_DIM_MAX][FARE_BLOCK];
+  fare_place             z, gradient;
   float                  clock[FARE_BLOCK];
 
   for (int axis = 0; axis < j->a->shape.dim; axis++) {
@@ -124,11 +124,15 @@ static void runge_kutta(ode_context *j, double t, places x)
 /* Heun with noise of the diffusion where the step begins: order 2 in the drift, Ito. */
 static void heun(ode_context *j, double t, uint64_t number, uint64_t step, places x)
 {
-  const int     dim              = j->a->shape.dim;
-  const double *at[FARE_DIM_MAX] = {x[0], x[1], x[2]};
+  const int     dim = j->a->shape.dim;
+  const double *at[FARE_AXES_MAX];
   places        D, v, w, y, z;
-  double *const to[FARE_DIM_MAX] = {D[0], D[1], D[2]};
+  double       *to[FARE_AXES_MAX];
 
+  for (int axis = 0; axis < dim; axis++) {
+    at[axis] = x[axis];
+    to[axis] = D[axis];
+  }
   fare_system_diffusion(j->sampler->system, t, FARE_BLOCK, at, to);
   velocity(j, t, x, v);
   for (int axis = 0; axis < dim; axis++) {
@@ -147,7 +151,7 @@ static void heun(ode_context *j, double t, uint64_t number, uint64_t step, place
 static void carry(ode_context *j, const fare_block *at)
 {
   const int dim = j->a->shape.dim;
-  places    x   = {{0}};
+  places    x;
 
   for (int axis = 0; axis < dim; axis++) memcpy(x[axis], at->x[axis], sizeof x[axis]);
   for (int64_t step = 0; step < j->steps; step++) {
@@ -256,5 +260,6 @@ const fare_sampler_type fare_sampler_action_matching = {
   .curve         = fare_generative_curve,
   .kept          = kept,
   .loaded        = loaded,
+  .many_axes     = PETSC_TRUE,
   .destroy       = destroy,
 };

@@ -12,8 +12,8 @@
 */
 typedef struct {
   int       dim, frequencies, time_frequencies, inputs;
-  double    frequency[FARE_DIM_MAX];
-  PetscBool periodic[FARE_DIM_MAX];
+  double    frequency[FARE_AXES_MAX];
+  PetscBool periodic[FARE_AXES_MAX];
 } fare_action_shape;
 
 typedef struct fare_action_oracle fare_action_oracle;

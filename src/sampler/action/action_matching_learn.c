@@ -151,15 +151,19 @@ static void fill_side(
 static void fill_diffusion(const training_context *l, int n, fare_row z[], const double t[], fare_row D[])
 {
   const fare_generative *g = &l->a->common;
-  double                 x[FARE_DIM_MAX][FARE_BLOCK], d[FARE_DIM_MAX][FARE_BLOCK];
+  double                 x[FARE_AXES_MAX][FARE_BLOCK], d[FARE_AXES_MAX][FARE_BLOCK];
   const int              together = fare_system_is_driven(l->sampler->system) ? 1 : n;
 
   for (int axis = 0; axis < l->rows.dim; axis++)
     fare_generative_shift(g->mean[axis], g->sd[axis], z[axis], x[axis]);
   for (int i = 0; i < n; i += together) {
-    const double *from[FARE_DIM_MAX] = {x[0] + i, x[1] + i, x[2] + i};
-    double *const to[FARE_DIM_MAX]   = {d[0] + i, d[1] + i, d[2] + i};
+    const double *from[FARE_AXES_MAX];
+    double       *to[FARE_AXES_MAX];
 
+    for (int axis = 0; axis < l->rows.dim; axis++) {
+      from[axis] = x[axis] + i;
+      to[axis]   = d[axis] + i;
+    }
     fare_system_diffusion(l->sampler->system, t[i], (size_t)together, from, to);
   }
   for (int axis = 0; axis < l->rows.dim; axis++) {
@@ -185,11 +189,12 @@ static void tangent(const fare_action_shape *shape, fare_network *network, int n
 static double bend(const fare_action_shape *shape, fare_network *network, int n, int axis, fare_row z[],
   const fare_action_weights *w, const float D[], fare_action_tile *t, float gradient[])
 {
-  float  dz[FARE_DIM_MAX][FARE_BLOCK] = {{0}}, beside[FARE_DIM_MAX][FARE_BLOCK];
-  double sum                          = 0;
+  fare_place dz, beside;
+  double     sum = 0;
 
+  memset(dz, 0, (size_t)shape->dim * sizeof *dz);
   for (int i = 0; i < n; i++) dz[axis][i] = 1;
-  memcpy(beside, z, sizeof beside);
+  memcpy(beside, z, (size_t)shape->dim * sizeof *beside);
   for (int sign = -1; sign <= 1; sign += 2) {
     for (int i = 0; i < n; i++) {
       beside[axis][i] = z[axis][i] + (float)sign * STEP;
@@ -206,9 +211,10 @@ static double bend(const fare_action_shape *shape, fare_network *network, int n,
 double fare_action_loss(const fare_action_shape *shape, fare_network *network, int n, fare_row z[],
   const fare_action_weights *w, fare_row D[], fare_action_tile *t, float gradient[])
 {
-  float  dz[FARE_DIM_MAX][FARE_BLOCK] = {{0}};
-  double sum                          = 0;
+  fare_place dz;
+  double     sum = 0;
 
+  memset(dz, 0, (size_t)shape->dim * sizeof *dz);
   fare_action_evaluate(shape, network, n, z, w->clock, t, dz);
   for (int i = 0; i < n; i++) {
     float square = 0;
@@ -234,10 +240,11 @@ int fare_action_passes(const fare_action *a)
 
 static double gradient_of(void *context, fare_network *network, int64_t first, int n, float gradient[])
 {
-  training_context *l                           = context;
-  float             z[FARE_DIM_MAX][FARE_BLOCK] = {{0}}, D[FARE_DIM_MAX][FARE_BLOCK];
-  double            sum                         = 0;
+  training_context *l = context;
+  fare_place        z, D;
+  double            sum = 0;
 
+  memset(z, 0, (size_t)l->rows.dim * sizeof *z);
   for (int axis = 0; axis < l->rows.dim; axis++)
     memcpy(z[axis], l->rows.batch->x[axis] + first, (size_t)n * sizeof(float));
   for (int later = 0; later < 2; later++) {
@@ -261,7 +268,7 @@ static PetscErrorCode find_speed(fare_sampler *sampler, const fare_training_set 
 {
   fare_action *a   = sampler->state;
   const int    dim = a->shape.dim;
-  double       before[2][FARE_DIM_MAX], now[2][FARE_DIM_MAX], effective, sum = 0;
+  double       before[2][FARE_AXES_MAX], now[2][FARE_AXES_MAX], effective, sum = 0;
 
   PetscFunctionBegin;
   for (int k = 0; k < data->count; k++) {
@@ -278,7 +285,7 @@ static PetscErrorCode find_speed(fare_sampler *sampler, const fare_training_set 
     memcpy(before, now, sizeof now);
   }
   if (a->entropic) {
-    double D[FARE_DIM_MAX];
+    double D[FARE_AXES_MAX];
 
     fare_generative_diffusion(sampler->system, data->times[0], a->common.mean, D);
     for (int axis = 0; axis < dim; axis++) sum += pow(D[axis] / pow(a->common.sd[axis], 2), 2) / dim;

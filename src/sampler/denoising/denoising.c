@@ -160,17 +160,19 @@ static void evaluate_network(ode_context *j, double sigma, const fare_row u[], f
 }
 
 /* The same of the exact denoiser: F = (D - c_skip y)/c_out. */
-static void evaluate_posterior(const ode_context *j, double sigma, const fare_row u[], fare_row F[])
+static PetscErrorCode evaluate_posterior(const ode_context *j, double sigma, const fare_row u[], fare_row F[])
 {
   const double wide = sqrt(1 + sigma * sigma);
   fare_place y FARE_ALIGNED, mean FARE_ALIGNED;
 
+  PetscFunctionBegin;
   for (int axis = 0; axis < j->dim; axis++) fare_generative_scale((float)wide, u[axis], y[axis]);
-  fare_posterior_mean(j->d->common.posterior, y, mean);
+  PetscCall(fare_posterior_mean(j->d->common.posterior, y, mean));
   for (int axis = 0; axis < j->dim; axis++) {
     fare_generative_euler((float)(-1 / wide), mean[axis], u[axis], F[axis]);
     fare_generative_scale((float)(wide / sigma), F[axis], F[axis]);
   }
+  PetscFunctionReturn(0);
 }
 
 /* F at both ends of a step. */
@@ -185,7 +187,7 @@ static PetscErrorCode evaluate_field(
   if (j->mode != FARE_LEARNED) PetscCall(fare_posterior_level(j->d->common.posterior, sigma));
   for (int64_t b = 0; b < p->count; b++) {
     if (j->mode != FARE_LEARNED)
-      evaluate_posterior(j, sigma, p->w + b * p->dim, p->v + b * p->dim);
+      PetscCall(evaluate_posterior(j, sigma, p->w + b * p->dim, p->v + b * p->dim));
     else
       evaluate_network(j, sigma, p->w + b * p->dim, p->v + b * p->dim);
   }

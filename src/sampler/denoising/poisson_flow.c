@@ -60,5 +60,7 @@ const fare_sampler_type fare_sampler_poisson_flow = {
   .kept          = fare_generative_kept,
   .loaded        = fare_generative_loaded,
   .many_axes     = PETSC_TRUE,
+  .noised_oracle = PETSC_TRUE,
+  .lifted        = PETSC_TRUE,
   .destroy       = fare_posterior_destroy,
 };

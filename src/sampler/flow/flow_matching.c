@@ -189,5 +189,7 @@ const fare_sampler_type fare_sampler_flow_matching = {
   .kept                = fare_generative_kept,
   .loaded              = fare_generative_loaded,
   .many_axes           = PETSC_TRUE,
+  .noised_oracle       = PETSC_TRUE,
+  .lifted              = PETSC_TRUE,
   .destroy             = fare_posterior_destroy,
 };

@@ -131,21 +131,23 @@ static void evaluate_divergence(
 }
 
 /* v = (D - u)/(1 - tau), which is u at the end, where no noise is left. */
-static void evaluate_posterior(const ode_context *w, double tau, const fare_row u[], fare_row v[])
+static PetscErrorCode evaluate_posterior(const ode_context *w, double tau, const fare_row u[], fare_row v[])
 {
   const double from = PetscMax(tau, LEAST_TAU);
   fare_place y FARE_ALIGNED, mean FARE_ALIGNED;
 
+  PetscFunctionBegin;
   if (tau >= 1) {
     memcpy(v, u, (size_t)w->dim * sizeof *v);
-    return;
+    PetscFunctionReturn(0);
   }
   for (int axis = 0; axis < w->dim; axis++) fare_generative_scale((float)(1 / from), u[axis], y[axis]);
-  fare_posterior_mean(w->s->common.posterior, y, mean);
+  PetscCall(fare_posterior_mean(w->s->common.posterior, y, mean));
   for (int axis = 0; axis < w->dim; axis++) {
     fare_generative_euler(-1, mean[axis], u[axis], v[axis]);
     fare_generative_scale((float)(1 / (1 - from)), v[axis], v[axis]);
   }
+  PetscFunctionReturn(0);
 }
 
 /* Velocities of a batch at one moment. */
@@ -160,7 +162,7 @@ static PetscErrorCode evaluate_field(
     PetscCall(fare_posterior_level(w->s->common.posterior, (1 - from) / from));
   for (int64_t b = 0; b < p->count; b++) {
     if (w->mode != FARE_LEARNED)
-      evaluate_posterior(w, tau, p->w + b * p->dim, p->v + b * p->dim);
+      PetscCall(evaluate_posterior(w, tau, p->w + b * p->dim, p->v + b * p->dim));
     else if (divergence)
       evaluate_divergence(w, tau, p->w + b * p->dim, p->v + b * p->dim, divergence);
     else

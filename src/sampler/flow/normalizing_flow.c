@@ -47,7 +47,7 @@ static PetscErrorCode destroy(fare_sampler *sampler)
   fare_normalizing_flow *s = sampler->state;
 
   PetscFunctionBegin;
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
+  for (int axis = 0; axis < FARE_AXES_MAX; axis++) {
     PetscCall(fare_network_destroy(&s->further[axis]));
     PetscCall(fare_spline_destroy(&s->spline[axis]));
   }
@@ -90,7 +90,7 @@ typedef struct {
   int                  axis, times;
   double               pull, constant; /* of the loss, which is -ln p with it */
   /* of the batch's rows: earlier axes, and the axis learned on the unit interval */
-  double *x[FARE_DIM_MAX], *v, *weight;
+  double *x[FARE_AXES_MAX], *v, *weight;
   int    *row; /* of the first axis: where a particle's time stands in the tile */
   float  *input, *output, *d_output;
   int64_t evaluations; /* of the first axis */
@@ -116,8 +116,8 @@ static void draw(void *context, int64_t step, int64_t *rows)
 
 static void inputs(void *context, int64_t first, int n, float input[])
 {
-  training_context *l               = context;
-  const double     *x[FARE_DIM_MAX] = {NULL};
+  training_context *l                = context;
+  const double     *x[FARE_AXES_MAX] = {NULL};
 
   for (int axis = 0; axis < l->axis; axis++) x[axis] = l->x[axis] + first;
   fare_normalizing_flow_places(l->sampler, l->axis, n, x, input);
@@ -190,7 +190,9 @@ static PetscErrorCode context_begin(fare_sampler *sampler, const fare_training_s
   l->sampler = sampler;
   l->times   = data->count;
   PetscCall(PetscMalloc3(size, &l->v, size, &l->weight, size, &l->row));
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++) PetscCall(PetscMalloc1(size, &l->x[axis]));
+  /* the first axis takes two more for itself */
+  for (int axis = 0; axis < PetscMax(3, fare_system_dimension(sampler->system)); axis++)
+    PetscCall(PetscMalloc1(size, &l->x[axis]));
   PetscCall(PetscMalloc3((size_t)fare_generative_time_inputs(&s->common) * FARE_BLOCK, &l->input, outputs,
     &l->output, outputs, &l->d_output));
   PetscCall(fare_generative_rows_begin(sampler, data, &l->base));
@@ -203,7 +205,7 @@ static PetscErrorCode context_end(training_context *l)
   PetscFunctionBegin;
   PetscCall(fare_generative_rows_end(&l->base));
   PetscCall(PetscFree3(l->v, l->weight, l->row));
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++) PetscCall(PetscFree(l->x[axis]));
+  for (int axis = 0; axis < FARE_AXES_MAX; axis++) PetscCall(PetscFree(l->x[axis]));
   PetscCall(PetscFree3(l->input, l->output, l->d_output));
   PetscFunctionReturn(0);
 }
@@ -297,6 +299,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
 
   PetscFunctionBegin;
   PetscCall(fare_generative_check_ready(sampler));
+  s->time = t;
   if (sampler->mode == FARE_ORACLE) {
     PetscCall(fare_sampler_exact(sampler, t, &masses));
     PetscCall(fare_quantile_draw(sampler->exact->grid, masses, latent, s->common.advances++, ensemble));
@@ -338,9 +341,9 @@ static void estimate_cost(const fare_sampler *sampler, int64_t particles, fare_c
 
 static const fare_kept kept[] = {
   FARE_KEEP_WITH(STRUCT, fare_normalizing_flow, common, .fields = fare_generative_kept),
-  FARE_KEEP_WITH(REAL, fare_normalizing_flow, lower, .count = FARE_DIM_MAX),
-  FARE_KEEP_WITH(REAL, fare_normalizing_flow, upper, .count = FARE_DIM_MAX),
-  FARE_KEEP_WITH(OBJECT, fare_normalizing_flow, further, .count = FARE_DIM_MAX, .type = &fare_network_kept,
+  FARE_KEEP_WITH(REAL, fare_normalizing_flow, lower, .count = FARE_AXES_MAX),
+  FARE_KEEP_WITH(REAL, fare_normalizing_flow, upper, .count = FARE_AXES_MAX),
+  FARE_KEEP_WITH(OBJECT, fare_normalizing_flow, further, .count = FARE_AXES_MAX, .type = &fare_network_kept,
     .only = FARE_KEPT_IN(FARE_LEARNED)),
   FARE_KEPT_END,
 };
@@ -357,9 +360,12 @@ const fare_sampler_type fare_sampler_normalizing_flow = {
   .setup     = setup,
   .train     = train,
   .advance   = advance,
-  .model_density = model_density,
-  .estimate_cost = estimate_cost,
-  .curve         = fare_generative_curve,
-  .kept          = kept,
-  .destroy       = destroy,
+  .model_density       = model_density,
+  .log_density         = fare_normalizing_flow_log_density,
+  .log_density_learned = PETSC_TRUE,
+  .estimate_cost       = estimate_cost,
+  .curve               = fare_generative_curve,
+  .kept                = kept,
+  .many_axes           = PETSC_TRUE,
+  .destroy             = destroy,
 };

@@ -15,10 +15,11 @@ typedef struct {
   fare_generative common; /* with the network of axis 0 */
   PetscInt64      bins;
 
-  double        lower[FARE_DIM_MAX], upper[FARE_DIM_MAX];
-  fare_network *further[FARE_DIM_MAX]; /* of the other axes */
-  fare_spline  *spline[FARE_DIM_MAX];
+  double        lower[FARE_AXES_MAX], upper[FARE_AXES_MAX];
+  fare_network *further[FARE_AXES_MAX]; /* of the other axes */
+  fare_spline  *spline[FARE_AXES_MAX];
   float        *input, *theta;
+  double        time; /* of the last advance */
 } fare_normalizing_flow;
 
 #define FARE_NORMALIZING_FLOW_PULL 10.0 /* the ends of the unit interval are five standard deviations out */
@@ -43,6 +44,12 @@ fare_network *fare_normalizing_flow_network(const fare_normalizing_flow *s, int 
 void fare_normalizing_flow_condition(
   fare_sampler *sampler, int axis, const float time[], int n, const double *const x[]);
 
+/*
+  ln q of what was learned for the time of the last advance, at n points x[axis][i], in any number of axes.
+  Not collective.
+*/
+PetscErrorCode fare_normalizing_flow_log_density(
+  fare_sampler *sampler, int64_t n, const double *const x[], double log_density[]);
 /*
   Exact cell masses of what was learned: cumulative functions along each axis, at Gauss points of the axes
   before. Collective.

@@ -11,12 +11,13 @@ void fare_normalizing_flow_places(
   const fare_sampler *sampler, int axis, int n, const double *const x[], float input[])
 {
   const fare_normalizing_flow *s = sampler->state;
-  float                        z[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
-  const float *const           at[FARE_DIM_MAX] = {z[0], z[1], z[2]};
+  fare_place z                 FARE_ALIGNED;
+  const float                 *at[FARE_AXES_MAX];
 
   for (int k = 0; k < axis; k++) {
     const double from = fare_generative_is_periodic(sampler, k) ? s->lower[k] : s->common.mean[k];
 
+    at[k] = z[k];
     for (int i = 0; i < n; i++) z[k][i] = (float)((x[k][i] - from) / s->common.sd[k]);
   }
   fare_generative_positions(sampler, axis, n, at, input);

@@ -40,6 +40,7 @@ const fare_sampler_type fare_sampler_exact_draws = {
   .reference   = "",
   .family      = FARE_EQUILIBRIUM,
   .many_axes   = PETSC_TRUE,
+  .lifted      = PETSC_TRUE,
   .needs_joint = PETSC_TRUE,
   .size        = sizeof(exact),
   .fields      = fields,

@@ -184,9 +184,13 @@ PetscErrorCode fare_generative_scale_exact(fare_sampler *sampler, const fare_tra
 
 void fare_generative_diffusion(const fare_system *system, double t, const double x[], double D[])
 {
-  const double *at[FARE_DIM_MAX] = {x, x + 1, x + 2};
-  double *const to[FARE_DIM_MAX] = {D, D + 1, D + 2};
+  const double *at[FARE_AXES_MAX];
+  double       *to[FARE_AXES_MAX];
 
+  for (int axis = 0; axis < fare_system_dimension(system); axis++) {
+    at[axis] = x + axis;
+    to[axis] = D + axis;
+  }
   fare_system_diffusion(system, t, 1, at, to);
 }
 

@@ -74,7 +74,8 @@ PetscErrorCode fare_posterior_train(fare_sampler *sampler, const fare_training_s
 
   PetscFunctionBegin;
   if (sampler->mode == FARE_ORACLE) {
-    PetscCall(fare_generative_scale_exact(sampler, data));
+    /* of a truth that is not one grid, the scale is that of each time */
+    if (!sampler->joint) PetscCall(fare_generative_scale_exact(sampler, data));
   } else {
     PetscCall(PetscCalloc1((size_t)data->count, &g->given));
     for (g->times = 0; g->times < data->count; g->times++)
@@ -170,7 +171,9 @@ PetscErrorCode fare_posterior_begin(fare_sampler *sampler, int augmented, double
   }
   g->posterior->augmented = augmented;
   g->posterior->level     = 0;
-  if (sampler->mode == FARE_ORACLE)
+  if (sampler->mode == FARE_ORACLE && sampler->joint)
+    PetscCall(fare_posterior_joint_begin(g->posterior, sampler));
+  else if (sampler->mode == FARE_ORACLE)
     PetscCall(begin_cells(g->posterior, t));
   else
     PetscCall(begin_particles(g->posterior, t));
@@ -181,7 +184,8 @@ PetscErrorCode fare_posterior_level(fare_posterior *p, double sigma)
 {
   PetscFunctionBegin;
   if (sigma == p->level) PetscFunctionReturn(0);
-  p->level    = sigma;
+  p->level = sigma;
+  if (p->joint) PetscFunctionReturn(fare_posterior_joint_level(p, sigma));
   p->by_table = fare_posterior_table_serves(p, sigma);
   if (p->by_table)
     PetscCall(fare_posterior_table_make(p, sigma));
@@ -190,12 +194,16 @@ PetscErrorCode fare_posterior_level(fare_posterior *p, double sigma)
   PetscFunctionReturn(0);
 }
 
-void fare_posterior_mean(const fare_posterior *p, const fare_row y[], fare_row mean[])
+PetscErrorCode fare_posterior_mean(const fare_posterior *p, const fare_row y[], fare_row mean[])
 {
-  if (p->by_table)
+  PetscFunctionBegin;
+  if (p->joint)
+    PetscCall(fare_posterior_joint_mean(p, y, mean));
+  else if (p->by_table)
     fare_posterior_lookup(&p->table, y, mean);
   else
     fare_posterior_sum(&p->boxes, y, mean);
+  PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_posterior_destroy(fare_sampler *sampler)
@@ -207,6 +215,7 @@ PetscErrorCode fare_posterior_destroy(fare_sampler *sampler)
   if (p) {
     for (int axis = 0; axis < FARE_DIM_MAX; axis++) PetscCall(PetscFree(p->x[axis]));
     PetscCall(PetscFree(p->weight));
+    PetscCall(PetscFree2(p->share, p->wide));
     PetscCall(fare_posterior_table_free(&p->table));
     PetscCall(fare_posterior_boxes_free(&p->boxes));
     PetscCall(PetscFree(g->posterior));

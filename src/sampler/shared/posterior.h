@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
   posterior: E[x | y], where x is a place of the data and y the same place with noise of level sigma: what a
-  perfectly trained denoiser would say. Data are the cells of the exact density (an oracle) or the particles
+  perfectly trained denoiser would say. A truth that is not one grid knows its density with noise; else data
+  are the cells of the exact density (an oracle) or the particles
   of a training set (the empirical optimum), all scaled as fare_generative has it. Every rank holds them
   whole.
 
@@ -32,7 +33,7 @@ PetscErrorCode fare_posterior_begin(fare_sampler *sampler, int augmented, double
 /* Makes ready for a level sigma > 0. Not collective. */
 PetscErrorCode fare_posterior_level(fare_posterior *posterior, double sigma);
 /* E[x | y] for a block, at that level. */
-void fare_posterior_mean(const fare_posterior *posterior, const fare_row y[], fare_row mean[]);
+PetscErrorCode fare_posterior_mean(const fare_posterior *posterior, const fare_row y[], fare_row mean[]);
 /* Of a descriptor with an empirical optimum; ends with fare_generative_destroy. */
 PetscErrorCode fare_posterior_destroy(fare_sampler *sampler);
 

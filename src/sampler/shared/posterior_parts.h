@@ -38,7 +38,16 @@ struct fare_posterior {
   PetscBool            by_table;
   fare_posterior_table table;
   fare_posterior_boxes boxes;
+  /* of a truth that is not one grid, in place of data; else NULL */
+  fare_joint *joint;
+  int         components; /* normals that the noise is a mixture of */
+  double     *share, *wide;
 };
+
+/* Of such a truth. What it does not know is FARE_ERR_FAILED. */
+PetscErrorCode fare_posterior_joint_begin(fare_posterior *p, fare_sampler *sampler);
+PetscErrorCode fare_posterior_joint_level(fare_posterior *p, double sigma);
+PetscErrorCode fare_posterior_joint_mean(const fare_posterior *p, const fare_row y[], fare_row mean[]);
 
 /* Whether a mesh can serve at this level, and both methods. */
 PetscBool      fare_posterior_table_serves(const fare_posterior *p, double sigma);

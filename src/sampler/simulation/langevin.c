@@ -2,6 +2,7 @@
 /* The driven stochastic equation itself, simulated: every particle from the initial density, step by step. */
 #include "sampler/shared/positions.h"
 #include <fare/langevin.h>
+#include <fare/product.h>
 
 #include <fare/sampler.h>
 #include <math.h>
@@ -169,9 +170,10 @@ static int64_t steps_between(const langevin *s, double interval)
 
 static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *ensemble)
 {
-  langevin         *s        = sampler->state;
-  const double      interval = t - ensemble->time;
-  const int64_t     steps    = s->begun ? steps_between(s, interval) : 0;
+  langevin         *s         = sampler->state;
+  const double      interval  = t - ensemble->time;
+  const size_t      particles = (size_t)ensemble->blocks * FARE_BLOCK;
+  const int64_t     steps     = s->begun ? steps_between(s, interval) : 0;
   const double      dt = steps ? interval / (double)steps : 0, from = ensemble->time;
   fare_langevin_run run = {.type = fare_system_type_of(sampler->system),
     .dim                         = ensemble->dim,
@@ -189,6 +191,8 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   if (s->done > steps)
     FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "%lld steps are taken of an interval that has %lld",
       (long long)s->done, (long long)steps);
+  /* in the middle of an interval, and from the initial draw on, particles are where forces belong */
+  if (s->begun && !s->done) fare_system_hide(sampler->system, particles, ensemble->x);
   if (!s->begun) PetscCall(begin(sampler, t, ensemble));
   if (s->options.integrator == FARE_LANGEVIN_LEIMKUHLER_MATTHEWS && run.walls &&
     (!s->frame || s->frame->blocks != ensemble->blocks || s->frame->dim != ensemble->dim)) {
@@ -213,6 +217,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
     PetscCall(check_stable(sampler, from + (double)s->done * dt, dt, wild));
     if (s->done < steps) PetscCall(fare_sampler_pause(sampler));
   }
+  fare_system_show(sampler->system, particles, ensemble->x);
   s->done = 0;
   s->steps += (uint64_t)steps;
   sampler->cost.force_evaluations += ensemble->local * steps * schemes[s->options.integrator].forces;
@@ -265,6 +270,7 @@ const fare_sampler_type fare_sampler_langevin = {
   .family      = FARE_SIMULATION,
   .walls       = FARE_WALLS_ABSORBED,
   .many_axes   = PETSC_TRUE,
+  .lifted      = PETSC_TRUE,
   .size        = sizeof(langevin),
   .fields      = fields,
   .check       = check,

@@ -9,8 +9,8 @@
 typedef struct {
   char            *study;
   PetscInt64       seed;
-  const fare_node *system, *drive, *initial, *snapshots, *truth, *analysis, *thermodynamics, *ensembles,
-    *measures, *record, *output, *sweep;
+  const fare_node *system, *drive, *initial, *snapshots, *truth, *analysis, *events, *rare, *thermodynamics,
+    *ensembles, *measures, *record, *output, *sweep;
 } sections;
 
 #define AT(member) offsetof(sections, member)
@@ -24,6 +24,8 @@ const fare_field fare_plan_fields[] = {
   {"truth", FARE_NODE, AT(truth), "", 0, 0, NULL, "", "grid and solver of the ground truth; omit for none"},
   {"analysis", FARE_NODE, AT(analysis), "", 0, 0, NULL, "",
     "list of analyses on the grid: steady states, rates, passage times, committors"},
+  {"events", FARE_NODE, AT(events), "", 0, 0, NULL, "", "list of rare events"},
+  {"rare", FARE_NODE, AT(rare), "", 0, 0, NULL, "", "list of estimators of their probabilities"},
   {"thermodynamics", FARE_NODE, AT(thermodynamics), "", 0, 0, NULL, "",
     "energy, entropy, work, heat and entropy production of the truth; {} for all defaults"},
   {"ensembles", FARE_NODE, AT(ensembles), "", 0, 0, NULL, "", "list of samplers to compare"},
@@ -173,7 +175,7 @@ static PetscErrorCode read_truth(fare_plan *plan, const fare_node *node)
     plan->joint = fare_joint_type_find(fare_node_text(kind));
     if (!plan->joint) PetscCall(fare_node_unknown(kind, "kind of truth", kind_at));
     PetscCall(fare_joint_options_read(plan->joint, node, plan->system, &plan->initial, &plan->joint_options));
-    plan->joint = fare_joint_type_for(plan->joint, plan->system);
+    plan->joint = fare_joint_type_for(plan->joint, plan->system, &plan->initial);
     PetscFunctionReturn(0);
   }
   if (dim > FARE_DIM_MAX)
@@ -304,10 +306,13 @@ static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sect
   if (plan->has_truth) PetscCall(check_begins_inside(plan, s->initial));
   PetscCall(check_draws(plan, s->initial ? s->initial : s->system));
   PetscCall(check_grid(plan, s->analysis, "analyses need"));
+  PetscCall(check_grid(plan, s->events, "rare events need"));
+  PetscCall(check_grid(plan, s->rare, "rare events need"));
   PetscCall(check_grid(plan, s->thermodynamics, "thermodynamics needs"));
   if (s->analysis)
     PetscCall(
       fare_analyses_from_config(s->analysis, plan->system, &plan->truth, &plan->analyses, &plan->analysis));
+  PetscCall(fare_rare_from_config(s->events, s->rare, plan->system, &plan->truth, &plan->rare));
   plan->has_thermodynamics = s->thermodynamics ? PETSC_TRUE : PETSC_FALSE;
   if (s->thermodynamics && fare_thermo_needs_rates(plan->system)) {
     if (plan->truth.scheme == FARE_SCHEME_HIGH_ORDER)
@@ -383,6 +388,7 @@ PetscErrorCode fare_plan_destroy(fare_plan **plan)
   free(p->study);
   free(p->directory);
   fare_swept_free(&p->swept);
+  PetscCall(fare_rare_destroy(&p->rare));
   PetscCall(fare_analyses_destroy(&p->analyses, &p->analysis));
   fare_initial_free(&p->initial);
   fare_truth_options_free(&p->truth);

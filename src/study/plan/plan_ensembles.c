@@ -221,11 +221,15 @@ static PetscErrorCode check_mode(
       "sampler '%s' draws from a truth of another kind than a grid: add a section 'truth' with "
       "'kind', one of `fare list truths`",
       ensemble->type->name);
-  if (mode == FARE_ORACLE && plan->joint)
+  if (mode == FARE_ORACLE && plan->joint && !ensemble->type->noised_oracle)
     FARE_REFUSE(node,
-      "an oracle takes its field from a grid, which a truth of kind '%s' is not: remove 'oracle'",
-      plan->joint->name);
-  if (mode == FARE_ORACLE && !plan->has_truth)
+      "as an oracle sampler '%s' takes its field from a grid, which a truth of kind '%s' is not: remove "
+      "'oracle', or use diffusion, poisson_flow or flow_matching",
+      ensemble->type->name, plan->joint->name);
+  if (mode == FARE_ORACLE && plan->joint && !plan->joint->noise)
+    FARE_REFUSE(node, "an oracle needs the density with noise, which a truth of kind '%s' does not have: %s",
+      plan->joint->name, plan->joint->no_noise);
+  if (mode == FARE_ORACLE && !plan->has_truth && !plan->joint)
     FARE_REFUSE(node, "an oracle needs the exact density: add a section 'truth'");
   PetscFunctionReturn(0);
 }

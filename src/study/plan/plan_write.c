@@ -78,6 +78,7 @@ void fare_plan_write(const fare_plan *plan, fare_text *to)
     fare_text_add(to, "]\n");
   }
   fare_analyses_write(plan->analyses, plan->analysis, to);
+  fare_rare_write(plan->rare, to);
   fare_text_add(to, "output:\n");
   fare_fields_write(fare_plan_output_fields, &(fare_plan_output){plan->directory}, 2, to);
 }
@@ -105,6 +106,10 @@ void fare_plan_describe(FILE *to)
   describe_section(to,
     "analysis:   a list of maps, with the keys of each kind besides (`fare describe analysis KIND`)",
     fare_analysis_fields);
+  describe_section(to, "events:   a list of maps", fare_event_fields);
+  describe_section(to,
+    "rare:   a list of maps, with the keys of each method besides (`fare describe estimator METHOD`)",
+    fare_rare_fields);
   describe_section(to, "thermodynamics:", fare_thermo_fields);
   describe_section(to,
     "ensembles:   a list of maps, with the keys of each sampler besides (`fare describe sampler NAME`)",

@@ -118,6 +118,7 @@ PetscErrorCode fare_results_create(
   if (plan->joint) PetscCall(PetscCalloc1(times, &r->joint));
   PetscCall(PetscCalloc6(
     3 * n, &r->comparison, n, &r->cost, n, &r->census, n, &r->failure, n, &r->curve, 2 * n + 1, &r->binned));
+  PetscCall(fare_rare_results_create(plan->rare, &r->rare));
   if (grid) memcpy(r->cells, grid->cells, sizeof r->cells);
   if (grid) choose_bins(r, binning, grid);
   if (plan->has_truth) PetscCall(add_series(r, "truth", ""));
@@ -145,6 +146,7 @@ PetscErrorCode fare_results_free(fare_results *r)
 {
   PetscFunctionBegin;
   PetscCall(fare_analysis_results_destroy(&r->analysis));
+  fare_rare_results_free(&r->rare);
   for (size_t i = 0; i < r->comparisons; i++) PetscCall(PetscFree(r->comparison[i].measured));
   for (size_t i = 0; i < r->series; i++) PetscCall(PetscFree(r->binned[i].mass));
   for (size_t i = 0; r->census && i < r->plan->ensembles; i++) {

@@ -457,6 +457,7 @@ void fare_results_print_tables(const fare_results *r, FILE *to)
   if (r->plan->measures && r->comparisons) print_divergences(r, to);
   print_ends(r, to);
   print_costs(r, to);
+  fare_rare_results_print(&r->rare, to);
 }
 
 PetscErrorCode fare_results_print(const fare_results *r, FILE *to)
@@ -474,6 +475,7 @@ PetscErrorCode fare_results_print(const fare_results *r, FILE *to)
   print_joint(r, to);
   print_thermo(r, to);
   fare_analyses_print(r->analysis, to);
+  fare_rare_results_print(&r->rare, to);
   print_convergence(r, to);
   for (size_t i = 0; i < r->plan->ensembles; i++) {
     if (r->failure[i])

@@ -506,7 +506,7 @@ PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *r, fare_rec
   PetscCall(write_text(r, record, "measures.csv", measures_csv));
   if (r->truth && r->plan->ensembles) PetscCall(write_text(r, record, "ends.csv", ends_csv));
   if (r->thermo) PetscCall(write_text(r, record, "thermodynamics.csv", thermo_csv));
-  if (r->plan->ensembles) PetscCall(write_tables(r, record));
+  if (r->plan->ensembles || r->rare.count) PetscCall(write_tables(r, record));
   PetscCall(fare_store_create(comm, fare_record_path(record, "study.h5"), &store));
   PetscCall(fare_store_put_string(store, "/", "study", r->plan->study));
   PetscCall(fare_store_put_string(store, "/", "software", "FARE"));
@@ -527,6 +527,7 @@ PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *r, fare_rec
   PetscCall(write_ranking(r, record, store));
   PetscCall(write_swept(&r->plan->swept, store));
   PetscCall(fare_analyses_save(r->analysis, store));
+  PetscCall(fare_rare_results_save(&r->rare, store));
   PetscCall(write_thermo(r, store));
   PetscCall(fare_store_commit(&store));
   PetscFunctionReturn(0);

@@ -203,6 +203,16 @@ static PetscErrorCode is_finished(fare_run *s, PetscBool *finished)
   PetscFunctionReturn(0);
 }
 
+/* Between runs of estimators, when all snapshots are there. */
+static PetscErrorCode pause_rare(void *to)
+{
+  fare_run *s = to;
+
+  PetscFunctionBegin;
+  PetscCall(fare_run_checkpoint(s, s->plan->snapshots.count));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode run(fare_run *s)
 {
   const PetscInt64 count    = s->plan->snapshots.count;
@@ -244,6 +254,9 @@ static PetscErrorCode run(fare_run *s)
   if (s->plan->analyses)
     PetscCall(
       fare_analyses_run(s->plan->analyses, s->plan->analysis, fare_run_grid(s), &s->results.analysis));
+  if (s->plan->rare)
+    PetscCall(fare_rare_run(
+      s->plan->rare, s->comm, fare_run_grid(s), (uint64_t)s->plan->seed, pause_rare, s, &s->results.rare));
   if (s->thermo)
     PetscCall(fare_thermo_finish(s->thermo, s->comm, s->plan->snapshots.start, s->plan->snapshots.end,
       (uint64_t)s->plan->seed, &s->results.work));

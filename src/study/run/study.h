@@ -55,6 +55,7 @@ typedef struct {
   fare_work_summary  work;   /* beside it */
   /* of the grid, NULL behind the last; NULL until they have run */
   fare_analysis_result **analysis;
+  fare_rare_results      rare;
   size_t                 comparisons;
   fare_compared         *comparison;
   /* per ensemble, over all ranks: the slowest's seconds, the sum of evaluations */

@@ -32,7 +32,7 @@ static PetscErrorCode make_joint(fare_finished *f, const fare_node *plan)
     fare_system_from_config(fare_node_find(plan, "system"), fare_node_find(plan, "drive"), &f->physics));
   PetscCall(fare_initial_from_config(fare_node_find(plan, "initial"), f->physics, &f->initial));
   PetscCall(fare_joint_options_read(type, fare_node_find(plan, "truth"), f->physics, &f->initial, &options));
-  type = fare_joint_type_for(type, f->physics);
+  type = fare_joint_type_for(type, f->physics, &f->initial);
   code = fare_joint_create(f->comm, type, options, f->physics, &f->initial, f->time[0], &f->joint);
   fare_joint_options_free(type, &options);
   PetscFunctionReturn(code);

@@ -91,3 +91,17 @@ void fare_composite_write_unit(const fare_composite *c, const fare_system *unit,
   }
   fare_text_free(&text);
 }
+
+void fare_system_show(const fare_system *system, size_t n, double *const x[])
+{
+  const fare_composite *c = system->origin.composite;
+
+  if (c && c->kind->show) c->kind->show(c, n, x);
+}
+
+void fare_system_hide(const fare_system *system, size_t n, double *const x[])
+{
+  const fare_composite *c = system->origin.composite;
+
+  if (c && c->kind->hide) c->kind->hide(c, n, x);
+}

@@ -27,6 +27,9 @@ typedef struct {
   PetscErrorCode (*read)(const fare_node *section, fare_composite *c);
   /* Appends its keys, resolved, as lines of the section: "  copies: 16\n". */
   void (*write)(const fare_composite *c, fare_text *to);
+  /* As fare_system_show() and fare_system_hide(); NULL: nothing to do. */
+  void (*show)(const fare_composite *c, size_t n, double *const x[]);
+  void (*hide)(const fare_composite *c, size_t n, double *const x[]);
   void (*free)(fare_composite *c); /* what the state holds; may be NULL */
 } fare_composite_kind;
 

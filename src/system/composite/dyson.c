@@ -52,6 +52,22 @@ static void write(const fare_composite *c, fare_text *to)
   fare_fields_write(fields, c->state, 2, to);
 }
 
+/* Of particles that are alike, a set: what a step has exchanged is put in order. */
+static void put_in_order(const fare_composite *c, size_t n, double *const x[])
+{
+  const int particles = (int)((const dyson *)c->state)->particles;
+
+  for (size_t i = 0; i < n; i++) {
+    for (int k = 1; k < particles; k++) {
+      const double moved = x[k][i];
+      int          at    = k;
+
+      for (; at > 0 && x[at - 1][i] > moved; at--) x[at][i] = x[at - 1][i];
+      x[at][i] = moved;
+    }
+  }
+}
+
 const fare_composite_kind fare_composite_dyson = {
   .name      = "dyson",
   .summary   = "particles on a line that repel each other like eigenvalues, in a trap",
@@ -60,4 +76,5 @@ const fare_composite_kind fare_composite_dyson = {
   .fields    = fields,
   .read      = read,
   .write     = write,
+  .show      = put_in_order,
 };

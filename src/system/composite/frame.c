@@ -108,3 +108,29 @@ void fare_frame_leave(const fare_frame *frame, size_t n, const double *const y[]
   for (int a = 0; a < frame->axes; a++)
     memcpy(x[frame->kind == FARE_FRAME_NONE ? a : frame->order[a]], y[a], n * sizeof **y);
 }
+
+/* The axis before is still, or already, that of y. */
+static void add_square(double factor, size_t n, const double *before, double *to)
+{
+  for (size_t i = 0; i < n; i++) to[i] += factor * before[i] * before[i];
+}
+
+void fare_frame_lift(const fare_frame *frame, size_t n, double *const y[])
+{
+  for (int a = frame->axes - 1; a > 0; a--) add_square(frame->lift, n, y[a - 1], y[a]);
+}
+
+void fare_frame_lower(const fare_frame *frame, size_t n, double *const z[])
+{
+  for (int a = 1; a < frame->axes; a++) add_square(-frame->lift, n, z[a - 1], z[a]);
+}
+
+/* Its Jacobian has ones on the diagonal, and below it 2 lift y: its transpose is solved from the last axis.
+ */
+void fare_frame_lift_gradient(
+  const fare_frame *frame, size_t n, const double *const y[], double *const gradient[])
+{
+  for (int a = frame->axes - 2; a >= 0; a--) {
+    for (size_t i = 0; i < n; i++) gradient[a][i] -= 2 * frame->lift * y[a][i] * gradient[a + 1][i];
+  }
+}

@@ -30,6 +30,7 @@ struct fare_product {
   const fare_node *unit_node, *blocks_node;
   int              rotation;
   fare_reals       matrix;
+  double           lift;
   /* what they make */
   int            units, blocks;
   part           unit[UNITS_MAX];
@@ -55,6 +56,8 @@ static const fare_field fields[] = {
     "of haar and permutation"},
   {"matrix", FARE_REALS, offsetof(fare_product, matrix), "", -1, 1, NULL, "",
     "rotation: matrix: orthogonal, row after row, a row for each axis of the state"},
+  {"lift", FARE_REAL, offsetof(fare_product, lift), "0", -1e3, 1e3, NULL, "1/length",
+    "c: axis i shows y_i + c y_(i-1)^2, before it is rotated; volumes are kept, and modes become curved"},
   FARE_FIELDS_END,
 };
 
@@ -367,6 +370,21 @@ static PetscErrorCode make_frame(const fare_node *section, fare_product *p)
   PetscFunctionReturn(0);
 }
 
+/* What closes has no square. */
+static PetscErrorCode check_lift(const fare_node *section, fare_product *p)
+{
+  PetscFunctionBegin;
+  p->frame.lift = p->lift;
+  for (int k = 0; k < p->units && p->lift != 0; k++) {
+    for (int a = 0; a < p->unit[k].axes; a++) {
+      if (p->unit[k].system->type->periodic[a])
+        FARE_REFUSE(fare_node_find(section, "lift"),
+          "'%s' is periodic, and an axis that closes cannot be lifted: remove 'lift'", p->unit[k].label);
+    }
+  }
+  PetscFunctionReturn(0);
+}
+
 /* The box of the state: the image of the blocks' boxes, or the least box around it. */
 static void make_box(const fare_product *p, fare_system_type *type)
 {
@@ -426,6 +444,7 @@ static PetscErrorCode read(const fare_node *section, fare_composite *c)
     PetscCall(add_unit(c, p->unit_node, section, p->copies, NULL));
   PetscCall(make_parameters(section, p));
   PetscCall(make_frame(section, p));
+  PetscCall(check_lift(section, p));
   make_type(p, &c->type);
   PetscFunctionReturn(0);
 }
@@ -446,6 +465,7 @@ static void write(const fare_composite *c, fare_text *to)
   }
   fare_text_add(
     to, "  rotation: %s\n  rotation_seed: %lld\n", rotations[p->rotation], (long long)p->rotation_seed);
+  if (p->lift != 0) fare_text_add(to, "  lift: %.17g\n", p->lift);
   for (size_t i = 0; i < p->matrix.count; i++)
     fare_text_add(
       to, "%s%.17g%s", i ? ", " : "  matrix: [", p->matrix.values[i], i + 1 < p->matrix.count ? "" : "]\n");
@@ -463,6 +483,41 @@ static void release(fare_composite *c)
   free(p->frame.q);
 }
 
+/* A run of points in place: in the frame of the blocks, changed there, and back. */
+static void in_frame(const fare_frame *frame, size_t n, double *const x[],
+  void (*change)(const fare_frame *frame, size_t n, double *const y[]))
+{
+  static FARE_ALIGNED double store[FARE_AXES_MAX][FARE_BLOCK];
+
+  for (size_t first = 0; first < n; first += FARE_BLOCK) {
+    const size_t  count = PetscMin(n - first, FARE_BLOCK);
+    const double *from[FARE_AXES_MAX];
+    double       *y[FARE_AXES_MAX], *to[FARE_AXES_MAX];
+
+    for (int a = 0; a < frame->axes; a++) {
+      from[a] = y[a] = store[a];
+      to[a]          = x[a] + first;
+    }
+    fare_frame_enter(frame, count, (const double *const *)to, y);
+    change(frame, count, y);
+    fare_frame_leave(frame, count, from, to);
+  }
+}
+
+static void show(const fare_composite *c, size_t n, double *const x[])
+{
+  const fare_frame *frame = &((const fare_product *)c->state)->frame;
+
+  if (frame->lift != 0) in_frame(frame, n, x, fare_frame_lift);
+}
+
+static void hide(const fare_composite *c, size_t n, double *const x[])
+{
+  const fare_frame *frame = &((const fare_product *)c->state)->frame;
+
+  if (frame->lift != 0) in_frame(frame, n, x, fare_frame_lower);
+}
+
 const fare_composite_kind fare_composite_product = {
   .name      = "product",
   .summary   = "independent blocks of one to three axes, copies of a few units, rotated or not",
@@ -471,6 +526,8 @@ const fare_composite_kind fare_composite_product = {
   .fields    = fields,
   .read      = read,
   .write     = write,
+  .show      = show,
+  .hide      = hide,
   .free      = release,
 };
 
@@ -542,13 +599,27 @@ const double *fare_product_row(const fare_product *product, int axis)
   return frame->kind == FARE_FRAME_ROTATION ? frame->q + axis * frame->axes : NULL;
 }
 
+PetscBool fare_product_is_lifted(const fare_product *product)
+{
+  return product && product->frame.lift != 0 ? PETSC_TRUE : PETSC_FALSE;
+}
+
 void fare_product_to_blocks(const fare_product *product, size_t n, const double *const x[], double *const y[])
 {
   fare_frame_enter(&product->frame, n, x, y);
+  if (product->frame.lift != 0) fare_frame_lower(&product->frame, n, y);
 }
 
 void fare_product_from_blocks(
   const fare_product *product, size_t n, const double *const y[], double *const x[])
 {
   fare_frame_leave(&product->frame, n, y, x);
+  if (product->frame.lift != 0) in_frame(&product->frame, n, x, fare_frame_lift);
+}
+
+void fare_product_gradient(
+  const fare_product *product, size_t n, const double *const y[], double *const of_y[], double *const of_x[])
+{
+  if (product->frame.lift != 0) fare_frame_lift_gradient(&product->frame, n, y, of_y);
+  fare_frame_leave(&product->frame, n, (const double *const *)of_y, of_x);
 }

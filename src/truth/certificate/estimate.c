@@ -36,6 +36,7 @@
 #define ERROR_LARGE  0.1   /* no grid is in its asymptotic range there */
 #define ERROR_SOME   0.01  /* in doubt where it hardly falls */
 #define ERROR_STEEP  0.03  /* and in steep cells, which slow mass down by about as much on two grids */
+#define FORGOTTEN    0.01  /* of the largest error of cells too steep: what is left is another */
 #define NOISE        1e-10 /* differences tell nothing */
 #define END_SHARE    0.5   /* of the error, in the four cells at the ends of an axis */
 #define ERROR_AIM    0.05  /* for the cells that are advised */
@@ -57,6 +58,7 @@ struct fare_estimate {
   double     *ones, *sums;
   /* of the density at rest, by the quadrature of the rates; < 0: not known yet */
   double rest_error;
+  double steep_error; /* see fare_estimate_steep_error */
   /* of the latest masses */
   fare_resolution look;
   double          narrower[FARE_DIM_MAX]; /* cells over the standard deviation of the start */
@@ -98,6 +100,16 @@ PetscErrorCode fare_estimate_create(const fare_grid *grid, const fare_grid *half
 double fare_estimate_rest_error(const fare_estimate *estimate)
 {
   return estimate->rest_error;
+}
+
+double fare_estimate_steep_error(const fare_estimate *estimate)
+{
+  return estimate->steep_error;
+}
+
+void fare_estimate_set_steep_error(fare_estimate *estimate, double error)
+{
+  estimate->steep_error = error;
 }
 
 PetscErrorCode fare_estimate_destroy(fare_estimate **estimate)
@@ -293,13 +305,8 @@ static PetscErrorCode name_cause(const fare_estimate *e, const fare_resolution *
   PetscFunctionReturn(0);
 }
 
-/* Mass that is lost through an absorbing end is lost: what was in doubt once remains so. */
-static PetscBool keeps_doubt(const fare_estimate *e, const fare_truth_status *status)
-{
-  return fare_grid_absorbs(e->grid) && status->doubt != FARE_DOUBT_NONE ? PETSC_TRUE : PETSC_FALSE;
-}
-
-static PetscErrorCode doubt(
+/* Of the present masses and of what they have been through on the way here. */
+static PetscErrorCode doubt_now(
   const fare_estimate *e, const fare_resolution *look, const double narrower[], fare_truth_status *status)
 {
   const int        steep    = largest(look->steep);
@@ -311,7 +318,6 @@ static PetscErrorCode doubt(
   double finer[FARE_DIM_MAX];
 
   PetscFunctionBegin;
-  if (keeps_doubt(e, status)) PetscFunctionReturn(0);
   set_doubt(status, FARE_DOUBT_NONE, 0, 0);
   for (int axis = 0; axis < e->grid->dim; axis++) status->advised[axis] = 0;
   /* without diffusion, what grids agree on may be wrong within the widest cells */
@@ -328,6 +334,31 @@ static PetscErrorCode doubt(
     if (status->doubt == FARE_DOUBT_FEW) finer[axis] = PetscMax(finer[axis], 2 * FILLED_LEAST / look->filled);
   }
   advise(e, finer, status);
+  PetscFunctionReturn(0);
+}
+
+/*
+  Mass that is lost through an absorbing end is lost: what was in doubt once remains so. Elsewhere a doubt
+  about cells too steep lasts until the density has forgotten them: grids that agreed by accident there still
+  do.
+*/
+static PetscErrorCode doubt(
+  fare_estimate *e, const fare_resolution *look, const double narrower[], fare_truth_status *status)
+{
+  const fare_truth_status before = *status;
+  const PetscBool is_steep       = look->steep[largest(look->steep)] > STEEP_HIGH ? PETSC_TRUE : PETSC_FALSE;
+
+  PetscFunctionBegin;
+  if (fare_grid_absorbs(e->grid) && status->doubt != FARE_DOUBT_NONE) PetscFunctionReturn(0);
+  PetscCall(doubt_now(e, look, narrower, status));
+  if (status->doubt != FARE_DOUBT_NONE && is_steep)
+    e->steep_error = PetscMax(e->steep_error, status->error_space);
+  else if (!(status->error_space > FORGOTTEN * e->steep_error))
+    e->steep_error = 0;
+  else if (status->doubt == FARE_DOUBT_NONE && e->steep_error > 0) {
+    set_doubt(status, before.doubt, before.doubt_axis, before.doubt_size);
+    for (int axis = 0; axis < FARE_DIM_MAX; axis++) status->advised[axis] = before.advised[axis];
+  }
   PetscFunctionReturn(0);
 }
 
@@ -360,7 +391,7 @@ static PetscErrorCode scale(fare_estimate *e, Vec half, Vec quarter, double nomi
 }
 
 PetscErrorCode fare_estimate_space(fare_estimate *e, Vec masses, Vec half, Vec quarter, double nominal,
-  Vec error_field, fare_truth_status *status)
+  const double steepest[], Vec error_field, fare_truth_status *status)
 {
   const double *narrower = e->narrower;
   PetscReal     norm;
@@ -369,7 +400,8 @@ PetscErrorCode fare_estimate_space(fare_estimate *e, Vec masses, Vec half, Vec q
   PetscCall(fare_grid_restrict(e->half_grid, masses, e->difference));
   PetscCall(VecAXPY(e->difference, -1, half));
   PetscCall(fare_resolution_look(e->grid, e->system, status->time, masses, &e->look));
-  for (int axis = 0; axis < FARE_DIM_MAX && e->high_order; axis++) e->look.steep[axis] = 0;
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++)
+    e->look.steep[axis] = e->high_order ? 0 : PetscMax(e->look.steep[axis], steepest[axis]);
   PetscCall(scale(e, half, quarter, nominal, &e->look,
     narrower[largest(narrower)] > NARROW ? PETSC_TRUE : PETSC_FALSE, status));
   PetscCall(fare_norm_1(e->difference, &norm));

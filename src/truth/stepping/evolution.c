@@ -20,7 +20,8 @@
 
 /*
   Where numbers of the state stand among those that are saved: the evolution's own, of bdf.c, of residual.c,
-  of a way that was left in its middle, of exits.c, the error of the latest step, and of transport.
+  of a way that was left in its middle, of exits.c, the error of the latest step, of transport, and of cells
+  too steep.
 */
 enum {
   OWN       = 0,
@@ -32,7 +33,9 @@ enum {
   LATEST    = EXITS + sizeof(fare_exits) / sizeof(double),
   RATE,
   DROPPED,
-  FULLEST
+  FULLEST,
+  STEEPEST,
+  STEEPEST_UNTIL = STEEPEST + FARE_DIM_MAX
 };
 
 static PetscErrorCode begin(
@@ -145,6 +148,7 @@ static PetscErrorCode advance_over_corners(fare_evolution *e, double t)
 
     PetscCall(
       advance_smoothly(e, under_way ? e->goal : fare_system_smooth_until(e->system, &box, e->before, t)));
+    if (e->before < t) PetscCall(fare_evolution_look(e, e->before, e->masses));
     if (e->before < t) PetscCall(fare_evolution_pause(e, e->before));
   }
   PetscFunctionReturn(0);
@@ -157,6 +161,8 @@ static PetscErrorCode advance_over_corners(fare_evolution *e, double t)
 PetscErrorCode fare_evolution_advance(fare_evolution *e, double t)
 {
   PetscFunctionBegin;
+  if (e->steepest_until != t) memset(e->steepest, 0, sizeof e->steepest);
+  e->steepest_until = t;
   for (double jump = fare_system_next_jump(e->system, e->before); jump <= t;
        jump        = fare_system_next_jump(e->system, jump)) {
     PetscCall(advance_over_corners(e, jump - 1e-12 * PetscMax(1, fabs(jump))));
@@ -166,6 +172,7 @@ PetscErrorCode fare_evolution_advance(fare_evolution *e, double t)
     e->before = jump;
     if (e->residual) PetscCall(fare_residual_restart(e->residual, jump, e->masses));
     if (e->absorbs && !e->transport) PetscCall(fare_exits_restart(&e->exits, e->op, jump, e->masses));
+    if (jump < t) PetscCall(fare_evolution_look(e, jump, e->masses));
     if (jump < t) PetscCall(fare_evolution_pause(e, jump));
   }
   PetscCall(advance_over_corners(e, t));
@@ -220,6 +227,8 @@ PetscErrorCode fare_evolution_save(const fare_evolution *e, double numbers[FARE_
   numbers[RATE]    = e->rate;
   numbers[DROPPED] = e->dropped;
   numbers[FULLEST] = e->fullest;
+  memcpy(numbers + STEEPEST, e->steepest, sizeof e->steepest);
+  numbers[STEEPEST_UNTIL] = e->steepest_until;
   if (e->transport) /* of this rank alone until the end of the way */
     PetscCallMPI(MPI_Allreduce(&e->minimum, &numbers[OWN + 3], 1, MPI_DOUBLE, MPI_MIN, e->grid->comm));
   if (e->transport && e->longest > 0) PetscCall(fare_transport_masses(e->transport, e->masses));
@@ -260,6 +269,10 @@ static PetscBool is_sound(const fare_evolution *e, const double numbers[])
   for (int i = LATEST; i <= FULLEST; i++) {
     if (!(numbers[i] >= 0 && isfinite(numbers[i]))) return PETSC_FALSE;
   }
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
+    if (!(numbers[STEEPEST + axis] >= 0)) return PETSC_FALSE; /* infinite where nothing diffuses */
+  }
+  if (!isfinite(numbers[STEEPEST_UNTIL])) return PETSC_FALSE;
   if (!e->residual) return PETSC_TRUE;
   if (!(points >= 1 && points <= FARE_RESIDUAL_HISTORY && points == floor(points))) return PETSC_FALSE;
   for (int i = 0; i < (int)points; i++) {
@@ -293,6 +306,8 @@ PetscErrorCode fare_evolution_load(fare_evolution *e, const double numbers[FARE_
   e->rate       = numbers[RATE];
   e->dropped    = numbers[DROPPED];
   e->fullest    = numbers[FULLEST];
+  memcpy(e->steepest, numbers + STEEPEST, sizeof e->steepest);
+  e->steepest_until = numbers[STEEPEST_UNTIL];
   if (e->ts) PetscCall(TSSetTime(e->ts, e->before));
   PetscFunctionReturn(0);
 }

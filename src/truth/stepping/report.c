@@ -4,6 +4,8 @@
 
 #include <math.h>
 
+#define LOOKS 8 /* steps from one look at the cells to the next */
+
 PetscErrorCode fare_evolution_watch(fare_evolution *e, Vec masses, double smallest)
 {
   double sum;
@@ -15,12 +17,25 @@ PetscErrorCode fare_evolution_watch(fare_evolution *e, Vec masses, double smalle
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode fare_evolution_look(fare_evolution *e, double t, Vec masses)
+{
+  fare_resolution now;
+
+  PetscFunctionBegin;
+  if (!e->residual) PetscFunctionReturn(0);
+  PetscCall(fare_resolution_look(e->grid, e->system, t, masses, &now));
+  for (int axis = 0; axis < e->grid->dim; axis++)
+    e->steepest[axis] = PetscMax(e->steepest[axis], now.steep[axis]);
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_evolution_stepped(fare_evolution *e, double t, Vec masses, double smallest)
 {
   PetscFunctionBegin;
   if (e->residual) PetscCall(fare_residual_step(e->residual, e->op, t, masses, &e->time_bound));
   if (e->absorbs) PetscCall(fare_exits_step(&e->exits, e->op, t, masses));
   PetscCall(fare_evolution_watch(e, masses, smallest));
+  if (e->steps % LOOKS == 0) PetscCall(fare_evolution_look(e, t, masses));
   PetscFunctionReturn(0);
 }
 

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/** @file
+  rare: probabilities of rare events, estimated by methods that simulate, each beside the answer that it
+  should give. A study names events under `events:` and estimators of them under `rare:`. One file per method
+  in src/rare, named once in list.h there.
+*/
+#ifndef FARE_RARE_H
+#define FARE_RARE_H
+
+#include <fare/analysis.h>
+#include <fare/ensemble.h>
+
+#define FARE_NEVER 1e300 /**< a deadline that there is not */
+
+/** What is to happen to a path from `start`: to reach b before a, or before a deadline, or both. */
+typedef struct {
+  char       *name;                /**< as estimators refer to it */
+  fare_region a;                   /**< the set to avoid; without boxes: none */
+  fare_region b;                   /**< the set to reach */
+  double      start[FARE_DIM_MAX]; /**< where paths begin */
+  double      time;                /**< when they begin */
+  double      deadline;            /**< time by which b must be reached; FARE_NEVER: any */
+} fare_event;
+
+/** The events of a study, and the estimators of them. */
+typedef struct fare_rare fare_rare;
+
+/**
+  Names the methods. Not collective.
+  @param i number of the method
+  @return its name, NULL past the last
+*/
+const char *fare_rare_name_at(size_t i);
+/**
+  Describes the methods in a line. Not collective.
+  @param i number of the method
+  @return its summary, NULL past the last
+*/
+const char *fare_rare_summary_at(size_t i);
+/**
+  Prints summary, reference and keys of a method. Not collective.
+  @param method its name
+  @param to     where
+  @return FARE_ERR_INPUT where there is no such method
+*/
+PetscErrorCode fare_rare_describe(const char *method, FILE *to);
+/** Keys of one line of `events:`. */
+extern const fare_field fare_event_fields[];
+/** Keys that a line of `rare:` has whatever its method. */
+extern const fare_field fare_rare_fields[];
+
+/**
+  Reads and checks the sections `events:` and `rare:`. Not collective.
+  @param events their list; NULL: none
+  @param list   that of the estimators; NULL: none
+  @param system the physics, borrowed
+  @param truth  options of the truth on a grid, whose box and boundaries are those of the paths
+  @param rare   NULL where there are no events; destroy with fare_rare_destroy()
+  @return FARE_ERR_INPUT with file, line and path of what is wrong
+*/
+PetscErrorCode fare_rare_from_config(const fare_node *events, const fare_node *list,
+  const fare_system *system, const fare_truth_options *truth, fare_rare **rare);
+/**
+  Destroys them. Not collective.
+  @param rare set to NULL; may be NULL
+  @return 0 or an error code
+*/
+PetscErrorCode fare_rare_destroy(fare_rare **rare);
+/**
+  Writes both sections as YAML that reads back to the same; nothing where there are none. Not collective.
+  @param rare what to write; may be NULL
+  @param to   appended to
+*/
+void fare_rare_write(const fare_rare *rare, fare_text *to);
+/**
+  Finds the first difference between these sections and those that a checkpoint keeps, matched by name. Not
+  collective.
+  @param rare       those of the plan; may be NULL
+  @param events     node of the kept section; NULL: none
+  @param list       alike
+  @param difference unchanged where there is none
+  @return FARE_ERR_INPUT where the kept sections cannot be read
+*/
+PetscErrorCode fare_rare_compare(
+  const fare_rare *rare, const fare_node *events, const fare_node *list, fare_difference *difference);
+/**
+  How many estimators there are. Not collective.
+  @param rare may be NULL
+  @return their number
+*/
+size_t fare_rare_count(const fare_rare *rare);
+
+/** What one estimator found, in one setting: a row of the table. */
+typedef struct {
+  char   estimator[72]; /**< its name, with what sets it apart where it has several rows */
+  char   method[24];    /**< its method */
+  char   event[72];     /**< the event that it estimates */
+  double runs;          /**< independent ones */
+  double rate;          /**< 1: probabilities are events per time, when begun anew */
+  double estimate;      /**< mean over runs */
+  double error;         /**< standard error of that mean; NaN where runs tell none */
+  double low;           /**< 95% interval of the mean, */
+  double high;          /**< by a bootstrap where `normal` is 0 */
+  double normal;        /**< 1: error and z may be taken as normal */
+  double chain;         /**< exact probability of the chain that is simulated, or predicted; NaN: not known */
+  double chain_error;   /**< of that number */
+  double predicted;     /**< 1: `chain` is a prediction, good to a few per cent */
+  double continuum;     /**< exact probability in continuous time; NaN: not known */
+  double continuum_error; /**< estimated, as analyses do */
+  double z;               /**< (estimate - chain)/error; NaN where not normal */
+  double variance;        /**< V, relative variance of one run */
+  double variance_low;    /**< 95% interval of V, for normal runs */
+  double variance_high;   /**< its upper end */
+  double cost;            /**< C, steps of one run */
+  double cost_10;         /**< steps to a relative error of 10%: 100 V C */
+  double path_cost;       /**< mean steps of one plain path; up to the event where that has a rate */
+  double gain;          /**< steps that plain simulation takes for the same error, over those of the method */
+  double of_optimum;    /**< share of the least possible cost; NaN where that is not known */
+  double zeros;         /**< share of runs that estimate 0 */
+  double largest;       /**< largest share of one run in the sum of all */
+  double dt;            /**< step of the chain */
+  double path_variance; /**< V of one path that is steered; NaN, as all below: none is */
+  double path_variance_error;   /**< standard error, by leaving out a run at a time */
+  double path_variance_0;       /**< V at step 0, from several steps: what is the control's own error */
+  double path_variance_0_error; /**< standard error */
+  double ess;                   /**< effective number of paths, (sum of weights)^2/(sum of squares) */
+  double heaviest;              /**< largest share of one path in the sum of weights */
+  double hits;                  /**< share of steered paths that reach b */
+  double information;           /**< mean of -ln weight: what the control costs, at least -ln p */
+  double seconds;               /**< of all ranks together, on runs */
+} fare_rare_row;
+
+/** What all estimators found. */
+typedef struct {
+  size_t         count;   /**< of rows */
+  fare_rare_row *row;     /**< each of them */
+  char         **failure; /**< per row: why it has no result, or NULL */
+  PetscInt64    *runs;    /**< per row: independent runs, ... */
+  PetscInt64    *done;    /**< ... and how many of them are made */
+  double       **once;    /**< per row: what each run gave, FARE_RARE_ONCE numbers */
+} fare_rare_results;
+#define FARE_RARE_ONCE 10 /**< numbers of one run: estimate, cost, paths and steps, and of weights */
+/**
+  Rows of all estimators, without a run yet. Not collective.
+  @param rare    may be NULL
+  @param results free with fare_rare_results_free()
+  @return 0 or an error code
+*/
+PetscErrorCode fare_rare_results_create(const fare_rare *rare, fare_rare_results *results);
+/**
+  Writes the runs that are made into a checkpoint, or reads them from one. Collective.
+  @param results of fare_rare_results_create()
+  @param store   open for it
+  @param load    whether they are read; a checkpoint without any leaves them alone
+  @return FARE_ERR_FAILED where the file fails
+*/
+PetscErrorCode fare_rare_results_keep(fare_rare_results *results, fare_store *store, PetscBool load);
+/**
+  Makes all runs of all estimators that are not made yet, spread over the ranks; the same bits on any number
+  of them. One that fails leaves a row without a result, with a warning. Collective.
+  @param rare    what to run
+  @param comm    the ranks
+  @param grid    of the truth
+  @param seed    of all random numbers
+  @param pause   called between runs, to write a checkpoint or to end with an error; may be NULL
+  @param to      its argument
+  @param results of fare_rare_results_create()
+  @return errors of pause(), and others than FARE_ERR_FAILED and FARE_ERR_INPUT of one estimator
+*/
+PetscErrorCode fare_rare_run(const fare_rare *rare, MPI_Comm comm, const fare_grid *grid, uint64_t seed,
+  PetscErrorCode (*pause)(void *to), void *to, fare_rare_results *results);
+/**
+  Frees them. Not collective.
+  @param results zeroed
+*/
+void fare_rare_results_free(fare_rare_results *results);
+/**
+  Writes group /rare. Collective.
+  @param results of all estimators
+  @param store   open for writing
+  @return FARE_ERR_FAILED where the file cannot be written
+*/
+PetscErrorCode fare_rare_results_save(const fare_rare_results *results, fare_store *store);
+/**
+  Prints a table for people. Rank 0 calls it.
+  @param results of all estimators
+  @param to      where
+*/
+void fare_rare_results_print(const fare_rare_results *results, FILE *to);
+
+#endif

@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Every method, once. Included to declare and to register. */
+FARE_RARE(brute_force)
+FARE_RARE(doob)
+FARE_RARE(splitting)

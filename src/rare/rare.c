@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The list of methods; the plan's `events:` and `rare:` read, run, and written back. */
+#include "event.h"
+#include "rare.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FARE_RARE(name) extern const fare_rare_type fare_rare_##name;
+#include "list.h"
+#undef FARE_RARE
+
+static const fare_rare_type *const types[] = {
+#define FARE_RARE(name) &fare_rare_##name,
+#include "list.h"
+#undef FARE_RARE
+};
+#define TYPES PETSC_STATIC_ARRAY_LENGTH(types)
+
+#define TABLE_MOST 65536 /* steps whose parameters are tabulated */
+#define ROUNDS     16    /* at least, of runs on all ranks: between them, runs may pause */
+
+_Static_assert(sizeof(fare_rare_once) == FARE_RARE_ONCE * sizeof(double), "numbers of a run");
+
+/* A line of `rare:`. */
+typedef struct {
+  char                 *name, *method, *event;
+  PetscInt64            runs;
+  const fare_node      *node;
+  const fare_event     *of;
+  const fare_rare_type *type;
+  void                 *options;
+} estimator;
+
+struct fare_rare {
+  const fare_system        *system;
+  const fare_truth_options *truth;
+  size_t                    events, estimators;
+  fare_event_line          *event;
+  estimator                *estimator;
+};
+
+#define AT(member) offsetof(estimator, member)
+const fare_field fare_rare_fields[] = {
+  {"name", FARE_STRING, AT(name), NULL, 0, 0, NULL, "", "letters, digits, _ and -"},
+  {"method", FARE_STRING, AT(method), NULL, 0, 0, NULL, "", "one of `fare list estimators`"},
+  {"event", FARE_STRING, AT(event), NULL, 0, 0, NULL, "", "name of an event"},
+  {"runs", FARE_INTEGER, AT(runs), "24", 1, 1e7, NULL, "",
+    "independent runs; their spread tells error and efficiency"},
+  FARE_FIELDS_END,
+};
+
+const char *fare_rare_name_at(size_t i)
+{
+  return i < TYPES ? types[i]->name : NULL;
+}
+
+const char *fare_rare_summary_at(size_t i)
+{
+  return i < TYPES ? types[i]->summary : NULL;
+}
+
+static const fare_rare_type *find(const char *method)
+{
+  for (size_t i = 0; i < TYPES; i++) {
+    if (!strcmp(types[i]->name, method)) return types[i];
+  }
+  return NULL;
+}
+
+PetscErrorCode fare_rare_describe(const char *method, FILE *to)
+{
+  const fare_rare_type *type = find(method);
+
+  PetscFunctionBegin;
+  if (!type) FARE_FAIL(FARE_ERR_INPUT, "there is no estimator '%s'", method);
+  fprintf(to, "estimator %s: %s\n%s\n\n", type->name, type->summary, type->reference);
+  fare_fields_describe(type->fields, to);
+  PetscFunctionReturn(0);
+}
+
+size_t fare_rare_count(const fare_rare *rare)
+{
+  return rare ? rare->estimators : 0;
+}
+
+static PetscErrorCode read_method(const fare_node *node, estimator *e)
+{
+  const fare_node *method;
+
+  PetscFunctionBegin;
+  if (fare_node_kind_of(node) != FARE_NODE_MAP)
+    FARE_REFUSE(node, "expected a map {name: ..., method: ..., event: ..., ...}");
+  method = fare_node_find(node, "method");
+  if (!method) FARE_REFUSE(node, "missing key 'method' (%s)", fare_rare_fields[1].description);
+  if (fare_node_kind_of(method) != FARE_NODE_SCALAR) FARE_REFUSE(method, "expected the name of a method");
+  e->type = find(fare_node_text(method));
+  if (!e->type) PetscCall(fare_node_unknown(method, "estimator", fare_rare_name_at));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode find_event(const fare_rare *rare, const fare_node *node, estimator *e)
+{
+  const char **names;
+  fare_text    text = {0};
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(rare->events + 1, &names));
+  for (size_t i = 0; i < rare->events; i++) {
+    names[i] = rare->event[i].event.name;
+    if (!strcmp(names[i], e->event)) e->of = &rare->event[i].event;
+  }
+  if (!e->of) fare_text_add_nearest(&text, e->event, names, rare->events);
+  PetscCall(PetscFree(names));
+  if (!e->of) {
+    PetscErrorCode code =
+      fare_node_error(node, "there is no event '%s'%s", e->event, text.text ? text.text : "");
+
+    fare_text_free(&text);
+    PetscFunctionReturn(code);
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode read_estimator(const fare_node *node, fare_rare *rare, estimator *e)
+{
+  fare_rare_context context = {.system = rare->system, .truth = rare->truth};
+
+  PetscFunctionBegin;
+  e->node = node;
+  PetscCall(read_method(node, e));
+  e->options = calloc(1, e->type->size);
+  if (!e->options) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  PetscCall(fare_fields_read(fare_rare_fields, e->type->fields, node, e));
+  PetscCall(fare_node_check_name(fare_node_find(node, "name")));
+  for (const estimator *other = rare->estimator; other < e; other++) {
+    if (!strcmp(other->name, e->name))
+      FARE_REFUSE(fare_node_find(node, "name"), "there is an estimator '%s' already", e->name);
+  }
+  PetscCall(find_event(rare, fare_node_find(node, "event"), e));
+  context.event = e->of;
+  PetscCall(fare_fields_read(e->type->fields, fare_rare_fields, node, e->options));
+  if (e->type->check) PetscCall(e->type->check(e->options, node, &context));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode read_events(const fare_node *list, fare_rare *rare)
+{
+  PetscFunctionBegin;
+  if (fare_node_kind_of(list) != FARE_NODE_LIST)
+    FARE_REFUSE(list, "expected a list of maps {name: ..., a: ..., b: ..., start: [...]}");
+  rare->event = calloc(fare_node_size(list) + 1, sizeof *rare->event);
+  if (!rare->event) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  for (size_t i = 0; i < fare_node_size(list); i++) {
+    rare->events = i + 1;
+    PetscCall(
+      fare_event_read(fare_node_item(list, i), rare->system, rare->truth, i, rare->event, &rare->event[i]));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode read_estimators(const fare_node *list, fare_rare *rare)
+{
+  PetscFunctionBegin;
+  if (fare_node_kind_of(list) != FARE_NODE_LIST)
+    FARE_REFUSE(list, "expected a list of maps {name: ..., method: ..., event: ..., ...}");
+  rare->estimator = calloc(fare_node_size(list) + 1, sizeof *rare->estimator);
+  if (!rare->estimator) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  for (size_t i = 0; i < fare_node_size(list); i++) {
+    rare->estimators = i + 1;
+    PetscCall(read_estimator(fare_node_item(list, i), rare, &rare->estimator[i]));
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_rare_from_config(const fare_node *events, const fare_node *list,
+  const fare_system *system, const fare_truth_options *truth, fare_rare **rare)
+{
+  const fare_walls walls = fare_truth_walls(system, truth);
+  PetscErrorCode   code;
+
+  PetscFunctionBegin;
+  *rare = NULL;
+  if (!events && list) FARE_REFUSE(list, "estimators are of events: add a section 'events'");
+  if (!events) PetscFunctionReturn(0);
+  if (walls.absorbing)
+    FARE_REFUSE(events, "the truth has an end that absorbs: make it part of a set, and reflecting");
+  PetscCall(PetscNew(rare));
+  (*rare)->system = system;
+  (*rare)->truth  = truth;
+  code            = read_events(events, *rare);
+  if (!code && list) code = read_estimators(list, *rare);
+  if (code) PetscCall(fare_rare_destroy(rare));
+  PetscFunctionReturn(code);
+}
+
+PetscErrorCode fare_rare_destroy(fare_rare **rare)
+{
+  fare_rare *r = *rare;
+
+  PetscFunctionBegin;
+  if (!r) PetscFunctionReturn(0);
+  for (size_t i = 0; i < r->events; i++) fare_event_free(&r->event[i]);
+  for (size_t i = 0; i < r->estimators; i++) {
+    estimator *e = &r->estimator[i];
+
+    if (e->options && e->type->destroy) e->type->destroy(e->options);
+    if (e->options) fare_fields_free(e->type->fields, e->options);
+    free(e->options);
+    fare_fields_free(fare_rare_fields, e);
+  }
+  free(r->event);
+  free(r->estimator);
+  PetscCall(PetscFree(*rare));
+  PetscFunctionReturn(0);
+}
+
+/* Keys that code of its own reads. */
+static void write_nodes(const fare_field *fields, const fare_node *from, fare_text *to)
+{
+  for (const fare_field *f = fields; f->key; f++) {
+    const fare_node *node = f->kind == FARE_NODE ? fare_node_find(from, f->key) : NULL;
+
+    if (!node) continue;
+    fare_text_add(to, "    %s: ", f->key);
+    fare_node_write(node, to);
+    fare_text_add(to, "\n");
+  }
+}
+
+void fare_rare_write(const fare_rare *rare, fare_text *to)
+{
+  if (!rare) return;
+  fare_text_add(to, "events:\n");
+  for (size_t i = 0; i < rare->events; i++) {
+    fare_text_add(to, "  -\n");
+    fare_event_write(&rare->event[i], to);
+    write_nodes(fare_event_fields, rare->event[i].node, to);
+  }
+  if (rare->estimators) fare_text_add(to, "rare:\n");
+  for (size_t i = 0; i < rare->estimators; i++) {
+    const estimator *e = &rare->estimator[i];
+
+    fare_text_add(to, "  -\n");
+    fare_fields_write(fare_rare_fields, e, 4, to);
+    fare_fields_write(e->type->fields, e->options, 4, to);
+    write_nodes(e->type->fields, e->node, to);
+  }
+}
+
+static PetscErrorCode compare_nodes(const fare_field *fields, const fare_node *before, const fare_node *now,
+  const char *path, fare_difference *difference)
+{
+  char key[256];
+
+  PetscFunctionBegin;
+  for (const fare_field *f = fields; f->key; f++) {
+    fare_key_join(path, f->key, sizeof key, key);
+    if (f->kind == FARE_NODE)
+      PetscCall(
+        fare_nodes_compare(fare_node_find(before, f->key), fare_node_find(now, f->key), key, difference));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode compare_estimator(
+  const estimator *e, const fare_node *before, fare_difference *difference)
+{
+  const fare_node *method = fare_node_find(before, "method");
+  char             path[128], key[256];
+
+  PetscFunctionBegin;
+  fare_key_join("rare", e->name, sizeof path, path);
+  fare_key_join(path, "method", sizeof key, key);
+  if (method && fare_node_kind_of(method) == FARE_NODE_SCALAR)
+    fare_texts_compare(fare_node_text(method), e->type->name, key, difference);
+  PetscCall(fare_fields_compare(fare_rare_fields, e->type->fields, before, e, path, difference));
+  PetscCall(fare_fields_compare(e->type->fields, fare_rare_fields, before, e->options, path, difference));
+  PetscCall(compare_nodes(e->type->fields, before, e->node, path, difference));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_rare_compare(
+  const fare_rare *rare, const fare_node *events, const fare_node *list, fare_difference *difference)
+{
+  char path[128];
+
+  PetscFunctionBegin;
+  for (size_t i = 0; rare && i < rare->events && difference->kind == FARE_ALIKE; i++) {
+    const fare_event_line *line   = &rare->event[i];
+    const fare_node       *before = fare_node_named(events, line->event.name);
+
+    fare_key_join("events", line->event.name, sizeof path, path);
+    PetscCall(fare_fields_compare(fare_event_fields, NULL, before, line, path, difference));
+    PetscCall(compare_nodes(fare_event_fields, before, line->node, path, difference));
+  }
+  fare_counts_compare(events ? fare_node_size(events) : 0, rare ? rare->events : 0, "events", difference);
+  for (size_t i = 0; rare && i < rare->estimators && difference->kind == FARE_ALIKE; i++)
+    PetscCall(
+      compare_estimator(&rare->estimator[i], fare_node_named(list, rare->estimator[i].name), difference));
+  fare_counts_compare(list ? fare_node_size(list) : 0, fare_rare_count(rare), "rare", difference);
+  PetscFunctionReturn(0);
+}
+
+/* The parameters of all steps, where there are not too many. */
+static PetscErrorCode tabulate(fare_rare_context *context, double **theta)
+{
+  PetscFunctionBegin;
+  *theta = NULL;
+  if (!fare_system_is_driven(context->system) || context->steps < 0 || context->steps > TABLE_MOST)
+    PetscFunctionReturn(0);
+  PetscCall(PetscMalloc1((size_t)context->steps * FARE_PARAMETERS_MAX, theta));
+  for (int64_t step = 0; step < context->steps; step++)
+    fare_system_parameters(
+      context->system, fare_rare_time(context, step), *theta + (size_t)step * FARE_PARAMETERS_MAX);
+  context->theta = *theta;
+  PetscFunctionReturn(0);
+}
+
+/* The mean of what there is, for the line of progress. */
+static void show(fare_progress *progress, int64_t done, const fare_rare_once once[])
+{
+  double sum = 0, squares = 0;
+  char   note[96];
+
+  for (int64_t i = 0; i < done; i++) sum += once[i].estimate;
+  for (int64_t i = 0; i < done; i++) squares += PetscSqr(once[i].estimate - sum / (double)done);
+  snprintf(note, sizeof note, "%lld runs: %.4g +- %.2g", (long long)done, sum / (double)done,
+    done > 1 ? sqrt(squares / (double)done / (double)(done - 1)) : NAN);
+  fare_progress_update(progress, (double)done, note);
+}
+
+/* Runs first..first+count-1, each on the rank that comes next; all ranks get all of them. */
+static PetscErrorCode run_some(const estimator *e, const fare_rare_context *context, void *work,
+  int64_t first, int64_t count, fare_rare_once once[])
+{
+  PetscErrorCode code = 0;
+  int            rank, ranks;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(context->comm, &rank));
+  PetscCallMPI(MPI_Comm_size(context->comm, &ranks));
+  for (int64_t i = first + rank; i < first + count && !code; i += ranks)
+    code = e->type->run(e->options, context, work, i, &once[i]);
+  PetscCall(fare_error_agree(context->comm, code));
+  for (int64_t i = first; i < first + count; i++)
+    PetscCallMPI(MPI_Bcast(&once[i], FARE_RARE_ONCE, MPI_DOUBLE, (int)((i - first) % ranks), context->comm));
+  PetscFunctionReturn(0);
+}
+
+/* Who calls, between runs. */
+typedef struct {
+  PetscErrorCode (*pause)(void *to);
+  void *to;
+} pauses;
+
+/* What is left of the runs of a row. */
+static PetscErrorCode run_all(const estimator *e, const fare_rare_context *context, void *work,
+  const pauses *between, PetscInt64 *done, fare_rare_once once[])
+{
+  fare_progress progress;
+  int64_t       together;
+  int           ranks;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_size(context->comm, &ranks));
+  together = ranks * PetscMax(1, e->runs / (ranks * ROUNDS));
+  fare_progress_begin(&progress, context->name, (double)e->runs);
+  while (*done < e->runs) {
+    const int64_t count = PetscMin(together, e->runs - *done);
+
+    PetscCall(run_some(e, context, work, *done, count, once));
+    *done += count;
+    show(&progress, *done, once);
+    if (between->pause) PetscCall(between->pause(between->to));
+  }
+  fare_progress_end(&progress);
+  PetscFunctionReturn(0);
+}
+
+/* Truths of the row before serve where they are the same. */
+typedef struct {
+  fare_rare_context of;
+  fare_rare_truth   truth;
+} memory;
+
+static PetscErrorCode find_truths(const fare_rare_context *context, memory *last, fare_rare_row *row)
+{
+  fare_rare_truth truth = last->truth;
+
+  PetscFunctionBegin;
+  if (last->of.event != context->event || last->of.dt != context->dt ||
+    last->of.setting.of != context->setting.of ||
+    last->of.setting.chain.crossing != context->setting.chain.crossing)
+    PetscCall(fare_rare_truth_find(context, &truth));
+  *last                = (memory){*context, truth};
+  row->chain           = truth.chain;
+  row->chain_error     = truth.chain_error;
+  row->predicted       = truth.predicted;
+  row->continuum       = truth.continuum;
+  row->continuum_error = truth.continuum_error;
+  row->path_cost       = truth.path_cost;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode make_row(const estimator *e, fare_rare_context *context, const pauses *between,
+  memory *last, PetscInt64 *done, fare_rare_once once[], fare_rare_row *row)
+{
+  const double   began = fare_seconds();
+  void          *work  = NULL;
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  PetscCall(find_truths(context, last, row));
+  if (e->type->begin && *done < e->runs) PetscCall(e->type->begin(e->options, context, &work));
+  code = run_all(e, context, work, between, done, once);
+  if (e->type->end) PetscCall(e->type->end(&work));
+  PetscCall(code);
+  fare_rare_judge(
+    e->runs, once, e->type->optimum ? e->type->optimum(e->options, row->chain) : NAN, context->seed, row);
+  row->seconds = fare_seconds() - began;
+  PetscFunctionReturn(0);
+}
+
+/* An estimator in one of its settings. */
+static fare_rare_context context_of(
+  const fare_rare *rare, const estimator *e, int i, const char *name, uint64_t seed)
+{
+  fare_rare_context c = {
+    .name = name, .seed = seed, .system = rare->system, .truth = rare->truth, .event = e->of, .steps = -1};
+
+  e->type->setting(e->options, i, &c.setting);
+  c.dt = c.setting.chain.dt;
+  if (e->of->deadline < FARE_NEVER) {
+    const double span = e->of->deadline - e->of->time;
+
+    c.steps = PetscMax(1, (int64_t)ceil(span / c.dt * (1 - 1e-12)));
+    c.dt    = span / (double)c.steps;
+  }
+  return c;
+}
+
+static int settings_of(const estimator *e)
+{
+  return e->type->settings ? e->type->settings(e->options) : 1;
+}
+
+PetscErrorCode fare_rare_results_create(const fare_rare *rare, fare_rare_results *r)
+{
+  size_t count = 0, at = 0;
+
+  PetscFunctionBegin;
+  *r = (fare_rare_results){0};
+  for (size_t i = 0; i < fare_rare_count(rare); i++) count += (size_t)settings_of(&rare->estimator[i]);
+  PetscCall(
+    PetscCalloc5(count, &r->row, count, &r->failure, count, &r->runs, count, &r->done, count, &r->once));
+  r->count = count;
+  for (size_t i = 0; i < fare_rare_count(rare); i++) {
+    const estimator *e = &rare->estimator[i];
+
+    for (int k = 0; k < settings_of(e); k++, at++) {
+      const fare_rare_context c   = context_of(rare, e, k, e->name, 0);
+      fare_rare_row          *row = &r->row[at];
+
+      snprintf(row->estimator, sizeof row->estimator, "%s%s%s", e->name, *c.setting.label ? " " : "",
+        c.setting.label);
+      snprintf(row->method, sizeof row->method, "%s", e->type->name);
+      snprintf(row->event, sizeof row->event, "%s", e->of->name);
+      row->dt     = c.dt;
+      row->rate   = c.setting.of == FARE_RARE_RATE;
+      r->runs[at] = e->runs;
+      PetscCall(PetscCalloc1((size_t)e->runs * FARE_RARE_ONCE, &r->once[at]));
+    }
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_rare_run(const fare_rare *rare, MPI_Comm comm, const fare_grid *grid, uint64_t seed,
+  PetscErrorCode (*pause)(void *to), void *to, fare_rare_results *r)
+{
+  const pauses between = {pause, to};
+  memory       last    = {0};
+  size_t       at      = 0;
+
+  PetscFunctionBegin;
+  for (size_t i = 0; i < rare->estimators; i++) {
+    const estimator *e = &rare->estimator[i];
+    int             *kind;
+
+    PetscCall(PetscMalloc1(settings_of(e), &kind));
+    for (int k = 0; k < settings_of(e); k++, at++) {
+      fare_rare_context c = context_of(rare, e, k, r->row[at].estimator, seed);
+      double           *theta;
+      PetscErrorCode    code;
+
+      kind[k] = c.setting.kind;
+      c.comm  = comm;
+      c.grid  = grid;
+      c.walls = fare_grid_walls(grid, rare->system);
+      PetscCall(tabulate(&c, &theta));
+      code = make_row(e, &c, &between, &last, &r->done[at], (fare_rare_once *)r->once[at], &r->row[at]);
+      PetscCall(PetscFree(theta));
+      if (code && code != FARE_ERR_FAILED && code != FARE_ERR_INPUT) PetscFunctionReturn(code);
+      if (!code) continue;
+      r->failure[at] = strdup(fare_error_message());
+      fare_warn("estimator %s: %s; the others go on", r->row[at].estimator, r->failure[at]);
+    }
+    fare_rare_extrapolate((size_t)settings_of(e), kind, &r->row[at - (size_t)settings_of(e)]);
+    PetscCall(PetscFree(kind));
+  }
+  PetscFunctionReturn(0);
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Inside rare: what a method provides, and what methods share: paths, scores, random numbers, truths. */
+#ifndef FARE_RARE_PRIVATE_H
+#define FARE_RARE_PRIVATE_H
+
+#include <fare/rare.h>
+
+/* How a path is seen to have entered a set: where a step ends in it, or also between, as a Brownian bridge.
+ */
+typedef enum { FARE_CROSSING_STEP, FARE_CROSSING_BRIDGE } fare_crossing;
+extern const char *const fare_crossings[];
+
+/* The chain that is simulated: x += f dt + sqrt(2 D dt) z. Keys that all methods with one step have. */
+typedef struct {
+  double dt;
+  int    crossing;
+} fare_chain_keys;
+#define FARE_CHAIN_FIELDS(at)                                                                              \
+  {"dt", FARE_REAL, (at) + offsetof(fare_chain_keys, dt), NULL, 1e-12, 1e3, NULL, "time",                  \
+    "step of the simulation; with a deadline, the step used divides the time up to it"},                   \
+  {                                                                                                        \
+    "crossing", FARE_CHOICE, (at) + offsetof(fare_chain_keys, crossing), "step", 0, 0, fare_crossings, "", \
+      "a set is entered where a step ends in it, or also between, as the bridge over a step tells"         \
+  }
+
+/* What is estimated: the probability of the event, or how often per time it happens when begun anew. */
+typedef enum {
+  FARE_RARE_PROBABILITY,
+  FARE_RARE_RATE
+} fare_rare_quantity; /* a rate: of b alone, a plays no part */
+
+/* One row of the table: a method may have several, say one for each step or control. */
+typedef struct {
+  char               label[40]; /* behind the estimator's name; "": nothing */
+  fare_chain_keys    chain;
+  fare_rare_quantity of;
+  int                kind; /* the method's own: rows of one kind differ by the step alone */
+} fare_rare_setting;
+
+/* What a method works on: one event, one setting. */
+typedef struct {
+  MPI_Comm                  comm; /* of all ranks; runs are made by one rank alone */
+  const char               *name; /* of the row: it tells random numbers apart */
+  uint64_t                  seed;
+  const fare_system        *system;
+  const fare_truth_options *truth;
+  const fare_grid          *grid; /* of the truth: its box, boundaries and cells */
+  fare_walls                walls;
+  const fare_event         *event;
+  fare_rare_setting         setting;
+  double                    dt;    /* the step that is used */
+  int64_t                   steps; /* up to the deadline; -1: there is none */
+  const double             *theta; /* parameters of each step, one row each; NULL: not tabulated */
+} fare_rare_context;
+
+/* The stream of one purpose of one run. */
+fare_stream fare_rare_stream(const fare_rare_context *context, int64_t run, const char *purpose);
+
+/* What one independent run gives. */
+typedef struct {
+  double estimate; /* unbiased for the chain, 0 included */
+  double cost;     /* steps, that is evaluations of the force */
+  double paths;    /* that were begun plainly, from the start to their end, and ... */
+  double steps;    /* ... what they took together: 0 where the method has none */
+  /* of paths with weights: how many, those that reached b, the sums of weights, of their squares and of minus
+   * their logarithms, and the largest weight; 0 where the method has none */
+  double weighted, hits, weights, squares, information, heaviest;
+} fare_rare_once;
+
+/* A method: one const descriptor, exported by its one file. */
+typedef struct {
+  const char       *name, *summary, *reference;
+  size_t            size; /* of its options, which begin zeroed with the fields filled in */
+  const fare_field *fields;
+  /* may be NULL; `grid` and `comm` of the context are NULL yet, and so is what follows from the setting */
+  PetscErrorCode (*check)(void *options, const fare_node *node, const fare_rare_context *context);
+  int (*settings)(const void *options); /* how many rows; NULL: one */
+  void (*setting)(const void *options, int i, fare_rare_setting *setting);
+  /* what all runs share, such as a committor. Collective. Both may be NULL. */
+  PetscErrorCode (*begin)(const void *options, const fare_rare_context *context, void **work);
+  PetscErrorCode (*end)(void **work);
+  /* one run of this rank alone; its random numbers depend on `run` and the seed. Not collective. */
+  PetscErrorCode (*run)(
+    const void *options, const fare_rare_context *context, void *work, int64_t run, fare_rare_once *once);
+  /* the least relative variance of one run at the cost that it has; NULL: not known */
+  double (*optimum)(const void *options, double p);
+  void (*destroy)(void *options); /* may be NULL; fields are freed by the caller */
+} fare_rare_type;
+
+/*
+  Paths of the chain (paths.c), walked side by side. Each has a clock of its own: steps since the event's
+  time. Its random numbers are those of (stream, slot, generation, steps since `born`).
+*/
+typedef enum { FARE_PATH_GOES_ON, FARE_PATH_IN_A, FARE_PATH_IN_B, FARE_PATH_LATE } fare_path_end;
+typedef struct {
+  double        x[FARE_DIM_MAX];
+  int64_t       step, born;
+  uint32_t      slot, generation;
+  fare_path_end end;
+  double log_weight; /* of a path that is steered: likelihood of the chain over that of the steered one */
+} fare_path;
+typedef struct {
+  const fare_rare_context *context;
+  fare_stream              noise;
+  int64_t                  most; /* further steps of each path; -1: until it ends */
+  /* sees each path behind each of its steps; may be NULL */
+  void (*visit)(void *to, size_t i, const fare_path *path);
+  /* drift that is added at a time and place; may be NULL */
+  void (*steer)(void *to, double t, const double x[], const double D[], double u[]);
+  void *to;
+} fare_walk;
+/* Walks them; steps that were taken. Not collective. */
+PetscErrorCode fare_paths_walk(const fare_walk *walk, size_t count, fare_path path[], int64_t *steps);
+/*
+  The probability that the Brownian bridge between two points outside of a set has been in it, each face for
+  itself: exp(-d d'/(D dt)) where it comes nearest within the face, d and d' being the distances of its ends
+  (Gobet, Stoch. Process. Appl. 87, 167 (2000)).
+*/
+double fare_bridge_probability(const fare_rare_context *context, const fare_region *region,
+  const double from[], const double to[], const double D[]);
+/* A path at the start. */
+fare_path fare_path_begin(const fare_rare_context *context, uint32_t slot);
+/* Time of a clock. */
+static inline double fare_rare_time(const fare_rare_context *context, int64_t step)
+{
+  return context->event->time + (double)step * context->dt;
+}
+
+/*
+  How near to the event a state is (score.c): higher is nearer, for paths that have not ended. The rest of the
+  order is the methods': who is in b is above all.
+*/
+typedef struct fare_score fare_score;
+typedef struct {
+  char      *score;
+  PetscInt64 cells;
+} fare_score_keys;
+#define FARE_SCORE_FIELDS(at)                                                                               \
+  {"score", FARE_STRING, (at) + offsetof(fare_score_keys, score), "", 0, 0, NULL, "",                       \
+    "an axis, or `committor`: solved on a grid; default: the first axis along which b lies off the start"}, \
+  {                                                                                                         \
+    "score_cells", FARE_INTEGER, (at) + offsetof(fare_score_keys, cells), "64", 8, 4096, NULL, "",          \
+      "cells per axis of that grid"                                                                         \
+  }
+/* FARE_ERR_INPUT for what is wrong with the keys. */
+PetscErrorCode fare_score_check(
+  const fare_score_keys *keys, const fare_node *node, const fare_rare_context *context);
+/* Collective. */
+PetscErrorCode fare_score_create(
+  const fare_score_keys *keys, const fare_rare_context *context, fare_score **score);
+PetscErrorCode fare_score_destroy(fare_score **score);
+double         fare_score_at(const fare_score *score, double t, const double x[]);
+
+/* The answers that a row should give (truths.c, chain.c). NaN: not known. Collective. */
+typedef struct {
+  double    chain, chain_error, continuum, continuum_error;
+  double    path_cost; /* mean steps of a plain path; NaN: not known */
+  PetscBool predicted;
+} fare_rare_truth;
+PetscErrorCode fare_rare_truth_find(const fare_rare_context *context, fare_rare_truth *truth);
+/* The chain of one axis, exactly, with an estimate of the error; *known is false where it cannot be had. */
+PetscErrorCode fare_rare_chain_solve(
+  const fare_rare_context *context, fare_rare_truth *truth, PetscBool *known);
+
+/* Distance of x from a set without boundaries between them, and its slope, a unit vector; HUGE_VAL: no set.
+ */
+double fare_rare_distance(const fare_grid *grid, const fare_region *set, const double x[], double slope[]);
+/* V at step 0 of rows of one kind at several steps: a straight line through V at each. */
+void fare_rare_extrapolate(size_t count, const int kind[], fare_rare_row row[]);
+/* Estimate, error, variance and costs from all runs; the row has its truths already. */
+void fare_rare_judge(
+  int64_t runs, const fare_rare_once once[], double optimum, uint64_t seed, fare_rare_row *row);
+
+#endif

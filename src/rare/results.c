@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What estimators found: a table for people, and group /rare of study.h5. */
+#include <fare/rare.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Numbers of a row, under the names that files give them. */
+#define COLUMN(member)                       \
+  {                                          \
+#member, offsetof(fare_rare_row, member) \
+  }
+static const struct {
+  const char *name;
+  size_t      offset;
+} columns[] = {
+  COLUMN(runs),
+  COLUMN(rate),
+  COLUMN(estimate),
+  COLUMN(error),
+  COLUMN(low),
+  COLUMN(high),
+  COLUMN(normal),
+  COLUMN(chain),
+  COLUMN(chain_error),
+  COLUMN(predicted),
+  COLUMN(continuum),
+  COLUMN(continuum_error),
+  COLUMN(z),
+  COLUMN(variance),
+  COLUMN(variance_low),
+  COLUMN(variance_high),
+  COLUMN(cost),
+  COLUMN(cost_10),
+  COLUMN(path_cost),
+  COLUMN(gain),
+  COLUMN(of_optimum),
+  COLUMN(zeros),
+  COLUMN(largest),
+  COLUMN(dt),
+  COLUMN(path_variance),
+  COLUMN(path_variance_error),
+  COLUMN(path_variance_0),
+  COLUMN(path_variance_0_error),
+  COLUMN(ess),
+  COLUMN(heaviest),
+  COLUMN(hits),
+  COLUMN(information),
+  COLUMN(seconds),
+};
+
+void fare_rare_results_free(fare_rare_results *results)
+{
+  for (size_t i = 0; i < results->count; i++) {
+    free(results->failure[i]);
+    (void)PetscFree(results->once[i]);
+  }
+  (void)PetscFree5(results->row, results->failure, results->runs, results->done, results->once);
+  results->count = 0;
+}
+
+PetscErrorCode fare_rare_results_keep(fare_rare_results *results, fare_store *store, PetscBool load)
+{
+  PetscBool has = PETSC_FALSE;
+
+  PetscFunctionBegin;
+  if (!results->count) PetscFunctionReturn(0);
+  if (load) PetscCall(fare_store_has(store, "/rare", &has));
+  if (load && !has) PetscFunctionReturn(0);
+  if (!load) PetscCall(fare_store_group(store, "/rare"));
+  for (size_t i = 0; i < results->count; i++) {
+    const uint64_t extent[2] = {(uint64_t)results->runs[i], FARE_RARE_ONCE};
+    int64_t        done      = results->done[i];
+    char           path[64];
+
+    snprintf(path, sizeof path, "/rare/%zu", i);
+    if (!load) PetscCall(fare_store_group(store, path));
+    PetscCall(
+      load ? fare_store_get_int(store, path, "done", &done) : fare_store_put_int(store, path, "done", done));
+    if (done < 0 || done > results->runs[i])
+      FARE_FAIL(FARE_ERR_FAILED, "%s: %lld runs of %lld are done", path, (long long)done,
+        (long long)results->runs[i]);
+    results->done[i] = done;
+    snprintf(path, sizeof path, "/rare/%zu/runs", i);
+    PetscCall(load ? fare_store_read_array(store, path, FARE_STORE_FLOAT64, 2, extent, results->once[i])
+                   : fare_store_write_array(store, path, FARE_STORE_FLOAT64, 2, extent, results->once[i]));
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_rare_results_save(const fare_rare_results *results, fare_store *store)
+{
+  const uint64_t extent = results->count;
+  const char   **text;
+  double        *value;
+  char           path[64];
+
+  PetscFunctionBegin;
+  if (!results->count) PetscFunctionReturn(0);
+  PetscCall(fare_store_group(store, "/rare"));
+  PetscCall(PetscMalloc2(extent, &text, extent, &value));
+  for (size_t i = 0; i < extent; i++) text[i] = results->row[i].estimator;
+  PetscCall(fare_store_put_strings(store, "/rare", "estimators", extent, text));
+  for (size_t i = 0; i < extent; i++) text[i] = results->row[i].method;
+  PetscCall(fare_store_put_strings(store, "/rare", "methods", extent, text));
+  for (size_t i = 0; i < extent; i++) text[i] = results->row[i].event;
+  PetscCall(fare_store_put_strings(store, "/rare", "events", extent, text));
+  for (size_t i = 0; i < extent; i++) text[i] = results->failure[i] ? results->failure[i] : "";
+  PetscCall(fare_store_put_strings(store, "/rare", "failures", extent, text));
+  for (size_t k = 0; k < PETSC_STATIC_ARRAY_LENGTH(columns); k++) {
+    for (size_t i = 0; i < extent; i++)
+      value[i] =
+        results->failure[i] ? NAN : *(const double *)((const char *)&results->row[i] + columns[k].offset);
+    snprintf(path, sizeof path, "/rare/%s", columns[k].name);
+    PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, 1, &extent, value));
+  }
+  PetscCall(PetscFree2(text, value));
+  PetscFunctionReturn(0);
+}
+
+static void number(fare_table *table, const char *format, double value)
+{
+  char text[64];
+
+  snprintf(text, sizeof text, format, value);
+  fare_table_cell(table, "%s", isnan(value) ? "-" : text);
+}
+
+static void print_row(const fare_rare_row *r, fare_table *table)
+{
+  fare_table_cell(table, "%s", r->estimator);
+  fare_table_cell(table, "%s", r->method);
+  number(table, "%.5g", r->estimate);
+  if (r->normal != 0)
+    fare_table_cell(table, "%.2g", r->error);
+  else
+    fare_table_cell(table, "[%.2g, %.2g]", r->low, r->high);
+  fare_table_cell(table, "%s%.7g", r->predicted != 0 ? "~" : "", r->chain);
+  number(table, "%.7g", r->continuum);
+  number(table, "%.1f", r->z);
+  number(table, "%.3g", r->variance);
+  number(table, "%.3g", r->cost);
+  number(table, "%.3g", r->cost_10);
+  number(table, "%.3g", r->gain);
+  number(table, "%.2f", r->of_optimum);
+}
+
+static void with_error(fare_table *table, double value, double error)
+{
+  if (isnan(value))
+    fare_table_cell(table, "-");
+  else
+    fare_table_cell(table, "%.3g +- %.1g", value, error);
+}
+
+/* Of rows whose paths have weights: what they tell of the control. */
+static void print_weights(const fare_rare_results *results, FILE *to)
+{
+  static const char *const names[] = {"estimator", "V/path", "V/path, dt to 0", "effective paths", "largest",
+    "reach b", "information", "least"};
+  fare_table              *table;
+  PetscBool                any = PETSC_FALSE;
+
+  for (size_t i = 0; i < results->count; i++)
+    any |= !results->failure[i] && !isnan(results->row[i].path_variance);
+  if (!any) return;
+  fprintf(to, "\nSteered paths (information: mean of -ln weight, in nats; least: -ln p)\n");
+  fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table);
+  fare_table_headings(table, names);
+  for (size_t i = 0; i < results->count; i++) {
+    const fare_rare_row *r = &results->row[i];
+
+    if (results->failure[i] || isnan(r->path_variance)) continue;
+    fare_table_cell(table, "%s", r->estimator);
+    with_error(table, r->path_variance, r->path_variance_error);
+    with_error(table, r->path_variance_0, r->path_variance_0_error);
+    number(table, "%.4g", r->ess);
+    fare_table_cell(table, "%.2g%%", 100 * r->heaviest);
+    fare_table_cell(table, "%.1f%%", 100 * r->hits);
+    number(table, "%.4f", r->information);
+    number(table, "%.4f", -log(r->continuum));
+  }
+  fare_table_print(table, to);
+  fare_table_destroy(&table);
+}
+
+/* What a row cannot tell by its numbers. */
+static void print_doubts(const fare_rare_results *results, FILE *to)
+{
+  for (size_t i = 0; i < results->count; i++) {
+    const fare_rare_row *r = &results->row[i];
+
+    if (results->failure[i])
+      fprintf(to, "Estimator %s failed: %s\n", r->estimator, results->failure[i]);
+    else if (!(r->runs > 1))
+      fprintf(to, "%s: a single run tells no error\n", r->estimator);
+    else if (r->normal == 0)
+      fprintf(to,
+        "%s: %.0f%% of runs found nothing, and one run is %.0f%% of the sum: no normal error; the interval "
+        "is "
+        "a bootstrap's, and may still be too narrow\n",
+        r->estimator, 100 * r->zeros, 100 * r->largest);
+  }
+}
+
+void fare_rare_results_print(const fare_rare_results *results, FILE *to)
+{
+  static const char *const names[] = {"estimator", "method", "p", "+-", "exact chain", "exact continuum", "z",
+    "V/run", "cost/run", "cost to 10 %", "gain", "of optimum"};
+  fare_table              *table;
+  PetscBool                predicted = PETSC_FALSE;
+
+  if (!results->count) return;
+  fprintf(to, "\nRare events (costs in steps; z: against the chain that is simulated)\n");
+  fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table);
+  fare_table_headings(table, names);
+  for (size_t i = 0; i < results->count; i++) {
+    if (results->failure[i]) continue;
+    print_row(&results->row[i], table);
+    if (results->row[i].predicted != 0) predicted = PETSC_TRUE;
+  }
+  fare_table_print(table, to);
+  fare_table_destroy(&table);
+  if (predicted)
+    fprintf(to, "~: not exact: predicted from the grid, with faces moved outward by 0.5826 sqrt(2 D dt)\n");
+  print_weights(results, to);
+  print_doubts(results, to);
+}

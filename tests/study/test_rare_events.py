@@ -1,0 +1,257 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Estimators of rare events: the exact answers beside them, splitting without bias for the chain that it
+simulates, the same bits on any number of ranks, and what is said of mistakes.
+fare-test: labels=study timeout=300
+"""
+from __future__ import annotations
+
+import math
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+import h5py
+import numpy as np
+
+from checks import conclude, expect, fare
+from fare import open as open_study
+from fare import plot
+from launch import ALONE, ENVIRONMENT, FARE
+
+OVER = "{name: over, a: {upper: [-1.0]}, b: {lower: [0.5]}, start: [-0.9]}"
+DRIVE = "drive: [{parameter: tilt, waveform: sine, amplitude: 2, period: 1}]\n"
+DRIVEN = "{name: over, Ab: {lower: [0.5]}, start: [-0.9], deadline: 0.4}"
+SPLIT = "{name: split, method: splitting, event: over, walkers: 20, kill: 5, dt: 4.0e-3"
+
+
+def study(kT=0.1, events=OVER, rare="", drive="", system="double_well", more=""):
+    return (
+        f"study: rare\nsystem: {{name: {system}, parameters: {{kT: {kT}{more}}}}}\n{drive}"
+        "snapshots: {start: 0.0, end: 0.01, count: 2}\ntruth: {cells: [512]}\n"
+        f"events: [{events}]\nrare: [{rare}]\n"
+    )
+
+
+def run(where, text, name="study", ranks=1):
+    """Columns of /rare by name."""
+    path = where / f"{name}.yaml"
+    path.write_text(text)
+    done = fare(
+        where,
+        "run",
+        path,
+        "--no-report",
+        "--overwrite",
+        "--set",
+        f"output.directory={where / name}",
+        ranks=ranks,
+    )
+    expect(done.returncode == 0, f"{name} runs", done.stderr)
+    with h5py.File(where / name / "study.h5") as file:
+        return {key: value[()] for key, value in file["rare"].items()}, done.stdout
+
+
+def quadrature(kT, start=-0.9, a=-1.0, b=0.5, points=20000):
+    """The committor of the double well in continuous time."""
+
+    def integral(low, high):
+        x = low + (np.arange(points) + 0.5) * (high - low) / points
+        return np.sum(np.exp(((x * x - 1) ** 2 - 1) / kT)) * (high - low)
+
+    return integral(a, start) / integral(a, b)
+
+
+def simulated(kT, dt, steps, bridge=False, tilt=0.0, start=-0.9, a=-1.0, b=0.5, panels=60):
+    """
+    The probability that the chain is in b, or has been there between two steps, within so many steps; by
+    Gauss's rule in panels between a, which may be so low that nobody comes there, and b. The tilt is `tilt` sin 2 pi t.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(10)
+    half = 0.5 * (b - a) / panels
+    x = (a + half * (2 * np.arange(panels)[:, None] + 1 + nodes)).ravel()
+    w = np.tile(half * weights, panels)
+    sd = math.sqrt(2 * kT * dt)
+
+    def step(at, t):
+        mean = (at + (tilt * math.sin(2 * math.pi * t) - 4 * at * (at * at - 1)) * dt)[:, None]
+        inside = np.exp(-0.5 * ((x - mean) / sd) ** 2) / (sd * math.sqrt(2 * math.pi)) * w
+        hit = np.array([0.5 * math.erfc((b - m) / (sd * math.sqrt(2))) for m in mean[:, 0]])
+        if bridge:
+            to_b = np.exp(-np.outer(b - at, b - x) / (kT * dt))
+            to_a = np.minimum(1 - to_b, np.exp(-np.outer(at - a, x - a) / (kT * dt)))
+            hit = hit + (inside * to_b).sum(axis=1)
+            inside = inside * (1 - to_a - to_b)
+        return inside, hit
+
+    K, hit = step(x, 0)
+    q = np.zeros(len(x))
+    for k in range(steps - 1, 0, -1):
+        if tilt:
+            K, hit = step(x, k * dt)
+        q = hit + K @ q
+    first, now = step(np.array([start]), 0)
+    return float(now[0] + first[0] @ q)
+
+
+def check_chain(where):
+    # independently: Nystroem's method in dense algebra, and quadrature
+    for kT, chain in ((0.1, 1.439697e-5), (0.07, 2.456655e-7), (0.05, 1.020452e-9), (0.04, 8.183448e-12)):
+        rare, _ = run(where, study(kT, rare=SPLIT + ", runs: 2}"), "chain")
+        expect(abs(rare["chain"][0] / chain - 1) < 1e-6, f"exact chain at kT {kT}", rare["chain"])
+        expect(rare["chain_error"][0] < 1e-6 * chain, f"its error at kT {kT}", rare["chain_error"])
+        error = abs(rare["continuum"][0] - quadrature(kT))
+        expect(
+            error < rare["continuum_error"][0], f"continuum at kT {kT}", (rare["continuum"], quadrature(kT))
+        )
+        expect(error < 1e-3 * rare["continuum"][0], f"continuum at kT {kT}, to 0.1%")
+    for crossing in ("step", "bridge"):
+        event = OVER[:-1] + ", deadline: 0.4}"
+        rare, _ = run(where, study(events=event, rare=f"{SPLIT}, runs: 2, crossing: {crossing}}}"), "late")
+        exact = simulated(0.1, 4e-3, 100, crossing == "bridge")
+        expect(abs(rare["chain"][0] / exact - 1) < 1e-5, f"deadline, {crossing}", (rare["chain"], exact))
+    for a in ("a: {upper: [-1.0]}, ", ""):
+        rare, _ = run(
+            where,
+            study(0.25, events=DRIVEN.replace("A", a), rare=SPLIT + ", runs: 2}", drive=DRIVE),
+            "driven",
+        )
+        exact = simulated(0.25, 4e-3, 100, tilt=2.0, a=-1.0 if a else -2.2)
+        expect(abs(rare["chain"][0] / exact - 1) < 1e-5, f"driven, {a or 'no a'}", (rare["chain"], exact))
+
+
+def check_bias(where):
+    """Small populations, where every mistake of the algorithm shows."""
+    rare, said = run(where, study(rare=SPLIT + ", runs: 3000}"), "bias")
+    expect(rare["normal"][0] == 1, "3000 runs are normal")
+    expect(abs(rare["z"][0]) < 3, "splitting has no bias", rare["z"])
+    expect(
+        abs(rare["z"][0] - (rare["estimate"] - rare["chain"])[0] / rare["error"][0]) < 1e-3, "z", rare["z"]
+    )
+    expect(rare["error"][0] < 0.02 * rare["chain"][0], "its error is small enough to tell", rare["error"])
+    expect("exact chain" in said and "of optimum" in said, "the table is printed")
+    rare, _ = run(
+        where,
+        study(
+            0.25,
+            events=OVER[:-1] + ", deadline: 1}",
+            rare=SPLIT + ", runs: 3000, crossing: bridge}",
+        ),
+        "late_bias",
+    )
+    expect(abs(rare["z"][0]) < 3, "nor with a deadline and bridges", rare["z"])
+    text = study(
+        0.25, events=DRIVEN.replace("A", ""), rare=SPLIT + ", runs: 1500, score: committor}", drive=DRIVE
+    )
+    rare, _ = run(where, text, "driven_bias")
+    expect(abs(rare["z"][0]) < 3, "nor with a drive and the committor as score", rare["z"])
+
+
+def check_ranks(where):
+    text = study(
+        rare=SPLIT
+        + ", runs: 7}, {name: plain, method: brute_force, event: over, paths: 1000, runs: 5, dt: 0.01}"
+    )
+    one, _ = run(where, text, "ranks_1")
+    for ranks in (2, 4):
+        many, _ = run(where, text, f"ranks_{ranks}", ranks)
+        for key in one:
+            same = np.array_equal(one[key], many[key], equal_nan=True)
+            expect(key == "seconds" or same, f"{key} on {ranks} ranks", (one[key], many[key]))
+
+
+def runs_made(folder):
+    """Of the newest checkpoint; 0 where none can be read."""
+    for path in sorted(folder.glob("checkpoint_*_*.h5"), reverse=True):
+        try:
+            with h5py.File(path) as file:
+                return int(file["rare/0"].attrs["done"])
+        except (OSError, KeyError):
+            continue
+    return 0
+
+
+def check_kill(where):
+    """Runs that a checkpoint holds are not made again, and nothing differs in the end."""
+    text = study(rare=SPLIT.replace("walkers: 20", "walkers: 200") + ", runs: 320}")
+    whole, _ = run(where, text, "whole")
+    path, output = where / "killed.yaml", f"output.directory={where / 'killed'}"
+    path.write_text(text)
+    command = [FARE, "run", path, "--no-report", "--checkpoint-seconds", "0", "--set", output]
+    with subprocess.Popen(command, env={**ENVIRONMENT, **ALONE}, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None and not runs_made(where / "killed/checkpoints"):
+            time.sleep(0.01)
+        process.kill()
+    made = runs_made(where / "killed/checkpoints")
+    expect(0 < made < 320, "some runs are in the checkpoint", made)
+    done = fare(where, "run", path, "--no-report", "--resume", "--set", output, ranks=2)
+    expect(done.returncode == 0, "the study goes on", done.stderr)
+    with h5py.File(where / "killed/study.h5") as file:
+        for key, value in whole.items():
+            same = np.array_equal(value, file["rare"][key][()], equal_nan=True)
+            expect(key == "seconds" or same, f"{key} after a kill", (value, file["rare"][key][()]))
+
+
+def check_python(where):
+    """What Python reads and draws of a study with two estimators, of which one has no normal error."""
+    opened = open_study(where / "ranks_1")
+    table = opened.rare
+    expect(list(table.index) == ["split", "plain"], "rows of the table", table.index)
+    with h5py.File(where / "ranks_1/study.h5") as file:
+        expect(table.estimate["split"] == file["rare/estimate"][0], "its numbers", table.estimate)
+    expect(table.method["plain"] == "brute_force" and table.event["plain"] == "over", "its words", table)
+    row = opened.results.rare[0]
+    plain = 100 * row.path_cost * (1 - row.chain) / row.chain
+    expect(math.isclose(row.plain_cost_10, plain), "cost of plain simulation", row.plain_cost_10)
+    expect(math.isclose(row.gain, plain / row.cost_10, rel_tol=1e-9), "gain", row.gain)
+    drawn = plot.rare([opened, opened])
+    points = [line for line in drawn.lines if line.get_label() == "splitting"]
+    expect(len(points) == 1 and list(points[0].get_ydata()) == [row.cost_10] * 2, "points of the figure")
+    done = fare(where, "report", where / "ranks_1")
+    page = where / "ranks_1/report.html"
+    expect(done.returncode == 0 and "Rare events" in page.read_text(), "the report has them", done.stderr)
+
+
+def check_mistakes(where):
+    for text, message in (
+        (study(events=OVER.replace("-0.9", "-1.5")), "the start lies in a: nothing is left to happen"),
+        (study(events=OVER.replace("-0.9", "0.9")), "the start lies in b already"),
+        (study(events="{name: over, b: {lower: [0.5]}, start: [-0.9]}"), "expected a set 'a' to avoid, or"),
+        (study(events=OVER.replace("upper: [-1.0]", "upper: [0.7]")), "the sets a and b overlap"),
+        (study(rare=SPLIT.replace("over", "ever") + "}"), "there is no event 'ever' (did you mean 'over'?)"),
+        (
+            study(rare=SPLIT.replace("kill: 5", "kill: 20") + "}"),
+            "expected fewer than the 20 walkers, got 20",
+        ),
+        (study(rare=SPLIT + ", score: z}"), "unknown score 'z'"),
+        (study(rare=SPLIT.replace("splitting", "splittting") + "}"), "did you mean 'splitting'?"),
+        (
+            study(drive="drive: [{parameter: tilt, waveform: sine, amplitude: 1, period: 1}]\n"),
+            "the event needs a 'deadline'",
+        ),
+        (study(events=OVER[:-1] + ", deadline: -1}"), "the deadline must lie after the time of the start"),
+    ):
+        path = where / "mistake.yaml"
+        path.write_text(text)
+        done = fare(where, "check", path)
+        expect(done.returncode == 2, f"exit code of: {message}", done.returncode)
+        expect(message in done.stderr and done.stderr.count("\n") == 1, message, done.stderr)
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="fare-rare-") as name:
+        where = pathlib.Path(name)
+        check_chain(where)
+        check_bias(where)
+        check_ranks(where)
+        check_python(where)
+        check_kill(where)
+        check_mistakes(where)
+    return conclude()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
