@@ -107,13 +107,20 @@ static double sharp_error(const fare_thermo *thermo, size_t oldest, size_t k, si
   return error;
 }
 
+static PetscBool is_better(const fare_thermo *thermo, size_t k, size_t offset)
+{
+  return fare_thermo_value(&thermo->better[k], offset) != fare_thermo_value(&thermo->track[0].row[k], offset)
+    ? PETSC_TRUE
+    : PETSC_FALSE;
+}
+
 /*
   The error in space and time of one member of row k. The difference of two grids may vanish by accident where
   the error changes its sign, so this is the largest of the last three rows, and for integrals over time the
   largest of all rows so far.
 */
 static double grid_error(
-  const fare_thermo *thermo, size_t k, size_t offset, PetscBool is_integral, PetscBool is_better)
+  const fare_thermo *thermo, size_t k, size_t offset, PetscBool is_integral, PetscBool better)
 {
   const size_t oldest = is_integral ? 0 : k > 2 ? k - 2 : 0;
   const int    loose  = fare_truth_loose_part(thermo->truth);
@@ -125,7 +132,7 @@ static double grid_error(
     time  = fmax(time, difference(thermo, i, offset, loose, thermo->tracks - 1));
   }
   if (isnan(difference(thermo, k, offset, 0, FARE_TRUTH_HALF))) return NAN;
-  if (!is_better) return space + time;
+  if (!better) return space + time;
   return sharp_error(thermo, oldest, k, offset, space) + BETTER_TIME * time;
 }
 
@@ -141,14 +148,16 @@ void fare_thermo_estimate(fare_thermo *thermo, size_t k)
   const double           quadrature = isnan(row->energy_balance) ? 0 : row->energy_balance,
                balance              = isnan(row->balance) ? 0 : fabs(row->balance);
 
-  *error             = (fare_thermo_row){.time = row->time};
-  error->kl_integral = grid_error(thermo, k, AT(kl_integral), PETSC_TRUE, thermo->extrapolates);
+  *error = (fare_thermo_row){.time = row->time};
+  error->kl_integral =
+    grid_error(thermo, k, AT(kl_integral), PETSC_TRUE, is_better(thermo, k, AT(kl_integral)));
   for (int i = 0; i < FARE_THERMO_COLUMNS; i++) {
     const fare_thermo_column *column = &fare_thermo_columns[i];
 
     *(double *)((char *)error + column->offset) = column->kind == FARE_COLUMN_BALANCE
       ? NAN
-      : grid_error(thermo, k, column->offset, column->kind == FARE_COLUMN_INTEGRAL, thermo->extrapolates);
+      : grid_error(thermo, k, column->offset, column->kind == FARE_COLUMN_INTEGRAL,
+          is_better(thermo, k, column->offset));
   }
   error->work += quadrature;
   error->extra_work += quadrature;
