@@ -250,7 +250,7 @@ const fare_command fare_command_list = {
   .name     = "list",
   .synopsis = "list [systems|truths|samplers|measures|waveforms|analyses|estimators]",
   .summary =
-    "lists systems, kinds of truth, samplers, measures, waveforms, analyses and estimators of rare events",
+    "lists systems, truths, samplers, measures, waveforms, analyses and estimators",
   .help        = "fare list samplers\n",
   .run         = list,
   .without_mpi = PETSC_TRUE,
