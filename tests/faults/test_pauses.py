@@ -101,7 +101,7 @@ def look(path, seen):
     """Which parts of a study this checkpoint has in the middle of a way."""
     with h5py.File(path) as file:
         step = file.attrs["next"]
-        parts = sorted(int(name) for name in file["truth"] if name.isdigit())
+        parts = sorted(int(name) for name in file.get("truth", ()) if name.isdigit())
         for part in parts:
             if file[f"truth/{part}/numbers"][LONGEST] > 0:
                 seen.add(("truth", TIGHTER if part == parts[-1] and part else part))
