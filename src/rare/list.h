@@ -3,3 +3,4 @@
 FARE_RARE(brute_force)
 FARE_RARE(doob)
 FARE_RARE(splitting)
+FARE_RARE(weighted_ensemble)
