@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """
-Weighted ensembles: the constants of the best one against quadrature, estimates without bias for the chain, the same
-bits on any number of ranks, and what is said of mistakes.
+Weighted ensembles and forward flux: the constants of the best ensemble against quadrature, estimates without bias for
+the chain, the same bits on any number of ranks, and what is said of mistakes.
 fare-test: labels=study timeout=300
 """
 from __future__ import annotations
@@ -21,6 +21,11 @@ OVER = "{name: over, a: {upper: [-1.2]}, b: {lower: [0.5]}, start: [-1.0]}"
 LATE = "{name: over, a: {upper: [-1.2]}, b: {lower: [0.5]}, start: [-1.0], deadline: 2.0}"
 DRIVE = "drive: [{parameter: tilt, waveform: sine, amplitude: 1, period: 1}]\n"
 KEYS = "{name: flow, method: weighted_ensemble, event: over, walkers: 24, bins: 6, resample: 0.05, dt: 0.01"
+FLUX = (
+    "{name: flow, method: forward_flux, event: over, walkers: 8, time: 40, burn: 10, interfaces: 6, trials:"
+    " 40, dt: 0.01"
+)
+NEAR = OVER.replace("-1.2", "-1.0").replace("start: [-1.0]", "start: [-0.8]")
 STEADY = KEYS + ", time: 40, burn: 15"
 
 
@@ -109,6 +114,8 @@ def check_bias(where):
         ("equal", estimate(STEADY + ", runs: 400}", 0.15)),
         ("optimal", estimate(STEADY + ", runs: 400, allocation: optimal, score: committor}", 0.15)),
         ("bridge", estimate(STEADY + ", runs: 400, crossing: bridge}", 0.15)),
+        ("flux", estimate(FLUX + ", runs: 1000}", 0.15, NEAR)),
+        ("flux_bridge", estimate(FLUX + ", runs: 1000, score: committor, crossing: bridge}", 0.15, NEAR)),
         ("late", estimate(KEYS + ", runs: 1500}", 0.25, LATE)),
         ("driven", estimate(KEYS + ", runs: 1500, score: committor}", 0.25, LATE, DRIVE)),
     )
@@ -120,18 +127,22 @@ def check_bias(where):
         expect(row["normal"][0] == 1, f"{name}: runs are normal", row["largest"])
         expect(abs(row["z"][0]) < 3, f"{name} has no bias", row["z"])
         expect(row["error"][0] < 0.05 * row["chain"][0], f"{name}: the error is small", row["error"])
-        expect(row["rate"][0] == (name in ("equal", "optimal", "bridge")), f"{name}: a rate or not")
+        expect(row["rate"][0] == (name not in ("late", "driven")), f"{name}: a rate or not")
         expect(np.isfinite(row["of_optimum"][0]) == (row["rate"][0] == 1), f"{name}: of optimum")
 
 
 def check_ranks(where):
     """All that particles give; sums over the grid are rounded in another order."""
-    text = estimate(STEADY + ", runs: 5, allocation: optimal, score: committor}", 0.15)
-    one = run(where, text, "ranks_1", "rare")
-    for ranks in (2, 4):
-        many = run(where, text, f"ranks_{ranks}", "rare", ranks)
-        for key in ("estimate", "error", "variance", "cost", "largest", "chain"):
-            expect(one[key][0] == many[key][0], f"{key} on {ranks} ranks", (one[key], many[key]))
+    for name, rare in (
+        ("ensemble", STEADY + ", runs: 5, allocation: optimal, score: committor}"),
+        ("flux", FLUX + ", runs: 5}"),
+    ):
+        one = run(where, estimate(rare, 0.15, NEAR), f"{name}_1", "rare")
+        for ranks in (2, 4):
+            many = run(where, estimate(rare, 0.15, NEAR), f"{name}_{ranks}", "rare", ranks)
+            for key in ("estimate", "error", "variance", "cost", "largest", "chain"):
+                same = one[key][0] == many[key][0]
+                expect(same, f"{key} of {name} on {ranks} ranks", (one[key], many[key]))
 
 
 def check_mistakes(where):
@@ -139,6 +150,12 @@ def check_mistakes(where):
         (estimate(KEYS + "}", 0.1), "expected a `time` of each run, longer than the burn-in (0), got 0"),
         (estimate(STEADY + "}", 0.1, LATE), "the event has a deadline, up to which all counts"),
         (estimate(KEYS + ", allocation: optimal}", 0.1, LATE), "the optimum is of a steady state"),
+        (estimate(FLUX + "}", 0.1, LATE), "which an event with a deadline does not have: take `splitting`"),
+        (estimate(FLUX + "}", 0.1, LATE, DRIVE), "which a driven system does not have: take `splitting`"),
+        (
+            estimate(FLUX.replace("time: 40", "time: 9") + "}", 0.1),
+            "expected more than the burn-in (10), got 9",
+        ),
         (estimate(STEADY + "}", 0.1, drive=DRIVE), "the event needs a 'deadline'"),
         (
             study(
