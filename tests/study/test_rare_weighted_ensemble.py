@@ -22,7 +22,7 @@ LATE = "{name: over, a: {upper: [-1.2]}, b: {lower: [0.5]}, start: [-1.0], deadl
 DRIVE = "drive: [{parameter: tilt, waveform: sine, amplitude: 1, period: 1}]\n"
 KEYS = "{name: flow, method: weighted_ensemble, event: over, walkers: 24, bins: 6, resample: 0.05, dt: 0.01"
 FLUX = (
-    "{name: flow, method: forward_flux, event: over, walkers: 8, time: 40, burn: 10, interfaces: 6, trials:"
+    "{name: flow, method: forward_flux, event: over, walkers: 8, time: 40, burn: 10, interfaces: 12, trials:"
     " 40, dt: 0.01"
 )
 NEAR = OVER.replace("-1.2", "-1.0").replace("start: [-1.0]", "start: [-0.8]")
@@ -88,6 +88,7 @@ def check_optimum(where):
         expect(abs(identity / variance - 1) < 1e-5, f"quadrature itself at kT {kT}", (variance, identity))
         expect(kT == 1 or abs(least / table[kT] - 1) < 1e-4, f"the table at kT {kT}", least)
         found = run(where, study(best % (0.5, -1.0), kT), "optimum", "analysis/best")
+        expect(found["residual"][0] < 1e-11, f"residual at kT {kT}", found["residual"])
         for name, value in (
             ("rate", rate),
             ("variance", variance),
@@ -112,6 +113,7 @@ def check_bias(where):
     """Small populations, where mistakes show: rates of the chain, then probabilities with a deadline."""
     rows = (
         ("equal", estimate(STEADY + ", runs: 400}", 0.15)),
+        ("often", estimate(STEADY + ", runs: 400}", 0.3)),
         ("optimal", estimate(STEADY + ", runs: 400, allocation: optimal, score: committor}", 0.15)),
         ("bridge", estimate(STEADY + ", runs: 400, crossing: bridge}", 0.15)),
         ("flux", estimate(FLUX + ", runs: 1000}", 0.15, NEAR)),
