@@ -227,7 +227,8 @@ void fare_rare_results_print(const fare_rare_results *results, FILE *to)
     fprintf(to,
       "p of forward_flux, and of weighted_ensemble without a deadline, is a rate: arrivals in b per time\n");
   if (predicted)
-    fprintf(to, "~: not exact: predicted from the grid, with faces moved into the sets by 0.5826 sqrt(2 D dt)\n");
+    fprintf(
+      to, "~: not exact: predicted from the grid, with faces moved into the sets by 0.5826 sqrt(2 D dt)\n");
   print_weights(results, to);
   print_doubts(results, to);
 }
