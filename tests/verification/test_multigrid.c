@@ -111,7 +111,7 @@ static int iterations(
 /*
   A gradient force, a rotating one, and one without diffusion along an axis, which is periodic; from steps
   that are long by any measure to short ones. The truth keeps few directions: only the longest steps on three
-  axes take more iterations for that.
+  axes take more iterations for that, 27 on one rank and 32 on four.
 */
 static void iterations_are_flat(void **state)
 {
@@ -147,7 +147,7 @@ static void iterations_are_flat(void **state)
         fare_log("%s, shift %g: %d, then %d; %d as in the truth", known[c].name, shift, before, last, few);
       assert_between(last, 1, 18);
       assert_between(last - before, 0, 4);
-      assert_between(few, 1, known[c].dim == 3 && shift < 16 ? 28 : 18);
+      assert_between(few, 1, known[c].dim == 3 && shift < 16 ? 34 : 18);
     }
   }
 }
