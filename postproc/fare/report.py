@@ -212,14 +212,19 @@ def rare(study: Study) -> str:
         error = number(r.error) if r.normal else f"{number(r.low)} … {number(r.high)}"
         values = (r.z, r.variance, r.cost, r.cost_10, r.gain, r.of_optimum)
         cells = [r.method, r.event, f"{r.estimate:.4g}", r.failure or error]
-        cells += [f"{'~' if r.predicted else ''}{r.chain:.6g}", f"{r.continuum:.6g}", *map(number, values)]
+        cells += [
+            f"{' ~^'[int(r.predicted)].strip()}{r.chain:.6g}",
+            f"{r.continuum:.6g}",
+            *map(number, values),
+        ]
         rows.append(
             f"<tr><td>{html.escape(r.estimator)}</td>"
             f"{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>"
         )
     note = (
-        "<p class=note>z compares with the chain that is simulated. ~: predicted. An interval in place of an"
-        " error is a bootstrap's: runs are too uneven for a normal one.</p>"
+        "<p class=note>z compares with the chain that is simulated. ~: predicted. ^: the continuum stands in,"
+        " and z's error holds the bias. An interval in place of an error is a bootstrap's: runs are too"
+        " uneven for a normal one.</p>"
     )
     return note + table([(head, head in ("", "method", "event")) for head in heads], rows)
 

@@ -198,6 +198,7 @@ const fare_rare_type fare_rare_doob = {
   .check     = check,
   .settings  = settings,
   .setting   = setting,
+  .shares    = PETSC_TRUE,
   .begin     = begin,
   .end       = end,
   .run       = run,

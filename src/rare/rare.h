@@ -76,7 +76,9 @@ typedef struct {
   PetscErrorCode (*check)(void *options, const fare_node *node, const fare_rare_context *context);
   int (*settings)(const void *options); /* how many rows; NULL: one */
   void (*setting)(const void *options, int i, fare_rare_setting *setting);
-  /* what all runs share, such as a committor. Collective. Both may be NULL. */
+  /* what all runs share, such as a committor; `shares`: rows of one kind do, too. Collective. Both may be
+   * NULL. */
+  PetscBool shares;
   PetscErrorCode (*begin)(const void *options, const fare_rare_context *context, void **work);
   PetscErrorCode (*end)(void **work);
   /* one run of this rank alone; its random numbers depend on `run` and the seed. Not collective. */
@@ -151,13 +153,17 @@ PetscErrorCode fare_score_create(
 PetscErrorCode fare_score_destroy(fare_score **score);
 double         fare_score_at(const fare_score *score, double t, const double x[]);
 
+/* How the chain's answer is had: exactly, from the grid with shifted faces, or the continuum stands in. */
+typedef enum { FARE_CHAIN_EXACT, FARE_CHAIN_SHIFTED, FARE_CHAIN_CONTINUUM } fare_chain_truth;
 /* The answers that a row should give (truths.c, chain.c). NaN: not known. Collective. */
 typedef struct {
-  double    chain, chain_error, continuum, continuum_error;
-  double    path_cost; /* mean steps of a plain path; NaN: not known */
-  PetscBool predicted;
+  double           chain, chain_error, continuum, continuum_error;
+  double           path_cost; /* mean steps of a plain path; NaN: not known */
+  fare_chain_truth predicted;
 } fare_rare_truth;
-PetscErrorCode fare_rare_truth_find(const fare_rare_context *context, fare_rare_truth *truth);
+/* alike: of another step of the same event, whose continuum serves; NULL: none. */
+PetscErrorCode fare_rare_truth_find(
+  const fare_rare_context *context, const fare_rare_truth *alike, fare_rare_truth *truth);
 /* The chain of one axis, exactly, with an estimate of the error; *known is false where it cannot be had. */
 PetscErrorCode fare_rare_chain_solve(
   const fare_rare_context *context, fare_rare_truth *truth, PetscBool *known);
@@ -167,6 +173,11 @@ PetscErrorCode fare_rare_chain_solve(
 double fare_rare_distance(const fare_grid *grid, const fare_region *set, const double x[], double slope[]);
 /* V at step 0 of rows of one kind at several steps: a straight line through V at each. */
 void fare_rare_extrapolate(size_t count, const int kind[], fare_rare_row row[]);
+/*
+  Where the continuum stands in for the chain, the two differ in proportion to the step. Puts into z's error
+  what rows of one event at several steps tell of that; takes z away where they are of one step.
+*/
+void fare_rare_bias(fare_rare_results *results);
 /* Estimate, error, variance and costs from all runs; the row has its truths already. */
 void fare_rare_judge(
   int64_t runs, const fare_rare_once once[], double optimum, uint64_t seed, fare_rare_row *row);

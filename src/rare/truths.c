@@ -2,8 +2,9 @@
 /*
   What a row should find: the probability of the event in continuous time, from the grid, as the analyses
   `committor` and `driven_committor` find it with an error; and that of the chain, exactly on one axis, else
-  predicted with every face moved outward by 0.5826 sqrt(2 D dt) (Broadie, Glasserman and Kou, Math. Finance
-  7, 325 (1997)).
+  predicted with every face moved into its set by 0.5826 sqrt(2 D dt) (Broadie, Glasserman and Kou, Math.
+  Finance 7, 325 (1997)). With bridges over steps the continuum stands in, and fare_rare_bias() tells how far
+  from the chain that may be.
 */
 #include "rare.h"
 
@@ -135,8 +136,9 @@ static PetscErrorCode predict(const fare_rare_context *context, fare_rare_truth 
   PetscBool  left    = PETSC_TRUE;
 
   PetscFunctionBegin;
-  truth->predicted = PETSC_TRUE;
+  truth->predicted = FARE_CHAIN_SHIFTED;
   if (context->setting.chain.crossing == FARE_CROSSING_BRIDGE) {
+    truth->predicted   = FARE_CHAIN_CONTINUUM;
     truth->chain       = truth->continuum;
     truth->chain_error = truth->continuum_error;
     PetscFunctionReturn(0);
@@ -150,13 +152,19 @@ static PetscErrorCode predict(const fare_rare_context *context, fare_rare_truth 
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_rare_truth_find(const fare_rare_context *context, fare_rare_truth *truth)
+PetscErrorCode fare_rare_truth_find(
+  const fare_rare_context *context, const fare_rare_truth *alike, fare_rare_truth *truth)
 {
   PetscBool known;
 
   PetscFunctionBegin;
-  *truth = (fare_rare_truth){NAN, NAN, NAN, NAN, NAN, PETSC_FALSE};
-  PetscCall(ask_grid(context, context->event, &truth->continuum, &truth->continuum_error));
+  *truth = (fare_rare_truth){NAN, NAN, NAN, NAN, NAN, FARE_CHAIN_EXACT};
+  if (alike) {
+    truth->continuum       = alike->continuum;
+    truth->continuum_error = alike->continuum_error;
+  } else {
+    PetscCall(ask_grid(context, context->event, &truth->continuum, &truth->continuum_error));
+  }
   PetscCall(fare_rare_chain_solve(context, truth, &known));
   if (!known) PetscCall(predict(context, truth));
   PetscFunctionReturn(0);
