@@ -453,10 +453,12 @@ static PetscErrorCode make_row(const estimator *e, fare_rare_context *context, c
 
   PetscFunctionBegin;
   PetscCall(find_truths(context, known, row));
-  if (*done < e->runs) PetscCall(begin_shared(e, context, s));
+  if (*done < e->runs || e->type->report) PetscCall(begin_shared(e, context, s));
   PetscCall(run_all(e, context, s->work, between, done, once));
   fare_rare_judge(
     e->runs, once, e->type->optimum ? e->type->optimum(e->options, row->chain) : NAN, context->seed, row);
+  row->learned_error = row->learned_start = NAN;
+  if (e->type->report) e->type->report(s->work, row);
   row->seconds = fare_seconds() - began;
   PetscFunctionReturn(0);
 }
