@@ -21,7 +21,8 @@
 #define STEPS  50000 /* at most, of one of them */
 #define SCALE  4.0   /* of the network's output */
 #define LEAST  -650  /* of ln q: less is not learned from */
-#define STEEP  2.0   /* most that the slope of ln q shifts a step, in standard deviations */
+#define STEEP  0.25  /* of the distance to the nearest set, by which the slope of ln q shifts a step at most \
+                      */
 #define NODES  27    /* of a step, at most */
 #define TRIALS 1000
 
@@ -237,6 +238,15 @@ static void draw_place(const learner *l, fare_random *random, double *t, double 
   for (int axis = 0; axis < l->dim; axis++) x[axis] = at[1 + axis];
 }
 
+/* The distance to the nearest set. */
+static double nearest(const learner *l, const double x[])
+{
+  double       away[FARE_DIM_MAX];
+  const double to_a = fare_rare_distance(l->c->grid, &l->event->a, x, away);
+
+  return PetscMin(to_a, fare_rare_distance(l->c->grid, &l->event->b, x, away));
+}
+
 /* The step from one row of the batch: its lag, mean and standard deviations. */
 static double step_of(const learner *l, size_t i, double mean[], double sd[])
 {
@@ -252,8 +262,7 @@ static double step_of(const learner *l, size_t i, double mean[], double sd[])
   }
   fare_system_drift(l->c->system, l->t[i], 1, at, fs);
   fare_system_diffusion(l->c->system, l->t[i], 1, at, Ds);
-  d = fare_rare_distance(l->c->grid, &l->event->a, x, sd);
-  d = PetscMin(d, fare_rare_distance(l->c->grid, &l->event->b, x, sd));
+  d = nearest(l, x);
   for (int axis = 0; axis < l->dim; axis++) {
     lag = PetscMin(lag, d * d / (50 * D[axis]));
     if (f[axis] != 0) lag = PetscMin(lag, 8 * D[axis] / PetscSqr(f[axis]));
@@ -335,10 +344,16 @@ static void find_shifts(learner *l, size_t rows, double shift[])
   evaluate_nodes(l, rows);
   for (size_t i = 0; i < rows; i++) {
     const double *v = l->value + i * l->stride;
+    double        x[FARE_DIM_MAX], mean[FARE_DIM_MAX], sd[FARE_DIM_MAX];
 
-    for (int axis = 0; axis < l->dim; axis++)
+    step_of(l, i, mean, sd);
+    for (int axis = 0; axis < l->dim; axis++) x[axis] = l->x[axis][i];
+    for (int axis = 0; axis < l->dim; axis++) {
+      const double most = STEEP * nearest(l, x) / sd[axis];
+
       shift[i * FARE_DIM_MAX + (size_t)axis] =
-        PetscMax(-STEEP, PetscMin(STEEP, 0.5 * (v[2 * axis + 1] - v[2 * axis])));
+        PetscMax(-most, PetscMin(most, 0.5 * (v[2 * axis + 1] - v[2 * axis])));
+    }
   }
 }
 
