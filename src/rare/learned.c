@@ -21,9 +21,10 @@
 #define STEPS  50000 /* at most, of one of them */
 #define SCALE  4.0   /* of the network's output */
 #define LEAST  -650  /* of ln q: less is not learned from */
-#define STEEP  0.25  /* of the distance to the nearest set, by which the slope of ln q shifts a step at most \
-                      */
-#define NODES  27    /* of a step, at most */
+#define STEEP                                                                                             \
+  0.25            /* of the distance to the nearest set, that the slope of ln q shifts a step by, at most \
+                   */
+#define NODES  27 /* of a step, at most */
 #define TRIALS 1000
 
 typedef enum { UNIFORM, SPLITTING, DOOB } place;
