@@ -103,11 +103,11 @@ typedef struct {
   double high;          /**< by a bootstrap where `normal` is 0 */
   double normal;        /**< 1: error and z may be taken as normal */
   double chain;         /**< exact probability of the chain that is simulated, or predicted; NaN: not known */
-  double chain_error;   /**< of that number; NaN: not known */
-  double predicted; /**< 1: `chain` is of shifted faces, good to a few per cent; 2: it is the continuum's */
-  double continuum; /**< exact probability in continuous time; NaN: not known */
+  double chain_error;   /**< of that number */
+  double predicted;     /**< 1: `chain` is a prediction, good to a few per cent */
+  double continuum;     /**< exact probability in continuous time; NaN: not known */
   double continuum_error; /**< estimated, as analyses do */
-  double z;               /**< (estimate - chain)/error; NaN where not normal, or of an unknown bias */
+  double z;               /**< (estimate - chain)/error; NaN where not normal */
   double variance;        /**< V, relative variance of one run */
   double variance_low;    /**< 95% interval of V, for normal runs */
   double variance_high;   /**< its upper end */

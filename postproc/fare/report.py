@@ -213,8 +213,8 @@ def rare(study: Study) -> str:
         values = (r.z, r.variance, r.cost, r.cost_10, r.gain, r.of_optimum)
         cells = [r.method, r.event, f"{r.estimate:.4g}", r.failure or error]
         cells += [
-            f"{' ~^'[int(r.predicted)].strip()}{r.chain:.6g}",
-            f"{r.continuum:.6g}",
+            ("~" if r.predicted else "") + number(r.chain, 6),
+            number(r.continuum, 6),
             *map(number, values),
         ]
         rows.append(
@@ -222,9 +222,8 @@ def rare(study: Study) -> str:
             f"{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>"
         )
     note = (
-        "<p class=note>z compares with the chain that is simulated. ~: predicted. ^: the continuum stands in,"
-        " and z's error holds the bias. An interval in place of an error is a bootstrap's: runs are too"
-        " uneven for a normal one.</p>"
+        "<p class=note>z compares with the chain that is simulated. ~: predicted. An interval in place of an"
+        " error is a bootstrap's: runs are too uneven for a normal one.</p>"
     )
     return note + table([(head, head in ("", "method", "event")) for head in heads], rows)
 

@@ -244,7 +244,7 @@ class Estimated:
     high: float
     normal: float
     chain: float
-    """Of the chain that is simulated; of shifted faces where `predicted` is 1, the continuum's where it is 2."""
+    """Exact probability of the chain that is simulated; a prediction where `predicted` is 1."""
     chain_error: float
     predicted: float
     continuum: float

@@ -7,7 +7,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define ZEROS_MOST   0.05 /* share of runs, and ... */
 #define LARGEST_MOST 0.3  /* ... of one run in the sum, that a normal interval bears */
@@ -146,53 +145,6 @@ void fare_rare_extrapolate(size_t count, const int kind[], fare_rare_row row[])
   }
 }
 
-static PetscBool stands_in(const fare_rare_results *r, size_t i)
-{
-  return !r->failure[i] && r->row[i].predicted == FARE_CHAIN_CONTINUUM && r->row[i].normal != 0 &&
-      r->row[i].error > 0
-    ? PETSC_TRUE
-    : PETSC_FALSE;
-}
-
-/* The slope of the estimates along the step, with its standard error; false where all are of one step. */
-static PetscBool slope_of(const fare_rare_results *r, const fare_rare_row *of, double *slope, double *error)
-{
-  double s = 0, sx = 0, sy = 0, sxx = 0, sxy = 0, det;
-
-  for (size_t i = 0; i < r->count; i++) {
-    const fare_rare_row *row = &r->row[i];
-    const double         w   = 1 / PetscSqr(row->error);
-
-    if (!stands_in(r, i) || strcmp(row->event, of->event) || row->rate != of->rate) continue;
-    s += w;
-    sx += w * row->dt;
-    sy += w * row->estimate;
-    sxx += w * row->dt * row->dt;
-    sxy += w * row->dt * row->estimate;
-  }
-  det    = s * sxx - sx * sx;
-  *slope = (s * sxy - sx * sy) / det;
-  *error = sqrt(s / det);
-  return det > 1e-9 * s * sxx ? PETSC_TRUE : PETSC_FALSE;
-}
-
-void fare_rare_bias(fare_rare_results *r)
-{
-  for (size_t i = 0; i < r->count; i++) {
-    fare_rare_row *row = &r->row[i];
-    double         slope, error;
-
-    if (!stands_in(r, i)) continue;
-    if (slope_of(r, row, &slope, &error)) {
-      row->chain_error =
-        sqrt(PetscSqr(row->continuum_error) + (PetscSqr(slope) + PetscSqr(error)) * PetscSqr(row->dt));
-      row->z = (row->estimate - row->chain) / sqrt(PetscSqr(row->error) + PetscSqr(row->chain_error));
-    } else {
-      row->chain_error = row->z = NAN;
-    }
-  }
-}
-
 void fare_rare_judge(
   int64_t runs, const fare_rare_once once[], double optimum, uint64_t seed, fare_rare_row *row)
 {
@@ -206,6 +158,7 @@ void fare_rare_judge(
   judge_weights(runs, once, row);
   p = isnan(row->chain) ? row->estimate : row->chain;
   if (isnan(row->path_cost) && paths > 0) row->path_cost = steps / paths;
+  if (isnan(row->path_cost) && row->rate != 0) row->path_cost = 1 / (p * row->dt);
   row->cost_10 = 100 * row->variance * row->cost;
   /* of events that come one by one, each is a path */
   row->gain       = 100 * row->path_cost * (row->rate != 0 ? 1 : (1 - p) / p) / row->cost_10;

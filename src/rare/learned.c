@@ -141,7 +141,7 @@ static void add_place(void *to, double t, const double x[])
   for (int axis = 0; axis < l->dim; axis++) l->place[i * (FARE_DIM_MAX + 1) + 1 + (size_t)axis] = x[axis];
 }
 
-static void visit(void *to, size_t i, const fare_path *path)
+static void visit(void *to, size_t i, fare_path *path)
 {
   const fare_pilot *p = to;
 

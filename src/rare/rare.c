@@ -457,6 +457,8 @@ static PetscErrorCode make_row(const estimator *e, fare_rare_context *context, c
   PetscCall(run_all(e, context, s->work, between, done, once));
   fare_rare_judge(
     e->runs, once, e->type->optimum ? e->type->optimum(e->options, row->chain) : NAN, context->seed, row);
+  if (row->rate != 0)
+    row->of_optimum = 100 * known->at[known->count - 1].truth.optimum / (row->cost_10 * context->dt);
   row->learned_error = row->learned_start = NAN;
   if (e->type->report) e->type->report(s->work, row);
   row->seconds = fare_seconds() - began;
@@ -567,7 +569,5 @@ PetscErrorCode fare_rare_run(const fare_rare *rare, MPI_Comm comm, const fare_gr
     at += (size_t)settings_of(&rare->estimator[i]);
   }
   PetscCall(PetscFree(known.at));
-  PetscCall(code);
-  fare_rare_bias(r);
-  PetscFunctionReturn(0);
+  PetscFunctionReturn(code);
 }

@@ -111,8 +111,8 @@ typedef struct {
   const fare_rare_context *context;
   fare_stream              noise;
   int64_t                  most; /* further steps of each path; -1: until it ends */
-  /* sees each path behind each of its steps; may be NULL */
-  void (*visit)(void *to, size_t i, const fare_path *path);
+  /* sees each path behind each of its steps, and may end it or put it elsewhere; may be NULL */
+  void (*visit)(void *to, size_t i, fare_path *path);
   /* drift that is added at a time and place; may be NULL */
   void (*steer)(void *to, double t, const double x[], const double D[], double u[]);
   void *to;
@@ -193,14 +193,15 @@ PetscErrorCode fare_score_create(
   const fare_score_keys *keys, const fare_rare_context *context, fare_score **score);
 PetscErrorCode fare_score_destroy(fare_score **score);
 double         fare_score_at(const fare_score *score, double t, const double x[]);
+/* Where b begins. */
+double fare_score_of_b(const fare_score *score, const fare_event *event);
 
-/* How the chain's answer is had: exactly, from the grid with shifted faces, or the continuum stands in. */
-typedef enum { FARE_CHAIN_EXACT, FARE_CHAIN_SHIFTED, FARE_CHAIN_CONTINUUM } fare_chain_truth;
 /* The answers that a row should give (truths.c, chain.c). NaN: not known. Collective. */
 typedef struct {
-  double           chain, chain_error, continuum, continuum_error;
-  double           path_cost; /* mean steps of a plain path; NaN: not known */
-  fare_chain_truth predicted;
+  double    chain, chain_error, continuum, continuum_error;
+  double    path_cost; /* mean steps of a plain path; NaN: not known */
+  double    optimum;   /* of a rate: walkers x time x relative variance, the least of a weighted ensemble */
+  PetscBool predicted;
 } fare_rare_truth;
 /* alike: of another step of the same event, whose continuum serves; NULL: none. */
 PetscErrorCode fare_rare_truth_find(
@@ -214,11 +215,6 @@ PetscErrorCode fare_rare_chain_solve(
 double fare_rare_distance(const fare_grid *grid, const fare_region *set, const double x[], double slope[]);
 /* V at step 0 of rows of one kind at several steps: a straight line through V at each. */
 void fare_rare_extrapolate(size_t count, const int kind[], fare_rare_row row[]);
-/*
-  Where the continuum stands in for the chain, the two differ in proportion to the step. Puts into z's error
-  what rows of one event at several steps tell of that; takes z away where they are of one step.
-*/
-void fare_rare_bias(fare_rare_results *results);
 /* Estimate, error, variance and costs from all runs; the row has its truths already. */
 void fare_rare_judge(
   int64_t runs, const fare_rare_once once[], double optimum, uint64_t seed, fare_rare_row *row);

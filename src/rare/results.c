@@ -138,7 +138,7 @@ static void print_row(const fare_rare_row *r, fare_table *table)
     fare_table_cell(table, "%.2g", r->error);
   else
     fare_table_cell(table, "[%.2g, %.2g]", r->low, r->high);
-  fare_table_cell(table, "%s%.7g", r->predicted == 2 ? "^" : r->predicted == 1 ? "~" : "", r->chain);
+  number(table, r->predicted != 0 ? "~%.7g" : "%.7g", r->chain);
   number(table, "%.7g", r->continuum);
   number(table, "%.1f", r->z);
   number(table, "%.3g", r->variance);
@@ -231,9 +231,6 @@ static void print_doubts(const fare_rare_results *results, FILE *to)
       fprintf(to, "Estimator %s failed: %s\n", r->estimator, results->failure[i]);
     else if (!(r->runs > 1))
       fprintf(to, "%s: a single run tells no error\n", r->estimator);
-    else if (r->normal != 0 && r->predicted == 2 && isnan(r->chain_error))
-      fprintf(
-        to, "%s: no z: nothing tells the bias of a single dt; give the event rows of two\n", r->estimator);
     else if (r->normal == 0)
       fprintf(to,
         "%s: %.0f%% of runs found nothing, and one run is %.0f%% of the sum: no normal error; the interval "
@@ -248,7 +245,7 @@ void fare_rare_results_print(const fare_rare_results *results, FILE *to)
   static const char *const names[] = {"estimator", "method", "p", "+-", "exact chain", "exact continuum", "z",
     "V/run", "cost/run", "cost to 10 %", "gain", "of optimum"};
   fare_table              *table;
-  PetscBool                predicted[3] = {PETSC_FALSE};
+  PetscBool                predicted = PETSC_FALSE, rates = PETSC_FALSE;
 
   if (!results->count) return;
   fprintf(to, "\nRare events (costs in steps; z: against the chain that is simulated)\n");
@@ -257,17 +254,17 @@ void fare_rare_results_print(const fare_rare_results *results, FILE *to)
   for (size_t i = 0; i < results->count; i++) {
     if (results->failure[i]) continue;
     print_row(&results->row[i], table);
-    predicted[(int)results->row[i].predicted] = PETSC_TRUE;
+    if (results->row[i].predicted != 0) predicted = PETSC_TRUE;
+    if (results->row[i].rate != 0) rates = PETSC_TRUE;
   }
   fare_table_print(table, to);
   fare_table_destroy(&table);
-  if (predicted[1])
+  if (rates)
+    fprintf(to,
+      "p of forward_flux, and of weighted_ensemble without a deadline, is a rate: arrivals in b per time\n");
+  if (predicted)
     fprintf(
       to, "~: not exact: predicted from the grid, with faces moved into the sets by 0.5826 sqrt(2 D dt)\n");
-  if (predicted[2])
-    fprintf(to,
-      "^: not exact: the continuum stands in, from which this chain differs in proportion to dt; z's error "
-      "holds what rows of several dt tell of that\n");
   print_weights(results, to);
   print_learned(results, to);
   print_doubts(results, to);

@@ -146,18 +146,15 @@ def plane(dt):
     )
 
 
-def bias_of_bridges_is_in_the_error(where):
-    """Two axes, where no chain with bridges is exact: the slope of all rows along the step tells its bias."""
+def bridges_on_two_axes_have_no_z(where):
+    """No chain with bridges is solved there, and nothing predicts how far from the continuum it is."""
     rows, printed = run(where, plane([4.0e-3, 2.0e-3]), "bridges")
-    expect((rows["predicted"] == 2).all() and "^: not exact" in printed, "the continuum stands in", printed)
-    fit, covariance = np.polyfit(rows["dt"], rows["estimate"], 1, w=1 / rows["error"], cov="unscaled")
-    bias = math.hypot(fit[0], math.sqrt(covariance[0, 0])) * rows["dt"]
-    error = np.hypot(rows["continuum_error"], bias)
-    expect(np.allclose(rows["chain_error"], error, rtol=1e-9), "the bias", (rows["chain_error"], error))
-    z = (rows["estimate"] - rows["continuum"]) / np.hypot(rows["error"], error)
-    expect(np.allclose(rows["z"], z, rtol=1e-9) and (abs(z) < 4).all(), "is in z", (rows["z"], z))
-    rows, printed = run(where, plane(4.0e-3), "one_step")
-    expect(np.isnan(rows["z"]).all() and "no z: " in printed, "one step tells no bias, hence no z", printed)
+    for key in ("chain", "z"):
+        expect(np.isnan(rows[key]).all(), f"{key} is not claimed", rows[key])
+    expect("nan" not in printed, "what is not known is a dash", printed)
+    off = abs(rows["estimate"] / rows["continuum"] - 1)
+    error = rows["error"] / rows["continuum"]
+    expect((off < 4 * error + 50 * rows["dt"]).all(), "estimates are near the continuum", (off, error))
 
 
 def steps_share_what_is_solved(where):
@@ -201,7 +198,7 @@ def main() -> int:
         where = pathlib.Path(folder)
         variance_falls_with_the_step(where)
         knowing_less_costs_more(where)
-        bias_of_bridges_is_in_the_error(where)
+        bridges_on_two_axes_have_no_z(where)
         steps_share_what_is_solved(where)
         ranks_find_the_same_bits(where)
         mistakes_are_told(where)
