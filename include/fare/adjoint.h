@@ -62,6 +62,34 @@ PetscErrorCode fare_protocol_free(fare_protocol *protocol);
 */
 void fare_protocol_sample(const fare_protocol *protocol, const fare_system *system, double value[]);
 
+/**
+  Lays out steps for a drive: equal ones in equal pieces of the time and between the jumps and bends of the
+  drive within; they shrink towards the ends, and towards jumps from both sides. Not collective.
+  @param system     whose drive
+  @param start      of the time
+  @param end        of the time
+  @param pieces     a step ends at the end of each
+  @param steps      in all, about
+  @param parameters how many move
+  @param parameter  their places in the system's table
+  @param protocol   free with fare_protocol_free()
+  @return FARE_ERR_INPUT where the drive has more than 100000 corners
+*/
+PetscErrorCode fare_protocol_plan(const fare_system *system, double start, double end, int pieces,
+  PetscInt steps, int parameters, const int parameter[], fare_protocol *protocol);
+
+/**
+  Masses that make the goal that of paths from one point: means are values at the point, by cubics. Some may
+  be negative. Collective.
+  @param grid   the cells
+  @param goal   an event, whose sets are not reached across
+  @param x      the point
+  @param masses new global vector of sum 1; the caller destroys it
+  @return an error of PETSc
+*/
+PetscErrorCode fare_adjoint_point(
+  const fare_grid *grid, const fare_goal *goal, const double x[], Vec *masses);
+
 /** A drive to be tried again and again. */
 typedef struct fare_adjoint fare_adjoint;
 /**
