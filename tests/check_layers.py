@@ -25,6 +25,7 @@ LAYERS = [
     ["joint"],
     ["sampler", "analysis"],
     ["rare"],
+    ["control"],
     ["measure", "record", "thermo"],
     ["study"],
     ["apps"],

@@ -123,5 +123,12 @@ PetscErrorCode fare_adjoint_destroy(fare_adjoint **adjoint);
   @return FARE_ERR_INPUT for a value out of the parameter's range; FARE_ERR_FAILED where a step is not solved
 */
 PetscErrorCode fare_adjoint_run(fare_adjoint *adjoint, const double value[], double *goal, double gradient[]);
+/**
+  The difference of free energies that dissipation is beyond, of the values that were run last. Collective.
+  @param adjoint     of a goal with work, that has been run
+  @param free_energy that of the values after the end, less that of those before the start
+  @return an error of PETSc
+*/
+PetscErrorCode fare_adjoint_free_energy(fare_adjoint *adjoint, double *free_energy);
 
 #endif

@@ -374,11 +374,22 @@ static PetscErrorCode diverge(fare_adjoint *s, Vec P, double *sum)
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode fare_adjoint_free_energy(fare_adjoint *s, double *free_energy)
+{
+  double before, after;
+
+  PetscFunctionBegin;
+  PetscCall(boltzmann_at(s, 0, s->a, &before));
+  PetscCall(boltzmann_at(s, s->protocol->places - 1, s->a, &after));
+  *free_energy = s->kT * (after - before);
+  PetscFunctionReturn(0);
+}
+
 /* The goal, from the work and the masses P at the end, and psi there; of events psi alone. */
 static PetscErrorCode finish(fare_adjoint *s, Vec P, double work, double *goal)
 {
   static const double reached[] = {1, 0};
-  double              before, after;
+  double              free_energy;
 
   PetscFunctionBegin;
   PetscCall(VecSet(s->psi, 0));
@@ -387,9 +398,8 @@ static PetscErrorCode finish(fare_adjoint *s, Vec P, double work, double *goal)
     *goal = work;
     break;
   case FARE_GOAL_DISSIPATION:
-    PetscCall(boltzmann_at(s, 0, s->a, &before));
-    PetscCall(boltzmann_at(s, s->protocol->places - 1, s->a, &after));
-    *goal = work - s->kT * (after - before);
+    PetscCall(fare_adjoint_free_energy(s, &free_energy));
+    *goal = work - free_energy;
     break;
   case FARE_GOAL_OBSERVABLE:
     PetscCall(VecCopy(s->goal.field, s->psi));
