@@ -247,10 +247,9 @@ static PetscErrorCode describe(const fare_arguments *arguments)
 }
 
 const fare_command fare_command_list = {
-  .name     = "list",
-  .synopsis = "list [systems|truths|samplers|measures|waveforms|analyses|estimators]",
-  .summary =
-    "lists systems, kinds of truth, samplers, measures, waveforms, analyses and estimators of rare events",
+  .name        = "list",
+  .synopsis    = "list [systems|truths|samplers|measures|waveforms|analyses|estimators]",
+  .summary     = "lists systems, truths, samplers, measures, waveforms, analyses and estimators",
   .help        = "fare list samplers\n",
   .run         = list,
   .without_mpi = PETSC_TRUE,

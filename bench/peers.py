@@ -85,7 +85,7 @@ def work(case: str, method: str, connection) -> None:
                 if took[0] > 1:
                     break
             connection.send((masses, best[1], best[0], max(0, resident("VmHWM") - before)))
-    except Exception as reason:  # of any package; the others go on
+    except Exception as reason:  # noqa: BLE001 - of any package; the others go on
         connection.send(f"failed: {str(reason).splitlines()[:1]}")
 
 

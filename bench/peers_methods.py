@@ -133,9 +133,9 @@ def reference(problem: Problem, cells: int) -> np.ndarray:
     points, accuracy = problem.reference
     if problem.potential is None:
         return cell_masses(problem, split_steps(problem, points, int(accuracy)), cells)
+    middle = -1.0  # of the start along the others
     parts = []
     for axis, D in enumerate(problem.diffusion):
-        middle = -1.0  # of the start along the others
         one = problem._replace(
             lower=problem.lower[axis : axis + 1],
             upper=problem.upper[axis : axis + 1],

@@ -77,5 +77,5 @@ def measure(engine: str, dtype: str, kind: str, connection) -> None:
                 walk()
                 best = min(best, (time.process_time() - began) / steps / count)
         connection.send(1e9 * best)
-    except Exception as reason:  # of any package
+    except Exception as reason:  # noqa: BLE001 - of any package
         connection.send(f"failed: {str(reason).splitlines()[:1]}")

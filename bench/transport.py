@@ -25,9 +25,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "postproc"), str(ROOT / "tests/referee"), str(ROOT / "docs")]
 
 import numpy as np
-import planes
 import verification
 
+import planes
 from fare.results import Study
 
 BOXES = {"kramers_prinz": (1.5, 9.0), "kramers_double_well": (2.4, 9.0)}  # half of their widths

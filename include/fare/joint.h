@@ -83,6 +83,12 @@ struct fare_joint_type {
     independent exactly for draws from the truth. NULL: the kind has no conditionals. Not collective.
   */
   PetscErrorCode (*rosenblatt)(fare_joint *joint, int64_t n, const double *const x[], double *const u[]);
+  /**
+    The same in the axes of the blocks of a product, where the state has no conditionals of its own: u[k][i]
+    is of axis k of the blocks. NULL: the kind has no blocks, or has rosenblatt. Not collective.
+  */
+  PetscErrorCode (*block_rosenblatt)(
+    fare_joint *joint, int64_t n, const double *const x[], double *const u[]);
   /** Number of modes that the truth names, whose populations are compared. NULL: it names none. Not
    * collective. */
   int (*modes)(const fare_joint *joint);

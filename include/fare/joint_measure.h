@@ -16,7 +16,9 @@ typedef enum {
   FARE_NEEDS_ROSENBLATT  = 4,  /**< conditionals of the truth */
   FARE_NEEDS_MODES       = 8,  /**< modes that the truth names, or blocks with wells */
   FARE_NEEDS_PAIRS       = 16, /**< at least two axes */
-  FARE_NEEDS_BLOCKS      = 32  /**< a density that is a product of blocks */
+  FARE_NEEDS_BLOCKS      = 32, /**< a density that is a product of blocks */
+  /** conditionals in the axes of the blocks alone */
+  FARE_NEEDS_BLOCK_ROSENBLATT = 64
 } fare_joint_need;
 
 /** What is being compared, and what measures have made of it so far. Inside src/measure/joint. */

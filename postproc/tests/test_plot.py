@@ -82,7 +82,9 @@ def test_figures_of_the_report(one: Study, two: Study) -> None:
 
 
 def test_rounding_of_the_mass_reads_as_rounding(one: Study) -> None:
-    axes = fare.plot.figure(one, "truth_error").axes[1]
+    figure = fare.plot.figure(one, "truth_error")
+    assert figure is not None
+    axes = figure.axes[1]
     low, high = axes.get_ylim()
     drawn = np.concatenate([line.get_ydata() for line in axes.lines])
     assert np.nanmax(drawn) < 1e-12, "else this study does not serve"

@@ -385,7 +385,7 @@ static PetscErrorCode run_on_wider_cells(
   for (*grids = 1; *grids < FARE_ANALYSIS_GRIDS && r->grid[*grids] && !code; *grids += code ? 0 : 1) {
     code = run(a->state, r->grid[*grids], a->system, a->time, &r->found, &on[*grids]);
     /* a set may hold the centre of none of the widest cells */
-    r->found.cut |= on[*grids].cut;
+    if (*grids < 3) r->found.cut |= on[*grids].cut;
     if (code && (*grids == 1 || (code != FARE_ERR_INPUT && code != FARE_ERR_FAILED)))
       PetscFunctionReturn(code);
   }

@@ -4,7 +4,7 @@
 
     S = int |x'| |f| - x' f,
 
-  in coordinates in which noise is the same along all axes (Heymann and Vanden-Eijnden, Commun. Pure Appl.
+  in coordinates in which noise is the same along all axes (Heymann and Vanden-Eijnden, Comm. Pure Appl.
   Math. 61, 1052 (2008)). A polyline of equal edges, f at their middles, is improved by PETSc's TAO (lmvm,
   which is L-BFGS with a line search: a few hundred unknowns whose second derivatives are dear), on a quarter,
   on half and on all of the edges, which tell the error. A path that a symmetry keeps on an axis may be no
@@ -494,7 +494,7 @@ const fare_analysis_type fare_analysis_instanton = {
   .name = "instanton",
   .summary =
     "most likely path under weak noise, its action and the quasi-potential, with no potential needed",
-  .reference = "Heymann and Vanden-Eijnden, Commun. Pure Appl. Math. 61, 1052 (2008)",
+  .reference = "Heymann and Vanden-Eijnden, Comm. Pure Appl. Math. 61, 1052 (2008)",
   .size      = sizeof(instanton),
   .fields    = fields,
   .check     = check,

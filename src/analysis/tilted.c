@@ -4,7 +4,7 @@
   for a drive that repeats, and for a while; their slope, the mean of A per time under the tilt; and the rate
   function I(a) = s a - psi(s) at a = psi'(s), of which exp(-t I) is the chance to see A/t near a.
 */
-#include "analysis.h"
+#include "tilted.h"
 
 #include <petscdmda.h>
 
@@ -30,13 +30,14 @@ typedef struct {
   int              of, activity, weight;
   fare_reals       tilts;
   char            *axis;
-  const fare_node *region, *points;
+  const fare_node *region, *points, *clones;
   PetscInt64       power;
   double           period, duration, tolerance;
   PetscBool        force;
   fare_region      where;
   fare_points      at;
   int              along; /* the axis */
+  fare_clones      cloning;
 } tilted;
 
 #define AT(member) offsetof(tilted, member)
@@ -63,6 +64,9 @@ static const fare_field fields[] = {
     "estimated time-stepping error of ln <exp(s A)> over period or duration"},
   {"force", FARE_BOOLEAN, AT(force), "false", 0, 0, NULL, "",
     "also record the drift of the driven process, in which the rare value is typical"},
+  {"clones", FARE_NODE, AT(clones), "", 0, 0, NULL, "",
+    "psi by walkers that are cloned, too: {walkers, dt, resample, duration, burn, runs, control_cells, "
+    "seed}"},
   FARE_FIELDS_END,
 };
 
@@ -155,6 +159,20 @@ static PetscErrorCode check_times(
   PetscFunctionReturn(0);
 }
 
+static PetscErrorCode read_clones(tilted *s)
+{
+  PetscFunctionBegin;
+  if (!s->clones) PetscFunctionReturn(0);
+  if (fare_node_kind_of(s->clones) != FARE_NODE_MAP)
+    FARE_REFUSE(s->clones, "expected a map {walkers: ..., dt: ..., duration: ...}");
+  if (lasts(s))
+    FARE_REFUSE(s->clones, "walkers are cloned for all times alone: leave period and duration out");
+  if (s->of == FARE_OF_ACTIVITY)
+    FARE_REFUSE(s->clones, "walkers do not know the divergence of the drift, which activity needs");
+  PetscCall(fare_fields_read(fare_clones_fields, NULL, s->clones, &s->cloning));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode check(
   void *state, const fare_node *node, const fare_analysis_context *context, double time)
 {
@@ -166,6 +184,7 @@ static PetscErrorCode check(
   PetscCall(find_axis(s, node, context));
   PetscCall(check_observable(s, node, context, time));
   PetscCall(check_times(s, node, context, time));
+  PetscCall(read_clones(s));
   if (s->region) PetscCall(fare_region_read(s->region, context, &s->where));
   PetscCall(fare_points_read(s->points, context, &s->at));
   PetscFunctionReturn(0);
@@ -325,8 +344,51 @@ static PetscErrorCode keep(const tilted *s, outcome *o, const fare_grid *grid, c
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode run_by(const tilted *s, PetscBool high, const fare_grid *grid,
+static void keep_with_error(fare_findings *found, const char *name, const char *meaning, size_t count,
+  const double value[], const double error[])
+{
+  fare_finding *f = fare_found(found, name, meaning, count, value);
+
+  memcpy(f->error, error, count * sizeof *error);
+  f->by_start = PETSC_TRUE;
+}
+
+/* Beside the exact psi, which the grid has told. */
+static PetscErrorCode clone(const tilted *s, const double psi[], const fare_grid *grid,
   const fare_system *system, double time, fare_findings *found)
+{
+  enum { NUMBERS = 8 };
+  const fare_observable a     = observable_of(s);
+  const size_t          count = s->tilts.count;
+  double                n[NUMBERS][TILTS_MAX];
+
+  PetscFunctionBegin;
+  for (size_t k = 0; k < count; k++) {
+    fare_cloned one;
+
+    PetscCall(fare_clones_run(&s->cloning, &a, grid, system, time, s->tilts.values[k], (int)k, &one));
+    n[0][k] = one.psi;
+    n[1][k] = one.error;
+    n[2][k] = one.few;
+    n[3][k] = one.few_error;
+    n[4][k] = one.slope;
+    n[5][k] = one.slope_error;
+    n[6][k] = (one.psi - psi[k]) / one.error;
+    n[7][k] = one.families;
+  }
+  keep_with_error(
+    found, "clones", "psi by cloning, extrapolated from N and 2N walkers; standard error", count, n[0], n[1]);
+  keep_with_error(found, "clones_few", "the same of N walkers alone", count, n[2], n[3]);
+  keep_with_error(found, "clones_slope", "its slope, by ancestors", count, n[4], n[5]);
+  fare_found_exact(found, "clones_z", "standard errors between clones and psi", count, 1, n[6])->by_start =
+    PETSC_TRUE;
+  fare_found_exact(found, "families", "of 2N walkers, those with descendants at the end", count, 1, n[7])
+    ->by_start = PETSC_TRUE;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode run_by(const tilted *s, PetscBool high, const fare_grid *grid,
+  const fare_system *system, double time, const fare_findings *like, fare_findings *found)
 {
   const fare_passage_keys everywhere = {.weight = s->weight, .begin = {.outside = PETSC_TRUE}};
   outcome                 o          = {.solves = 0};
@@ -342,6 +404,7 @@ static PetscErrorCode run_by(const tilted *s, PetscBool high, const fare_grid *g
   }
   PetscCall(VecDestroy(&begin));
   PetscCall(keep(s, &o, grid, system, time, found));
+  if (s->clones && !like) PetscCall(clone(s, o.psi, grid, system, time, found));
   PetscFunctionReturn(0);
 }
 
@@ -349,8 +412,7 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   const fare_findings *like, fare_findings *found)
 {
   PetscFunctionBegin;
-  (void)like;
-  PetscCall(run_by(state, PETSC_FALSE, grid, system, time, found));
+  PetscCall(run_by(state, PETSC_FALSE, grid, system, time, like, found));
   PetscFunctionReturn(0);
 }
 
@@ -360,9 +422,8 @@ static PetscErrorCode run_high_order(const void *state, const fare_grid *grid, c
   const tilted *s = state;
 
   PetscFunctionBegin;
-  (void)like;
   found->leaps = s->of == FARE_OF_OCCUPATION || lasts(s) ? PETSC_TRUE : PETSC_FALSE;
-  PetscCall(run_by(s, PETSC_TRUE, grid, system, time, found));
+  PetscCall(run_by(s, PETSC_TRUE, grid, system, time, like, found));
   PetscFunctionReturn(0);
 }
 

@@ -463,6 +463,36 @@ static PetscErrorCode rosenblatt(fare_joint *joint, int64_t n, const double *con
   PetscFunctionReturn(0);
 }
 
+/* Under a rotation: block after block, in the blocks' own axes. */
+static PetscErrorCode block_rosenblatt(
+  fare_joint *joint, int64_t n, const double *const x[], double *const u[])
+{
+  static const int    order[FARE_DIM_MAX] = {0, 1, 2};
+  const fare_blocks  *all                 = joint->state;
+  const fare_product *product             = fare_product_of(joint->system);
+  const double       *from[FARE_AXES_MAX];
+  double             *to[FARE_AXES_MAX];
+
+  PetscFunctionBegin;
+  for (int64_t i = 0; i < n; i += FARE_BLOCK) {
+    const size_t count = (size_t)PetscMin(n - i, FARE_BLOCK);
+    frame       *f;
+
+    for (int a = 0; a < joint->dim; a++) {
+      from[a] = x[a] + i;
+      to[a]   = u[a] + i;
+    }
+    f = framed(joint, count, from);
+    for (int b = 0; b < fare_product_blocks(product); b++) {
+      const int first = fare_product_first(product, b, NULL);
+
+      fare_block_density_rosenblatt(
+        all->source[all->of_block[b]].version[0], order, count, f->y + first, to + first);
+    }
+  }
+  PetscFunctionReturn(0);
+}
+
 static const fare_kept kept[] = {
   FARE_KEEP_WITH(OBJECT, fare_blocks, self, .type = &fare_blocks_kept),
   FARE_KEPT_END,
@@ -520,13 +550,13 @@ static const fare_joint_type *for_system(const fare_system *system, const fare_i
   PRODUCT, .no_noise = "take a product without 'lift', or remove 'oracle'", \
            .no_marginal = "a lift curves them: take block_kl, or rotation: none and rosenblatt"
 
-const fare_joint_type fare_joint_product = {UNLIFTED, .rosenblatt = rosenblatt};
-static const fare_joint_type
-  turned            = {UNLIFTED,
-               .no_rosenblatt = "under a rotation there are none: take rotation: none or permutation, or marginals_2"},
-  lifted            = {LIFTED, .rosenblatt = rosenblatt},
-  lifted_and_turned = {
-    LIFTED, .no_rosenblatt = "under a rotation and a lift there are none: take rotation: none, or block_kl"};
+const fare_joint_type        fare_joint_product = {UNLIFTED, .rosenblatt = rosenblatt};
+static const fare_joint_type turned             = {UNLIFTED, .block_rosenblatt = block_rosenblatt,
+              .no_rosenblatt =
+                "under a rotation there are none: take block_rosenblatt, or rotation: none or permutation"};
+static const fare_joint_type lifted             = {LIFTED, .rosenblatt = rosenblatt};
+static const fare_joint_type lifted_and_turned  = {LIFTED, .block_rosenblatt = block_rosenblatt,
+   .no_rosenblatt = "under a rotation and a lift there are none: take block_rosenblatt, or rotation: none"};
 
 static const fare_joint_type *for_system(const fare_system *system, const fare_initial *initial)
 {

@@ -119,8 +119,8 @@ static double bound(const pilot *p, const double x[], const double D[], const do
 {
   const fare_rare_context *c     = p->context;
   double                   speed = 0, most = 0, away[FARE_DIM_MAX];
-  const double             reach = PetscMin(
-                fare_rare_distance(c->grid, &c->event->a, x, away), fare_rare_distance(c->grid, &c->event->b, x, away));
+  const double             to_a  = fare_rare_distance(c->grid, &c->event->a, x, away);
+  const double             reach = PetscMin(to_a, fare_rare_distance(c->grid, &c->event->b, x, away));
 
   for (int axis = 0; axis < c->grid->dim; axis++) {
     speed += u[axis] * u[axis];

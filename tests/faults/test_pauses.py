@@ -18,7 +18,7 @@ import restart
 from checks import expect, failures
 from launch import execute, processes, send
 
-MAIN, HALF, TIGHTER = range(3)  # parts of a truth
+MAIN, HALF, QUARTER, TIGHTER = range(4)  # parts of a truth; the last that there is is the tighter one
 TIME, LONGEST = (
     0,
     28,
@@ -62,7 +62,7 @@ system: {name: kramers_double_well}
 drive: [{parameter: tilt, waveform: square, amplitude: 2.0, period: 0.03}]
 initial: {density: gaussian, mean: [-1.0, 0.0], sd: [0.3, 0.7]}
 snapshots: {start: 0.0, end: 0.04, count: 3}
-truth: {cells: [48, 32], scheme: high_order}
+truth: {cells: [96, 64], scheme: high_order}
 measures: [kl]
 ensembles:
   - {name: walk, sampler: langevin, particles: 2000, dt: 2.0e-3, integrator: heun}
@@ -101,9 +101,10 @@ def look(path, seen):
     """Which parts of a study this checkpoint has in the middle of a way."""
     with h5py.File(path) as file:
         step = file.attrs["next"]
-        for part in (MAIN, HALF, TIGHTER):
-            if f"truth/{part}/numbers" in file and file[f"truth/{part}/numbers"][LONGEST] > 0:
-                seen.add(("truth", part))
+        parts = sorted(int(name) for name in file.get("truth", ()) if name.isdigit())
+        for part in parts:
+            if file[f"truth/{part}/numbers"][LONGEST] > 0:
+                seen.add(("truth", TIGHTER if part == parts[-1] and part else part))
         for name, method in file["methods"].items():
             if "made" in method.attrs and method.attrs["made"] == step + 1:
                 seen.add(("made", name))

@@ -277,6 +277,54 @@ static void a_product_of_marginals(void **state)
   drop_joint(&s);
 }
 
+/* y_0 becomes y_0 + by, and y_1 what is correlated with it, in the axes of the blocks. */
+static void spoil(const fare_joint *joint, fare_ensemble *e, double by, double correlation)
+{
+  const fare_product *product = fare_product_of(joint->system);
+  const int64_t       n       = e->blocks * FARE_BLOCK;
+  double             *y[AXES];
+
+  assert_ok(PetscMalloc1(AXES * n, &y[0]));
+  for (int axis = 1; axis < AXES; axis++) y[axis] = y[0] + axis * n;
+  fare_product_to_blocks(product, (size_t)n, (const double *const *)e->x, y);
+  for (int64_t i = 0; i < n; i++) {
+    y[1][i] = correlation * y[0][i] + sqrt(1 - correlation * correlation) * y[1][i];
+    y[0][i] += by;
+  }
+  fare_product_from_blocks(product, (size_t)n, (const double *const *)y, e->x);
+  assert_ok(PetscFree(y[0]));
+}
+
+/*
+  Four normal axes under a rotation: D is 1/2 where one block is moved by 1, and -ln(1 - r^2)/2 where two are
+  correlated, which none shows alone. Cells lose some.
+*/
+static void blocks_are_seen_through_a_rotation(void **state)
+{
+  joint_subject s =
+    make_joint("system: {name: product, copies: 4, unit: {name: ornstein_uhlenbeck}, rotation: "
+               "haar, rotation_seed: 3}\n"
+               "initial: {density: boltzmann}\ntruth: {kind: product, cells: 256}\n");
+  fare_ensemble *e;
+  fare_measured  m;
+
+  (void)state;
+  e = draws_of(s.joint, 20000, 1);
+  m = measure(s.joint, e, "block_rosenblatt", NULL);
+  assert_true(fabs(m.significance) < 3.5);
+  spoil(s.joint, e, 1, 0);
+  m = measure(s.joint, e, "block_rosenblatt", NULL);
+  assert_between(m.value, 0.42, 0.5);
+  assert_true(m.significance > 20 && m.high < 0.52);
+  assert_ok(fare_ensemble_destroy(&e));
+  e = draws_of(s.joint, 20000, 2);
+  spoil(s.joint, e, 0, 0.8);
+  m = measure(s.joint, e, "block_rosenblatt", NULL);
+  assert_between(m.value, 0.4, -0.5 * log(1 - 0.64));
+  assert_ok(fare_ensemble_destroy(&e));
+  drop_joint(&s);
+}
+
 /* Even on the unit square; a companion has no density on half of it, and twice as much on the other. */
 static int two_versions(const fare_joint *joint)
 {
@@ -322,6 +370,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(modes_are_counted),
   cmocka_unit_test(ranks_do_not_matter),
   cmocka_unit_test(a_product_of_marginals),
+  cmocka_unit_test(blocks_are_seen_through_a_rotation),
   cmocka_unit_test(a_companion_without_density_counts),
 };
 FARE_TEST_MAIN(tests)

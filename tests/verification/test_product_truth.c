@@ -424,6 +424,22 @@ static void blocks_add_up(void **state)
   drop_joint(&s);
 }
 
+/* A solver that leaves no mass in the tails: numbers of four times the cells, which have some everywhere. */
+static void tails_without_mass(void **state)
+{
+  joint_subject s = make_joint("system: {name: product, copies: 1, unit: {name: double_well}}\n"
+                               "drive: [{parameter: tilt, waveform: sine, amplitude: 1.0, period: 1.0}]\n"
+                               "initial: {density: gaussian, mean: [-0.5], sd: [0.4]}\n"
+                               "truth: {kind: product, cells: [128]}\n");
+
+  (void)state;
+  assert_ok(fare_joint_advance(s.joint, 0.5));
+  assert_true(s.joint->status.error < 2e-3);
+  assert_near(s.joint->status.entropy, 1.07443, 2e-3);
+  assert_near(s.joint->status.equilibrium, 0.0379214, 2e-3);
+  drop_joint(&s);
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(many_well_has_its_partition_function),
   cmocka_unit_test(wells_relax_at_their_rate),
@@ -435,6 +451,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(what_cannot_be_is_refused),
   cmocka_unit_test(rotated_products_have_no_conditionals),
   cmocka_unit_test(blocks_add_up),
+  cmocka_unit_test(tails_without_mass),
 };
 /* Of the ranks depend only densities that move, and their files. */
 static const struct CMUnitTest parallel[] = {

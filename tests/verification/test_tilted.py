@@ -21,7 +21,13 @@ HEIGHT, FORCE, KT, MODES = 2.0, 1.0, 0.5, 20
 
 
 def solve(
-    where: pathlib.Path, system: str, cells: str, analysis: str, more: str = "", scheme: str = "auto"
+    where: pathlib.Path,
+    system: str,
+    cells: str,
+    analysis: str,
+    more: str = "",
+    scheme: str = "auto",
+    ranks: int = 1,
 ) -> Any:
     """The group of the one analysis `a` of a study that ends as soon as it begins."""
     (where / "study.yaml").write_text(
@@ -29,7 +35,7 @@ def solve(
         f"snapshots: {{start: 0.0, end: 1.0e-6, count: 2}}\ntruth: {{cells: [{cells}], estimate: false, "
         f"scheme: {scheme}}}\nanalysis: [{{name: a, kind: tilted, {analysis}}}]\n"
     )
-    run = fare(where, "run", "study.yaml", "--overwrite", "--no-report")
+    run = fare(where, "run", "study.yaml", "--overwrite", "--no-report", ranks=ranks)
     if run.returncode:
         raise SystemExit(run.stderr)
     with h5py.File(where / "out/tilted/study.h5") as file:
@@ -234,6 +240,36 @@ def closed_forms(where: pathlib.Path) -> None:
     within("time on the right", found, "psi", expected, 1e-5)
 
 
+def cloned(where: pathlib.Path) -> None:
+    """Walkers that are cloned, beside the exact psi: steered they hardly err, 10 of them alone are biased."""
+    more = "walkers: 50, resample: 0.1, burn: 4.0, runs: 8, control_cells: 48"
+    well = "{name: double_well, parameters: {kT: 0.5}}"
+    for system, dt, of, s, most in (
+        (washboard(), 5e-3, "displacement", -1.5, 1e-3),
+        (washboard(), 1e-3, "heat", 0.5, 5e-3),
+        (well, 5e-3, "occupation, region: {lower: [0.0]}", 0.5, 5e-3),
+        ("{name: ornstein_uhlenbeck}", 5e-3, "moment", -0.5, 5e-3),
+    ):
+        analysis = f"of: {of}, tilts: [{s}], clones: {{dt: {dt}, duration: {20 if dt > 1e-3 else 8}, {more}}}"
+        found = solve(where, system, "256", analysis)
+        z, error = found["clones_z"][0], found["clones_error"][0]
+        print(f"cloned {of}: {found['clones'][0]:.6f} +- {error:.6f}, z {z:.2f}", flush=True)
+        expect(abs(z) < 4, f"cloned {of}: z {z:.2f}", found["clones"])
+        expect(0 < error < most, f"cloned {of}: a standard error of {error:.1e}")
+        expect(found["families"][0] > 25, f"cloned {of}: few families", found["families"])
+        off = found["clones_slope"][0] - found["slope"][0]
+        expect(abs(off) < 5 * found["clones_slope_error"][0], f"cloned {of}: the slope is off by {off:.2e}")
+        if of != "displacement":
+            continue
+        again = solve(where, system, "256", analysis, ranks=3)
+        expect(again["clones"][0] == found["clones"][0], f"cloned {of}: the same on three ranks")
+    keys = "walkers: 10, dt: 5.0e-3, resample: 0.1, duration: 200.0, burn: 10.0, runs: 10"
+    found = solve(where, washboard(), "256", f"of: displacement, tilts: [-1.5], clones: {{{keys}}}")
+    few, error = found["clones_few"][0], found["clones_few_error"][0]
+    expect(abs(few + 0.0975) < 4 * np.hypot(error, 0.0028), f"10 walkers: {few:.4f} +- {error:.4f}")
+    expect(few < found["psi"][0] - 5 * error, "10 walkers are biased, and it shows")
+
+
 def refusals(where: pathlib.Path) -> None:
     for analysis, system, said in (
         ("of: activity, activity: jumps, tilts: [0.1]", washboard(), "grows with the cells"),
@@ -246,6 +282,8 @@ def refusals(where: pathlib.Path) -> None:
         ("of: displacement, tilts: [0.1], period: 1.0", washboard(), "no parameter is driven"),
         ("of: displacement, tilts: [0.1], points: [0.0]", washboard(), "a duration alone"),
         ("of: displacement, tilts: [0.1], duration: 1.0, force: true", washboard(), "without end"),
+        ("of: displacement, tilts: [0.1], clones: {walkers: 50}", washboard(), "missing key 'dt'"),
+        ("of: activity, tilts: [0.1], clones: {dt: 0.1, duration: 1.0}", washboard(), "divergence"),
     ):
         cells = "64, 64" if "maier" in system or "kramers" in system else "64"
         (where / "bad.yaml").write_text(
@@ -265,6 +303,7 @@ def main() -> None:
         jarzynski(where)
         for_a_drive(where)
         closed_forms(where)
+        cloned(where)
         refusals(where)
     sys.exit(conclude())
 

@@ -52,7 +52,8 @@ STYLE = {
     "svg.hashsalt": "fare",
     "pdf.fonttype": 42,
 }
-OF_MANY_AXES = ("kl_density", "reverse_kl_density", "rosenblatt", "marginals_2", "sliced_wasserstein")
+OF_SAMPLES = ("rosenblatt", "block_rosenblatt", "marginals_2", "log_density_shift")
+OF_MANY_AXES = ("kl_density", "reverse_kl_density", *OF_SAMPLES[:3], "sliced_wasserstein")
 DECADES = 9  # that a logarithmic axis shows at the most
 ROW = 0.155  # inches of a row of a legend
 EXTREME = 1e290  # beyond it, and below its inverse, the ticks of an axis would overflow
@@ -82,8 +83,12 @@ def colours(study: Study) -> dict[str, str]:
 
 
 def headline(study: Study) -> str:
-    """The measure that sums up the study: the first that the plan lists; empty where there is none."""
-    return next((name for c in study.comparisons.values() for name in c.measures), "")
+    """The measure that sums up the study: the first that the plan lists, or of many axes the one that ranks,
+    which samples alone have; empty where there is none.
+    """
+    names = measured_by(study)
+    ranks = OF_SAMPLES if study.joint is not None else ()
+    return next((name for name in ranks if name in names), next(iter(names), ""))
 
 
 def measured_by(study: Study) -> list[str]:

@@ -3,8 +3,8 @@
   Values at points, from those at centres of cells: along each axis by the cubic through two nodes on either
   side. Where a set of given value, or an end that absorbs, lies between them, its boundary is a node and
   nothing beyond it is; an end that reflects mirrors. Positive values that differ by much are joined by their
-  logarithms where those are smoother, and beside a boundary of value 0 by those of values over distances.
-  Values stay within the range of their neighbours where those rise or fall evenly, and are never
+  logarithms unless they are clearly smoother, and beside a boundary of value 0 by those of values over
+  distances. Values stay within the range of their neighbours where those rise or fall evenly, and are never
   negative where no neighbour is.
 */
 #include "analysis/analysis.h"
@@ -109,6 +109,8 @@ static double limited(const line *l, double v)
   return least >= 0 ? PetscMax(0, v) : v;
 }
 
+#define CLEARLY 2 /* times as smooth; the next term of a polynomial is known by its size alone */
+
 /* The divided difference of highest order: the next term of the polynomial is as large as it is. */
 static double roughness(int count, const double at[], const double value[])
 {
@@ -165,7 +167,7 @@ static double join(line *l, PetscBool low)
     take_logs(l->count, l->value, logs);
     v    = polynomial(l->count, l->at, l->value);
     wide = v <= 0 || l->count < NODES ||
-        v * roughness(l->count, l->at, logs) <= roughness(l->count, l->at, l->value)
+        v * roughness(l->count, l->at, logs) <= CLEARLY * roughness(l->count, l->at, l->value)
       ? PETSC_TRUE
       : PETSC_FALSE;
   }

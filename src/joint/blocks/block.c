@@ -9,6 +9,7 @@
 
 #define LEAST  1e-290 /* of a cell's mass over the largest: below, no solver knows anything */
 #define SWEEPS 60     /* of Gauss and Seidel, each of which divides the error by 10 or more */
+#define CLIFF  30.    /* nats by which ln p falls from a cell to the next, at most */
 #define STEEP  1e-3   /* slopes per cell below which series are used */
 
 static size_t stride_of(const fare_block_density *p, int axis)
@@ -224,6 +225,20 @@ static void normalise(fare_block_density *p)
   p->defect = fabs(log(sum));
 }
 
+/*
+  Where a solver has cut off the tails there are cells of no mass beside others of some. A spline through so
+  deep a step would overshoot by many nats, so what lies beyond is raised: to nothing that counts.
+*/
+static void fill_cliffs(const fare_block_density *p, double average[])
+{
+  for (int axis = 0; axis < p->dim; axis++) {
+    for (size_t i = 0; i < p->count; i++)
+      average[i] = PetscMax(average[i], average[neighbour(p, i, axis, -1)] - CLIFF);
+    for (size_t i = p->count; i-- > 0;)
+      average[i] = PetscMax(average[i], average[neighbour(p, i, axis, 1)] - CLIFF);
+  }
+}
+
 PetscErrorCode fare_block_density_create(
   const fare_grid *grid, const double mass[], fare_block_density **made)
 {
@@ -242,6 +257,7 @@ PetscErrorCode fare_block_density_create(
   make_sums(p);
   PetscCall(PetscMalloc2(p->count, &average, p->count, &middle));
   for (size_t i = 0; i < p->count; i++) average[i] = log(p->mass[i]) - log(fare_grid_volume(grid));
+  fill_cliffs(p, average);
   find_middles(p, average, middle);
   PetscCall(make_spline(p, middle));
   PetscCall(PetscFree2(average, middle));

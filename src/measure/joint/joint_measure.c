@@ -46,6 +46,11 @@ PetscErrorCode fare_joint_measure_check(
   const unsigned needs = whole(type)->needs;
 
   PetscFunctionBegin;
+  if (needs & FARE_NEEDS_BLOCKS && !kind->independent)
+    FARE_FAIL(FARE_ERR_INPUT,
+      "measure %s needs a density that is a product of blocks, and of kind '%s' it is none: take "
+      "log_density_shift",
+      type->name, kind->name);
   if (needs & FARE_NEEDS_LOG_DENSITY && !has_log_density)
     FARE_FAIL(FARE_ERR_INPUT,
       "measure %s needs samples with their own ln q; for samples alone take rosenblatt or marginals_2",
@@ -58,13 +63,12 @@ PetscErrorCode fare_joint_measure_check(
   if (needs & FARE_NEEDS_ROSENBLATT && !kind->rosenblatt)
     FARE_FAIL(FARE_ERR_INPUT, "measure %s needs conditionals, which a truth of kind '%s' has not: %s",
       type->name, kind->name, kind->no_rosenblatt ? kind->no_rosenblatt : "take marginals_2");
+  if (needs & FARE_NEEDS_BLOCK_ROSENBLATT && !kind->block_rosenblatt)
+    FARE_FAIL(FARE_ERR_INPUT, "measure %s is for rotated products: take %s", type->name,
+      kind->rosenblatt ? "rosenblatt" : "log_density_shift");
   if (needs & FARE_NEEDS_MODES && !kind->mode_of && !kind->block)
     FARE_FAIL(FARE_ERR_INPUT,
       "measure %s needs modes, which this truth of kind '%s' does not name: take log_density_shift",
-      type->name, kind->name);
-  if (needs & FARE_NEEDS_BLOCKS && !kind->independent)
-    FARE_FAIL(FARE_ERR_INPUT,
-      "measure %s needs a density that is a product of blocks, and of kind '%s' it is none: take marginals_1",
       type->name, kind->name);
   PetscFunctionReturn(0);
 }

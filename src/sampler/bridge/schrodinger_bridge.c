@@ -46,7 +46,7 @@ static PetscErrorCode check(const void *state, const fare_system *system)
 {
   const fare_schrodinger *b    = state;
   const fare_system_type *type = fare_system_type_of(system);
-  double                  x[FARE_DIM_MAX], D[FARE_DIM_MAX];
+  double                  x[FARE_AXES_MAX], D[FARE_AXES_MAX];
 
   PetscFunctionBegin;
   for (int axis = 0; axis < fare_system_dimension(system); axis++)
@@ -138,7 +138,7 @@ static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data
 typedef struct {
   fare_sampler *sampler;
   double        h; /* in parts of the bridge */
-  double        spread[FARE_DIM_MAX];
+  double        spread[FARE_AXES_MAX];
   float        *before, *after; /* inputs that all particles share at both ends of the step */
   float        *input;
   fare_stream   stream;
@@ -153,11 +153,12 @@ static void step_block(stride *j, uint64_t block, double *const x[])
   fare_schrodinger *b   = j->sampler->state;
   const int         dim = fare_system_dimension(j->sampler->system),
             shared      = fare_schrodinger_chord_inputs(j->sampler);
-  float z[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, to[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED,
-    F[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, G[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
-  const float *places[FARE_DIM_MAX] = {z[0], z[1], z[2]}, *ahead[FARE_DIM_MAX] = {to[0], to[1], to[2]};
+  fare_place z FARE_ALIGNED, to FARE_ALIGNED, F FARE_ALIGNED, G FARE_ALIGNED;
+  const float *places[FARE_AXES_MAX], *ahead[FARE_AXES_MAX];
 
   for (int axis = 0; axis < dim; axis++) {
+    places[axis] = z[axis];
+    ahead[axis]  = to[axis];
     for (int i = 0; i < FARE_BLOCK; i++)
       z[axis][i] = (float)((x[axis][i] - b->common.mean[axis]) / b->common.sd[axis]);
   }
@@ -314,7 +315,7 @@ static const fare_kept kept[] = {
   FARE_KEEP_WITH(REALS, fare_schrodinger, times, .length = offsetof(fare_schrodinger, count)),
   FARE_KEEP_WITH(REALS, fare_schrodinger, entropy, .length = offsetof(fare_schrodinger, count)),
   FARE_KEEP_WITH(REALS, fare_schrodinger, mismatch, .length = offsetof(fare_schrodinger, count)),
-  FARE_KEEP_WITH(REAL, fare_schrodinger, D, .count = FARE_DIM_MAX),
+  FARE_KEEP_WITH(REAL, fare_schrodinger, D, .count = FARE_AXES_MAX),
   FARE_KEEP(BOOLEAN, fare_schrodinger, begun),
   FARE_KEEP(REAL, fare_schrodinger, now),
   FARE_KEEP(INTEGER, fare_schrodinger, steps),
@@ -350,5 +351,6 @@ const fare_sampler_type fare_sampler_schrodinger_bridge = {
   .curve               = fare_generative_curve,
   .kept                = kept,
   .loaded              = loaded,
+  .many_axes           = PETSC_TRUE,
   .destroy             = destroy,
 };

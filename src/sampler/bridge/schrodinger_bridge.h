@@ -15,7 +15,7 @@ typedef struct {
 
   int64_t count; /* training times; the bridges lie between */
   double *times;
-  double  D[FARE_DIM_MAX]; /* of the Brownian reference */
+  double  D[FARE_AXES_MAX]; /* of the Brownian reference */
 
   /*
     with the exact densities of the ends: masses of the bridge at every snapshot, and what each bridge cost

@@ -17,7 +17,7 @@
 /* Of every bridge, as rows of the two ends with the same numbers. */
 typedef struct {
   int64_t count, first, local; /* of all ranks, and here */
-  double *x[2][FARE_DIM_MAX], *weight;
+  double *x[2][FARE_AXES_MAX], *weight;
 } partners;
 
 typedef struct {
@@ -26,34 +26,34 @@ typedef struct {
   partners         *pairs;
   fare_learn_rows  *rows[2];
   fare_learn_batch *batch[2];
-  double            mean[2][FARE_DIM_MAX], sd[2][FARE_DIM_MAX];
+  double            mean[2][FARE_AXES_MAX], sd[2][FARE_AXES_MAX];
   fare_stream       stream;
-  float            *s, *xi[FARE_DIM_MAX], *z[FARE_DIM_MAX], *target[FARE_DIM_MAX], *weight;
+  float            *s, *xi[FARE_AXES_MAX], *z[FARE_AXES_MAX], *target[FARE_AXES_MAX], *weight;
 } training_context;
 
 /* The system's diffusion, averaged over all training particles, times the square of `noise`. */
 static PetscErrorCode mean_diffusion(fare_sampler *sampler, const fare_training_set *data)
 {
-  fare_schrodinger *b                     = sampler->state;
-  const int         dim                   = fare_system_dimension(sampler->system);
-  double            sum[FARE_DIM_MAX + 1] = {0};
+  fare_schrodinger *b                      = sampler->state;
+  const int         dim                    = fare_system_dimension(sampler->system);
+  double            sum[FARE_AXES_MAX + 1] = {0};
 
   PetscFunctionBegin;
   for (int k = 0; k < data->count; k++) {
     for (int64_t block = 0; block < data->at[k]->blocks; block++) {
       const fare_block at = fare_ensemble_block(data->at[k], block);
-      double           D[FARE_DIM_MAX][FARE_BLOCK];
-      double *const    to[FARE_DIM_MAX] = {D[0], D[1], D[2]};
+      double           D[FARE_AXES_MAX][FARE_BLOCK], *to[FARE_AXES_MAX];
 
+      fare_block_rows(dim, D, to);
       fare_system_diffusion(sampler->system, data->times[k], FARE_BLOCK, (const double *const *)at.x, to);
       for (int axis = 0; axis < dim; axis++) {
         for (int i = 0; i < FARE_BLOCK; i++) sum[axis] += D[axis][i];
       }
-      sum[FARE_DIM_MAX] += FARE_BLOCK;
+      sum[FARE_AXES_MAX] += FARE_BLOCK;
     }
   }
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sum, FARE_DIM_MAX + 1, MPI_DOUBLE, MPI_SUM, sampler->comm));
-  for (int axis = 0; axis < dim; axis++) b->D[axis] = sum[axis] / sum[FARE_DIM_MAX] * b->noise * b->noise;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sum, FARE_AXES_MAX + 1, MPI_DOUBLE, MPI_SUM, sampler->comm));
+  for (int axis = 0; axis < dim; axis++) b->D[axis] = sum[axis] / sum[FARE_AXES_MAX] * b->noise * b->noise;
   PetscFunctionReturn(0);
 }
 
@@ -75,8 +75,8 @@ static void couple_block(fare_sampler *sampler, fare_coupling *coupling, const f
   const fare_ensemble    *e = data->at[k], *next = data->at[k + 1];
   const int64_t           first = block * FARE_BLOCK;
   const int               dim = e->dim, n = (int)PetscMin(FARE_BLOCK, e->local - first);
-  double        spread[FARE_DIM_MAX], period[FARE_DIM_MAX], p[FARE_BLOCK], q[FARE_BLOCK], u[FARE_BLOCK];
-  const double *x[FARE_DIM_MAX] = {NULL}, *y[FARE_DIM_MAX] = {NULL};
+  double        spread[FARE_AXES_MAX], period[FARE_AXES_MAX], p[FARE_BLOCK], q[FARE_BLOCK], u[FARE_BLOCK];
+  const double *x[FARE_AXES_MAX], *y[FARE_AXES_MAX];
 
   for (int axis = 0; axis < dim; axis++) {
     spread[axis] = sqrt(2 * b->D[axis] * (data->times[k + 1] - data->times[k]));
@@ -229,8 +229,8 @@ static void draw(void *context, int64_t step, int64_t *rows)
 
 static void inputs(void *context, int64_t first, int n, float input[])
 {
-  training_context *l               = context;
-  const float      *z[FARE_DIM_MAX] = {NULL};
+  training_context *l                = context;
+  const float      *z[FARE_AXES_MAX] = {NULL};
 
   for (int axis = 0; axis < l->dim; axis++) z[axis] = l->z[axis] + first;
   fare_generative_positions(l->sampler, l->dim, n, z, input);

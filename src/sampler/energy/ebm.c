@@ -86,5 +86,6 @@ const fare_sampler_type fare_sampler_ebm = {
   .estimate_cost = estimate_cost,
   .curve         = fare_generative_curve,
   .kept          = kept,
+  .many_axes     = PETSC_TRUE,
   .destroy       = fare_energy_model_destroy,
 };

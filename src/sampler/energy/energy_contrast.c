@@ -11,18 +11,23 @@
 
 #define LEAST_EFFECTIVE 0.5 /* of the walkers of a block, below which they are resampled */
 
-/* What a training that was stopped goes on from: numbers alone. */
+/*
+  A block of walkers. A training that was stopped goes on from `kept` alone: three numbers, then the places
+  and forces of each axis, energies and weights, which the others point to.
+*/
 typedef struct {
-  double moves, h, log_ratio; /* ln Z/Z_0, Z_0 that of a normal */
-  double z[FARE_DIM_MAX][FARE_BLOCK], f[FARE_DIM_MAX][FARE_BLOCK], U[FARE_BLOCK], weight[FARE_BLOCK];
-} walker_numbers;
-#define NUMBERS (sizeof(walker_numbers) / sizeof(double))
-
-typedef struct {
-  int64_t        number; /* among all blocks: names its random numbers */
-  int            group;
-  walker_numbers at;
+  int64_t     number; /* among all blocks: names its random numbers */
+  int         group;
+  double     *kept, *moves, *h, *log_ratio; /* ln Z/Z_0, Z_0 that of a normal */
+  fare_chains at;
+  double     *weight;
 } walker_block;
+
+#define FIRST 8 /* of those that belong to walkers */
+static size_t numbers_of(int dim)
+{
+  return FIRST + (size_t)(2 * dim + 2) * FARE_BLOCK;
+}
 
 /*
   What a step of training works on. Its rows are data, then walkers; the loss of a row is weight E + extra.
@@ -39,15 +44,9 @@ typedef struct {
   int64_t       visited, each, all, local; /* walker_blocks per step, per group, on all ranks, and here */
   walker_block *walker_blocks;
   int64_t       data, rows, capacity;
-  float        *z[FARE_DIM_MAX], *weight, *extra;
+  float        *z[FARE_AXES_MAX], *weight, *extra;
   int          *group;
 } training_context;
-
-static fare_chains chains_of(walker_block *w)
-{
-  return (fare_chains){
-    .z = {w->at.z[0], w->at.z[1], w->at.z[2]}, .f = {w->at.f[0], w->at.f[1], w->at.f[2]}, .U = w->at.U};
-}
 
 static void permute(const int from[FARE_BLOCK], double a[FARE_BLOCK])
 {
@@ -64,7 +63,7 @@ static void resample(walker_block *w, int dim, double u)
   double sum = 0;
 
   for (int i = 0; i < FARE_BLOCK; i++) {
-    sum += w->at.weight[i];
+    sum += w->weight[i];
     while (made < FARE_BLOCK && (made + u < sum || i == FARE_BLOCK - 1)) ancestor[made++] = i;
   }
   for (int axis = 0; axis < dim; axis++) {
@@ -72,24 +71,24 @@ static void resample(walker_block *w, int dim, double u)
     permute(ancestor, w->at.f[axis]);
   }
   permute(ancestor, w->at.U);
-  for (int i = 0; i < FARE_BLOCK; i++) w->at.weight[i] = 1;
+  for (int i = 0; i < FARE_BLOCK; i++) w->weight[i] = 1;
 }
 
 static void reweigh(const training_context *l, walker_block *w, const double cost[FARE_BLOCK])
 {
   double least = HUGE_VAL, sum = 0, square = 0;
 
-  for (int i = 0; i < FARE_BLOCK; i++) least = w->at.weight[i] > 0 && cost[i] < least ? cost[i] : least;
-  fare_weights_scale(least, cost, w->at.weight);
-  for (int i = 0; i < FARE_BLOCK; i++) sum += w->at.weight[i];
-  for (int i = 0; i < FARE_BLOCK; i++) square += w->at.weight[i] * w->at.weight[i];
-  for (int i = 0; i < FARE_BLOCK; i++) w->at.weight[i] *= FARE_BLOCK / sum;
-  w->at.log_ratio += log(sum / FARE_BLOCK) - least;
+  for (int i = 0; i < FARE_BLOCK; i++) least = w->weight[i] > 0 && cost[i] < least ? cost[i] : least;
+  fare_weights_scale(least, cost, w->weight);
+  for (int i = 0; i < FARE_BLOCK; i++) sum += w->weight[i];
+  for (int i = 0; i < FARE_BLOCK; i++) square += w->weight[i] * w->weight[i];
+  for (int i = 0; i < FARE_BLOCK; i++) w->weight[i] *= FARE_BLOCK / sum;
+  *w->log_ratio += log(sum / FARE_BLOCK) - least;
   if (sum * sum / square < LEAST_EFFECTIVE * FARE_BLOCK) {
     double u[FARE_BLOCK];
 
-    fare_random_uniforms(fare_sampler_stream(l->sampler, "walkers/resampling"), (uint64_t)w->number,
-      (uint64_t)w->at.moves, 0, u);
+    fare_random_uniforms(
+      fare_sampler_stream(l->sampler, "walkers/resampling"), (uint64_t)w->number, (uint64_t)*w->moves, 0, u);
     resample(w, l->dim, u[0]);
   }
 }
@@ -97,33 +96,33 @@ static void reweigh(const training_context *l, walker_block *w, const double cos
 /* One unadjusted step on the energy of the last evaluation, weighed on the present one. */
 static void move_weighted(const training_context *l, fare_energy *energy, walker_block *w)
 {
-  const fare_chains c = chains_of(w);
+  const fare_chains c = w->at;
   double            cost[FARE_BLOCK] FARE_ALIGNED;
 
-  fare_chains_unadjusted(energy, w->at.h, fare_sampler_stream(l->sampler, "walkers"), (uint64_t)w->number,
-    (uint64_t)w->at.moves, &c, cost);
+  fare_chains_unadjusted(energy, *w->h, fare_sampler_stream(l->sampler, "walkers"), (uint64_t)w->number,
+    (uint64_t)*w->moves, &c, cost);
   reweigh(l, w, cost);
-  w->at.moves++;
+  (*w->moves)++;
   fare_chains_wrap(energy, &c);
 }
 
 /* One adjusted step and one jump on the present energy, the step tuned as it goes. */
 static void move_chains(const training_context *l, fare_energy *energy, walker_block *w)
 {
-  const fare_chains c      = chains_of(w);
+  const fare_chains c      = w->at;
   const fare_stream stream = fare_sampler_stream(l->sampler, "walkers");
-  const int         moved  = fare_chains_local(
-             energy, 1, w->at.h, stream, (uint64_t)w->number, (uint64_t)w->at.moves, 0, FARE_BLOCK, &c);
+  const int         moved =
+    fare_chains_local(energy, 1, *w->h, stream, (uint64_t)w->number, (uint64_t)*w->moves, 0, FARE_BLOCK, &c);
 
-  fare_chains_jump(energy, 1, stream, (uint64_t)w->number, (uint64_t)w->at.moves, (uint32_t)l->dim + 1, &c);
+  fare_chains_jump(energy, 1, stream, (uint64_t)w->number, (uint64_t)*w->moves, (uint32_t)l->dim + 1, &c);
   fare_chains_wrap(energy, &c);
-  w->at.h = fare_chains_tune(w->at.h, moved, FARE_BLOCK, 30);
-  w->at.moves++;
+  *w->h = fare_chains_tune(*w->h, moved, FARE_BLOCK, 30);
+  (*w->moves)++;
 }
 
 static void move_walkers(training_context *l, fare_energy *energy, walker_block *w)
 {
-  const fare_chains c = chains_of(w);
+  const fare_chains c = w->at;
 
   if (l->m->contrast == FARE_CONTRAST_PERSISTENT) fare_chains_evaluate(energy, &c);
   for (PetscInt64 n = 0; n < l->m->walker_moves; n++) {
@@ -139,11 +138,11 @@ static void move_walkers(training_context *l, fare_energy *energy, walker_block 
 /* Normal, as the energy of a network is that is still 0. */
 static void start_walkers(const training_context *l, walker_block *w)
 {
-  const fare_chains c = chains_of(w);
+  const fare_chains c = w->at;
 
-  w->at.h         = l->m->walker_step;
-  w->at.log_ratio = 0;
-  for (int i = 0; i < FARE_BLOCK; i++) w->at.weight[i] = 1;
+  *w->h         = l->m->walker_step;
+  *w->log_ratio = 0;
+  for (int i = 0; i < FARE_BLOCK; i++) w->weight[i] = 1;
   fare_energy_draw(l->energy, fare_sampler_stream(l->sampler, "walkers/start"), (uint64_t)w->number, c.z);
   (void)l->energy->move(l->energy, l->times[w->group]);
   fare_chains_evaluate(l->energy, &c);
@@ -178,19 +177,20 @@ static void add_data(training_context *l, double share)
 */
 static void add_walkers(training_context *l, const walker_block *w, double share)
 {
-  float        z[FARE_DIM_MAX][FARE_BLOCK];
-  const float *at[FARE_DIM_MAX] = {z[0], z[1], z[2]};
-  double       log_normal       = 0;
+  fare_place   z;
+  const float *at[FARE_AXES_MAX];
+  double       log_normal = 0;
 
   for (int axis = 0; axis < l->dim; axis++) {
+    at[axis] = z[axis];
     log_normal += l->energy->periodic[axis] ? log(l->energy->length[axis]) : 0.5 * log(2 * PETSC_PI);
     for (int i = 0; i < FARE_BLOCK; i++) z[axis][i] = (float)w->at.z[axis][i];
   }
   for (int i = 0; i < FARE_BLOCK; i++) {
     const double extra =
-      l->m->contrast == FARE_CONTRAST_JARZYNSKI ? w->at.U[i] + w->at.log_ratio + log_normal : 0;
+      l->m->contrast == FARE_CONTRAST_JARZYNSKI ? w->at.U[i] + *w->log_ratio + log_normal : 0;
 
-    add_row(l, at, i, w->group, -share * w->at.weight[i], share * w->at.weight[i] * extra);
+    add_row(l, at, i, w->group, -share * w->weight[i], share * w->weight[i] * extra);
   }
 }
 
@@ -245,7 +245,7 @@ static void inputs(void *context, int64_t first, int n, float input[])
   training_context *l     = context;
   const int         times = fare_generative_time_inputs(&l->m->common);
   float            *to    = input + (size_t)fare_generative_position_inputs(l->sampler, l->dim) * FARE_BLOCK;
-  const float      *at[FARE_DIM_MAX] = {NULL};
+  const float      *at[FARE_AXES_MAX];
 
   for (int axis = 0; axis < l->dim; axis++) at[axis] = l->z[axis] + first;
   fare_generative_positions(l->sampler, l->dim, n, at, input);
@@ -279,8 +279,8 @@ static void keep(void *context, double numbers[])
   const training_context *l = context;
 
   for (int64_t i = 0; i < l->local; i++)
-    memcpy(numbers + (size_t)l->walker_blocks[i].number * NUMBERS, &l->walker_blocks[i].at,
-      sizeof(walker_numbers));
+    memcpy(numbers + (size_t)l->walker_blocks[i].number * numbers_of(l->dim), l->walker_blocks[i].kept,
+      numbers_of(l->dim) * sizeof *numbers);
 }
 
 static void recall(void *context, const double numbers[])
@@ -288,8 +288,8 @@ static void recall(void *context, const double numbers[])
   training_context *l = context;
 
   for (int64_t i = 0; i < l->local; i++)
-    memcpy(&l->walker_blocks[i].at, numbers + (size_t)l->walker_blocks[i].number * NUMBERS,
-      sizeof(walker_numbers));
+    memcpy(l->walker_blocks[i].kept, numbers + (size_t)l->walker_blocks[i].number * numbers_of(l->dim),
+      numbers_of(l->dim) * sizeof *numbers);
 }
 
 static int64_t visits_per_step(const fare_energy_model *m, int groups)
@@ -297,6 +297,25 @@ static int64_t visits_per_step(const fare_energy_model *m, int groups)
   const int64_t wanted = PetscMax(1, (m->common.learn.batch + FARE_BLOCK / 2) / FARE_BLOCK);
 
   return !m->conditioned || wanted <= groups ? wanted : (wanted + groups / 2) / groups * groups;
+}
+
+static PetscErrorCode make_block(int dim, walker_block *w)
+{
+  double *at;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1(numbers_of(dim), &w->kept));
+  w->moves     = &w->kept[0];
+  w->h         = &w->kept[1];
+  w->log_ratio = &w->kept[2];
+  at           = w->kept + FIRST;
+  for (int axis = 0; axis < dim; axis++) {
+    w->at.z[axis] = at + axis * FARE_BLOCK;
+    w->at.f[axis] = at + (dim + axis) * FARE_BLOCK;
+  }
+  w->at.U   = at + 2 * dim * FARE_BLOCK;
+  w->weight = w->at.U + FARE_BLOCK;
+  PetscFunctionReturn(0);
 }
 
 static PetscErrorCode make_walkers(training_context *l)
@@ -313,6 +332,7 @@ static PetscErrorCode make_walkers(training_context *l)
   for (int64_t i = 0; i < l->local; i++) {
     l->walker_blocks[i].number = rank + i * size;
     l->walker_blocks[i].group  = (int)(l->walker_blocks[i].number % l->groups);
+    PetscCall(make_block(l->dim, &l->walker_blocks[i]));
   }
   PetscFunctionReturn(0);
 }
@@ -348,6 +368,7 @@ static PetscErrorCode end(training_context *l)
   PetscCall(fare_learn_batch_destroy(&l->batch));
   PetscCall(fare_energy_destroy(&l->energy));
   PetscCall(PetscFree(l->visits));
+  for (int64_t i = 0; i < l->local; i++) PetscCall(PetscFree(l->walker_blocks[i].kept));
   PetscCall(PetscFree(l->walker_blocks));
   PetscCall(PetscFree3(l->weight, l->extra, l->group));
   for (int axis = 0; axis < l->dim; axis++) PetscCall(PetscFree(l->z[axis]));
@@ -382,7 +403,7 @@ PetscErrorCode fare_energy_model_train(fare_sampler *sampler, const fare_trainin
   }
   code            = begin(sampler, data, &l);
   problem.context = &l;
-  problem.kept    = (size_t)l.all * NUMBERS;
+  problem.kept    = (size_t)l.all * numbers_of(l.dim);
   if (!code) code = fare_generative_learn(sampler, &problem);
   PetscCall(end(&l));
   PetscFunctionReturn(code);

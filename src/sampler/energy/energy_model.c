@@ -35,10 +35,11 @@ static void learned_evaluate(
 {
   learned      *l       = energy->context;
   fare_network *network = ((const fare_generative *)l->sampler->state)->network;
-  float         place[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, output[FARE_BLOCK] FARE_ALIGNED;
-  const float  *at[FARE_DIM_MAX] = {place[0], place[1], place[2]}, *in = l->input, *d = l->d_input;
+  float         place[FARE_AXES_MAX][FARE_BLOCK] FARE_ALIGNED, output[FARE_BLOCK] FARE_ALIGNED;
+  const float  *at[FARE_AXES_MAX], *in = l->input, *d = l->d_input;
 
   for (int axis = 0; axis < energy->dim; axis++) {
+    at[axis] = place[axis];
     for (int i = 0; i < n; i++) place[axis][i] = (float)z[axis][i];
   }
   fare_generative_positions(l->sampler, energy->dim, n, at, l->input);

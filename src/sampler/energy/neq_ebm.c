@@ -128,5 +128,6 @@ const fare_sampler_type fare_sampler_neq_ebm = {
   .curve         = fare_generative_curve,
   .kept          = kept,
   .loaded        = loaded,
+  .many_axes     = PETSC_TRUE,
   .destroy       = destroy,
 };

@@ -185,6 +185,24 @@ static void find_splits(fare_ranking *ranking)
   }
 }
 
+/*
+  By what lines are compared: kl, or without a grid what every line has and sees how axes move together, which
+  is a bound of the same divergence; where none of them was asked for, the first measure.
+*/
+static size_t choose_measure(const fare_plan *plan)
+{
+  static const char *const        on_a_grid[]  = {"kl", NULL},
+                           *const of_samples[] = {
+                             "rosenblatt", "block_rosenblatt", "marginals_2", "log_density_shift", NULL};
+
+  for (const char *const *name = plan->joint ? of_samples : on_a_grid; *name; name++) {
+    for (size_t m = 0; m < plan->measures; m++) {
+      if (!strcmp(plan->measure[m]->name, *name)) return m;
+    }
+  }
+  return 0;
+}
+
 PetscErrorCode fare_ranking_create(const fare_results *r, fare_ranking *ranking)
 {
   size_t lines = 0;
@@ -192,10 +210,8 @@ PetscErrorCode fare_ranking_create(const fare_results *r, fare_ranking *ranking)
   PetscFunctionBegin;
   *ranking = (fare_ranking){.results = r};
   for (size_t i = 0; i < r->plan->ensembles; i++) lines += r->plan->ensemble[i].seed ? 0 : 1;
-  if (lines < 2 || !r->plan->has_truth || !r->plan->measures) PetscFunctionReturn(0);
-  for (size_t m = 0; m < r->plan->measures; m++) {
-    if (!strcmp(r->plan->measure[m]->name, "kl")) ranking->measure = m;
-  }
+  if (lines < 2 || !(r->plan->has_truth || r->plan->joint) || !r->plan->measures) PetscFunctionReturn(0);
+  ranking->measure = choose_measure(r->plan);
   PetscCall(PetscCalloc2(lines, &ranking->line, lines, &ranking->split));
   choose_times(ranking);
   for (size_t i = 0; i < r->plan->ensembles; i++) {
