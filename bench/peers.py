@@ -259,6 +259,9 @@ def short(number: float) -> str:
     return f"{number:,.0f}" if number >= 100 else f"{number:.2g}"
 
 
+LARGEST = 2  # of an L1 distance of densities: what is farther blew up
+
+
 def table(rows: list[Row], said: list[str], agreement: float) -> str:
     lines = [
         (
@@ -275,7 +278,10 @@ def table(rows: list[Row], said: list[str], agreement: float) -> str:
             if row in ours
             else ["none", ""] if math.isnan(near) else [short(near), short(row.processor / near)]
         )
-        cells = [row.method, row.setting, f"{row.error:.1e}", short(row.wall), short(row.processor)]
+        if row.error > LARGEST:
+            beside = ["none", ""]
+        said_error = f"{row.error:.1e}" if row.error <= LARGEST else "unstable"
+        cells = [row.method, row.setting, said_error, short(row.wall), short(row.processor)]
         lines.append("| " + " | ".join([*cells, f"{row.memory / MIB:.1f}", *beside]) + " |")
     lines += ["", f"FARE and the Fourier method agree to {agreement:.1e}; smaller errors count as this."]
     return "\n".join(lines + [f"Not in the table: {one}." for one in said])
@@ -311,7 +317,7 @@ def figure(results: dict[str, list[Row]], path: pathlib.Path) -> None:
     names = list(dict.fromkeys(row.method for rows in results.values() for row in rows))
     for ax, (case, rows) in zip(axes.flat, results.items()):
         for number, name in enumerate(names):
-            some = [row for row in rows if row.method == name]
+            some = [row for row in rows if row.method == name and row.error <= LARGEST]
             bold = name.startswith("FARE")
             ax.loglog(
                 [row.processor for row in some],

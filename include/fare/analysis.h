@@ -126,6 +126,33 @@ PetscErrorCode fare_spectrum_free(fare_spectrum *spectrum);
 PetscErrorCode fare_passage_solve(const fare_grid *grid, const fare_system *system, double t,
   const fare_region *target, Vec *times, fare_solved *solved);
 
+/** The steady state of paths that begin again at a point as soon as they reach a set. */
+typedef struct {
+  double rate;   /**< J, arrivals per time: the inverse of the mean time from the start to the set */
+  Vec    masses; /**< of the cells, sum 1; 0 in the set */
+  Vec    spread; /**< v^2: variance per time that -J times the mean time to the set gains from each cell */
+} fare_recycling;
+/**
+  Finds that state: M^T pi = J s, with s the start, and sum_j r(i->j) (h_j - h_i)^2 of h = -J tau (Aristoff
+  and Zuckerman, Multiscale Model. Simul. 18, 646 (2020)). An end that absorbs counts as reached. Collective.
+  @param grid      the cells
+  @param system    the physics
+  @param t         time at which parameters are frozen
+  @param target    the set to reach
+  @param start     where paths begin: a point, shared by the cells whose centres are next to it
+  @param recycling free with fare_recycling_free(), after an error, too
+  @param solved    how well
+  @return FARE_ERR_INPUT as fare_passage_solve(), and where the start lies in the set
+*/
+PetscErrorCode fare_recycling_solve(const fare_grid *grid, const fare_system *system, double t,
+  const fare_region *target, const double start[], fare_recycling *recycling, fare_solved *solved);
+/**
+  Frees what fare_recycling_solve() made. Collective.
+  @param recycling afterwards without fields
+  @return an error of PETSc
+*/
+PetscErrorCode fare_recycling_free(fare_recycling *recycling);
+
 /**
   Transitions between two sets in the steady state (E and Vanden-Eijnden, J. Stat. Phys. 123, 503 (2006);
   Metzner et al., Multiscale Model. Simul. 7, 1192 (2009)).

@@ -34,6 +34,7 @@ Progress = Callable[[float, str], None]
 
 ALONE = {  # a process alone needs no network and no daemon, and starts four times as fast without looking
     "OMPI_MCA_ess_singleton_isolated": "1",
+    "OMPI_MCA_orte_create_session_dirs": "0",
     "OMPI_MCA_pml": "ob1",
     "OMPI_MCA_btl": "self",
 }

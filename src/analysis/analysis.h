@@ -57,6 +57,7 @@ typedef struct {
   char           name[48];
   const char    *meaning;
   fare_mesh_kind kind;
+  double         least; /* L1 error that other grids do not tell, 0 unless set */
   Vec            values;
 } fare_mesh;
 
@@ -103,15 +104,16 @@ struct fare_analysis_type {
 
 /*
   Adds numbers that have an error; exact ones, in rows; a single exact one; and a field, which is taken over.
-  All but the field is copied. Returns the finding, valid until the next, or NULL where there are no numbers.
+  All but the field is copied. Returns the finding, valid until the next, or NULL where there are no numbers;
+  or the mesh, alike.
 */
 fare_finding *fare_found(
   fare_findings *found, const char *name, const char *meaning, size_t count, const double value[]);
 fare_finding *fare_found_exact(fare_findings *found, const char *name, const char *meaning, size_t rows,
   size_t columns, const double value[]);
 void          fare_found_number(fare_findings *found, const char *name, const char *meaning, double value);
-void          fare_found_mesh(
-           fare_findings *found, const char *name, const char *meaning, fare_mesh_kind kind, Vec values);
+fare_mesh    *fare_found_mesh(
+     fare_findings *found, const char *name, const char *meaning, fare_mesh_kind kind, Vec values);
 /*
   Values of fields at points, a row of each where there are several; `known`: error of all of them that the
   grid does not tell. References the fields, borrows regions and points.

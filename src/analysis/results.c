@@ -68,7 +68,7 @@ void fare_found_number(fare_findings *found, const char *name, const char *meani
   fare_found_exact(found, name, meaning, 1, 1, &value);
 }
 
-void fare_found_mesh(
+fare_mesh *fare_found_mesh(
   fare_findings *found, const char *name, const char *meaning, fare_mesh_kind kind, Vec values)
 {
   fare_mesh *m;
@@ -79,6 +79,7 @@ void fare_found_mesh(
   m->meaning = meaning;
   m->kind    = kind;
   m->values  = values;
+  return m;
 }
 
 PetscErrorCode fare_found_at_points(fare_findings *found, const char *name, const char *meaning,
@@ -329,7 +330,7 @@ PetscErrorCode fare_findings_estimate(const fare_grid *grid, const fare_grid *ha
     PetscCall(
       density_error(half, quarter, ratio, found->leaps, mesh, wide, find_mesh(coarser, mesh->name), &error));
     snprintf(name, sizeof name, "%s_error", mesh->name);
-    fare_found_number(found, name, "estimated L1 error of the density", error);
+    fare_found_number(found, name, "estimated L1 error of the density", error + mesh->least);
   }
   PetscFunctionReturn(0);
 }

@@ -158,6 +158,7 @@ void fare_rare_judge(
   judge_weights(runs, once, row);
   p = isnan(row->chain) ? row->estimate : row->chain;
   if (isnan(row->path_cost) && paths > 0) row->path_cost = steps / paths;
+  if (isnan(row->path_cost) && row->rate != 0) row->path_cost = 1 / (p * row->dt);
   row->cost_10 = 100 * row->variance * row->cost;
   /* of events that come one by one, each is a path */
   row->gain       = 100 * row->path_cost * (row->rate != 0 ? 1 : (1 - p) / p) / row->cost_10;

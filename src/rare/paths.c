@@ -206,7 +206,9 @@ static PetscBool step(lanes *s)
     path->step++;
     s->taken[lane]++;
     path->end = end_of(s, lane, from, path);
-    if (s->walk->visit) s->walk->visit(s->walk->to, s->index[lane], path);
+    if (!s->walk->visit) continue;
+    s->walk->visit(s->walk->to, s->index[lane], path);
+    for (int axis = 0; axis < s->dim; axis++) s->x[axis][lane] = path->x[axis];
   }
   return finite;
 }

@@ -419,6 +419,7 @@ static PetscErrorCode make_row(const estimator *e, fare_rare_context *context, c
   PetscCall(code);
   fare_rare_judge(
     e->runs, once, e->type->optimum ? e->type->optimum(e->options, row->chain) : NAN, context->seed, row);
+  if (row->rate != 0) row->of_optimum = 100 * last->truth.optimum / (row->cost_10 * context->dt);
   row->seconds = fare_seconds() - began;
   PetscFunctionReturn(0);
 }

@@ -103,8 +103,8 @@ typedef struct {
   const fare_rare_context *context;
   fare_stream              noise;
   int64_t                  most; /* further steps of each path; -1: until it ends */
-  /* sees each path behind each of its steps; may be NULL */
-  void (*visit)(void *to, size_t i, const fare_path *path);
+  /* sees each path behind each of its steps, and may end it or put it elsewhere; may be NULL */
+  void (*visit)(void *to, size_t i, fare_path *path);
   /* drift that is added at a time and place; may be NULL */
   void (*steer)(void *to, double t, const double x[], const double D[], double u[]);
   void *to;
@@ -150,11 +150,14 @@ PetscErrorCode fare_score_create(
   const fare_score_keys *keys, const fare_rare_context *context, fare_score **score);
 PetscErrorCode fare_score_destroy(fare_score **score);
 double         fare_score_at(const fare_score *score, double t, const double x[]);
+/* Where b begins. */
+double fare_score_of_b(const fare_score *score, const fare_event *event);
 
 /* The answers that a row should give (truths.c, chain.c). NaN: not known. Collective. */
 typedef struct {
   double    chain, chain_error, continuum, continuum_error;
   double    path_cost; /* mean steps of a plain path; NaN: not known */
+  double    optimum;   /* of a rate: walkers x time x relative variance, the least of a weighted ensemble */
   PetscBool predicted;
 } fare_rare_truth;
 PetscErrorCode fare_rare_truth_find(const fare_rare_context *context, fare_rare_truth *truth);

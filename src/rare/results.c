@@ -209,7 +209,7 @@ void fare_rare_results_print(const fare_rare_results *results, FILE *to)
   static const char *const names[] = {"estimator", "method", "p", "+-", "exact chain", "exact continuum", "z",
     "V/run", "cost/run", "cost to 10 %", "gain", "of optimum"};
   fare_table              *table;
-  PetscBool                predicted = PETSC_FALSE;
+  PetscBool                predicted = PETSC_FALSE, rates = PETSC_FALSE;
 
   if (!results->count) return;
   fprintf(to, "\nRare events (costs in steps; z: against the chain that is simulated)\n");
@@ -219,11 +219,16 @@ void fare_rare_results_print(const fare_rare_results *results, FILE *to)
     if (results->failure[i]) continue;
     print_row(&results->row[i], table);
     if (results->row[i].predicted != 0) predicted = PETSC_TRUE;
+    if (results->row[i].rate != 0) rates = PETSC_TRUE;
   }
   fare_table_print(table, to);
   fare_table_destroy(&table);
+  if (rates)
+    fprintf(to,
+      "p of forward_flux, and of weighted_ensemble without a deadline, is a rate: arrivals in b per time\n");
   if (predicted)
-    fprintf(to, "~: not exact: predicted from the grid, with faces moved outward by 0.5826 sqrt(2 D dt)\n");
+    fprintf(
+      to, "~: not exact: predicted from the grid, with faces moved into the sets by 0.5826 sqrt(2 D dt)\n");
   print_weights(results, to);
   print_doubts(results, to);
 }

@@ -94,3 +94,9 @@ double fare_score_at(const fare_score *score, double t, const double x[])
   }
   return score->sign * x[score->axis];
 }
+
+double fare_score_of_b(const fare_score *score, const fare_event *event)
+{
+  if (score->committor) return 0;
+  return score->sign > 0 ? event->b.lower[score->axis] : -event->b.upper[score->axis];
+}

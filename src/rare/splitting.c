@@ -81,7 +81,7 @@ static double score_of(const population *p, const fare_path *path)
   return fare_score_at(p->score, fare_rare_time(p->context, path->step), path->x);
 }
 
-static void visit(void *to, size_t i, const fare_path *path)
+static void visit(void *to, size_t i, fare_path *path)
 {
   population  *p     = to;
   history     *past  = &p->past[p->walked[i]];

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
   What a row should find: the probability of the event in continuous time, from the grid, as the analyses
-  `committor` and `driven_committor` find it with an error; and that of the chain, exactly on one axis, else
-  predicted with every face moved outward by 0.5826 sqrt(2 D dt) (Broadie, Glasserman and Kou, Math. Finance
-  7, 325 (1997)).
+  `committor` and `driven_committor` find it with an error, or the rate of `weighted_ensemble_optimum`, which
+  tells the least error, too; and that of the chain, exactly on one axis, else
+  predicted with every face moved into the sets by 0.5826 sqrt(2 D dt) (Broadie, Glasserman and Kou, Math.
+  Finance 7, 325 (1997)).
 */
 #include "rare.h"
 
@@ -31,28 +32,35 @@ static void write_region(const fare_region *region, const char *key, fare_text *
   fare_text_add(to, "]");
 }
 
-/* The analysis that tells the probability of an event, or the time up to it. */
+/* The analysis that tells the probability of an event, or the rate at which paths from the start reach b. */
 static void write_analysis(
   const fare_event *event, int dim, fare_rare_quantity of, PetscBool relative, fare_text *to)
 {
-  const PetscBool ends = event->deadline < FARE_NEVER ? PETSC_TRUE : PETSC_FALSE;
+  const PetscBool ends = event->deadline < FARE_NEVER ? PETSC_TRUE : PETSC_FALSE,
+                  rate = of == FARE_RARE_RATE ? PETSC_TRUE : PETSC_FALSE;
 
-  fare_text_add(to, "analysis: [{name: %s, kind: %s%s, time: %.17g, meshes: false, points: [[", event->name,
-    of == FARE_RARE_RATE ? "passage"
-      : ends             ? "driven_committor"
-                         : "committor",
-    relative ? ", relative: true" : "", event->time);
-  for (int axis = 0; axis < dim; axis++) fare_text_add(to, "%s%.17g", axis ? ", " : "", event->start[axis]);
-  fare_text_add(to, "]]");
-  if (event->a.boxes && of == FARE_RARE_PROBABILITY) write_region(&event->a, "a", to);
-  write_region(&event->b, of == FARE_RARE_RATE ? "target" : "b", to);
+  fare_text_add(to, "analysis: [{name: %s, kind: %s%s, time: %.17g, meshes: false, %s: [", event->name,
+    rate     ? "weighted_ensemble_optimum"
+      : ends ? "driven_committor"
+             : "committor",
+    relative ? ", relative: true" : "", event->time, rate ? "start" : "points");
+  for (int axis = 0; axis < dim; axis++)
+    fare_text_add(to, "%s%.17g%s",
+      axis     ? ", "
+        : rate ? ""
+               : "[",
+      event->start[axis], axis + 1 < dim || rate ? "" : "]");
+  fare_text_add(to, "]");
+  if (event->a.boxes && !rate) write_region(&event->a, "a", to);
+  write_region(&event->b, rate ? "target" : "b", to);
   if (ends) fare_text_add(to, ", span: %.17g, after: over", event->deadline - event->time);
   fare_text_add(to, "}]");
 }
 
 static PetscErrorCode run_analysis(
-  const fare_rare_context *context, const fare_node *list, double *value, double *error)
+  const fare_rare_context *context, const fare_node *list, double *value, double *error, double *optimum)
 {
+  const PetscBool        is_rate = context->setting.of == FARE_RARE_RATE ? PETSC_TRUE : PETSC_FALSE;
   fare_truth_options     options = *context->truth;
   fare_analysis        **analysis;
   fare_analysis_result **result;
@@ -61,27 +69,27 @@ static PetscErrorCode run_analysis(
   PetscFunctionBegin;
   PetscCall(fare_analyses_from_config(list, context->system, &options, &count, &analysis));
   PetscCall(fare_analyses_run(count, analysis, context->grid, &result));
-  if (fare_analysis_value(
-        result[0], context->setting.of == FARE_RARE_RATE ? "passage_time" : "committor", 0, value, error))
-    *value = *error = NAN;
+  if (fare_analysis_value(result[0], is_rate ? "rate" : "committor", 0, value, error)) *value = *error = NAN;
+  if (!is_rate || fare_analysis_value(result[0], "optimum", 0, optimum, NULL)) *optimum = NAN;
   PetscCall(fare_analysis_results_destroy(&result));
   PetscCall(fare_analyses_destroy(&count, &analysis));
   PetscFunctionReturn(0);
 }
 
 /*
-  Once with an error of the logarithm, which fitted rates give, and once as the truth's scheme does, which may
-  be of higher order: whichever tells the smaller error. NaN where the grid cannot tell; a warning says why.
+  A probability once with an error of the logarithm, which fitted rates give, and once as the truth's scheme
+  does, which may be of higher order: whichever tells the smaller error. NaN where the grid cannot tell; a
+  warning says why.
 */
 static PetscErrorCode ask_grid(
-  const fare_rare_context *context, const fare_event *event, double *value, double *error)
+  const fare_rare_context *context, const fare_event *event, double *value, double *error, double *optimum)
 {
-  const PetscBool is_rate = context->setting.of == FARE_RARE_RATE ? PETSC_TRUE : PETSC_FALSE;
+  const int ways = context->setting.of == FARE_RARE_RATE ? 1 : 2;
 
   PetscFunctionBegin;
   *value = *error = NAN;
   fare_hush(PETSC_TRUE);
-  for (int relative = 0; relative < (is_rate ? 1 : 2); relative++) {
+  for (int relative = 0; relative < ways; relative++) {
     fare_text    text = {0};
     fare_config *config;
     double       found, bar;
@@ -90,11 +98,12 @@ static PetscErrorCode ask_grid(
       event, context->grid->dim, context->setting.of, relative ? PETSC_TRUE : PETSC_FALSE, &text);
     PetscCall(fare_config_parse("the event", text.text, text.length, &config));
     fare_text_free(&text);
-    PetscCall(run_analysis(context, fare_node_find(fare_config_root(config), "analysis"), &found, &bar));
+    PetscCall(
+      run_analysis(context, fare_node_find(fare_config_root(config), "analysis"), &found, &bar, optimum));
     fare_config_destroy(&config);
     if (isnan(found) || *error <= bar) continue;
-    *value = is_rate ? 1 / found : found;
-    *error = is_rate ? bar / (found * found) : bar;
+    *value = found;
+    *error = bar;
   }
   fare_hush(PETSC_FALSE);
   if (isnan(*value)) fare_warn("event %s: the grid cannot tell it: %s", event->name, fare_error_message());
@@ -133,17 +142,15 @@ static PetscErrorCode predict(const fare_rare_context *context, fare_rare_truth 
 {
   fare_event shifted = *context->event;
   PetscBool  left    = PETSC_TRUE;
+  double     optimum;
 
   PetscFunctionBegin;
+  /* with bridges it is off the continuum by an amount of order dt that nothing here tells */
+  if (context->setting.chain.crossing == FARE_CROSSING_BRIDGE) PetscFunctionReturn(0);
   truth->predicted = PETSC_TRUE;
-  if (context->setting.chain.crossing == FARE_CROSSING_BRIDGE) {
-    truth->chain       = truth->continuum;
-    truth->chain_error = truth->continuum_error;
-    PetscFunctionReturn(0);
-  }
   PetscCall(shrink(context, &context->event->a, &shifted.a, &left));
   PetscCall(shrink(context, &context->event->b, &shifted.b, &left));
-  if (left) PetscCall(ask_grid(context, &shifted, &truth->chain, &truth->chain_error));
+  if (left) PetscCall(ask_grid(context, &shifted, &truth->chain, &truth->chain_error, &optimum));
   truth->chain_error += SHIFT_ERROR * fabs(truth->chain - truth->continuum);
   fare_region_free(&shifted.a);
   fare_region_free(&shifted.b);
@@ -155,8 +162,8 @@ PetscErrorCode fare_rare_truth_find(const fare_rare_context *context, fare_rare_
   PetscBool known;
 
   PetscFunctionBegin;
-  *truth = (fare_rare_truth){NAN, NAN, NAN, NAN, NAN, PETSC_FALSE};
-  PetscCall(ask_grid(context, context->event, &truth->continuum, &truth->continuum_error));
+  *truth = (fare_rare_truth){NAN, NAN, NAN, NAN, NAN, NAN, PETSC_FALSE};
+  PetscCall(ask_grid(context, context->event, &truth->continuum, &truth->continuum_error, &truth->optimum));
   PetscCall(fare_rare_chain_solve(context, truth, &known));
   if (!known) PetscCall(predict(context, truth));
   PetscFunctionReturn(0);

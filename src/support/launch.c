@@ -30,8 +30,13 @@ void fare_prepare_mpi(void)
     /* a rank that waits lets others have its core, where there are more of them than cores */
     setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
   } else {
-    /* a process alone needs no network and no daemon, and starts faster without looking for them */
+    /*
+      A process alone needs no network and no daemon, and starts faster without looking for them. It needs no
+      directory of its session either: all isolated processes of a user have one in common, and one that ends
+      takes it away from another that starts.
+    */
     setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
+    setenv("OMPI_MCA_orte_create_session_dirs", "0", 0);
     setenv("OMPI_MCA_pml", "ob1", 0);
     setenv("OMPI_MCA_btl", "self", 0);
   }

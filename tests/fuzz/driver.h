@@ -230,6 +230,7 @@ static int fuzz_prepare(void)
   if (!mkdtemp(fuzz_folder)) return 1;
   setenv("TMPDIR", fuzz_folder, 1);
   setenv("OMPI_MCA_ess_singleton_isolated", "1", 1);
+  setenv("OMPI_MCA_orte_create_session_dirs", "0", 1);
   setenv("OMPI_MCA_pml", "ob1", 1);
   setenv("OMPI_MCA_btl", "self", 1);
   return 0;

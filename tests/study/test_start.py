@@ -31,7 +31,12 @@ COMPILER = """\
 env > "$NOTES"
 exec cc "$@"
 """
-ALONE = {"OMPI_MCA_ess_singleton_isolated": "1", "OMPI_MCA_pml": "ob1", "OMPI_MCA_btl": "self"}
+ALONE = {
+    "OMPI_MCA_ess_singleton_isolated": "1",
+    "OMPI_MCA_orte_create_session_dirs": "0",
+    "OMPI_MCA_pml": "ob1",
+    "OMPI_MCA_btl": "self",
+}
 YIELD = "OMPI_MCA_mpi_yield_when_idle"
 CLEAN = {
     key: value
@@ -79,6 +84,9 @@ def check_environment(where: pathlib.Path) -> None:
         forced = [key for key in ALONE if key in found]
         expect(found and not forced, f"{name}: no rank is cut off from others", forced)
         expect(found.get(YIELD) == "1", f"{name}: ranks that wait yield", found.get(YIELD))
+    # isolated processes would share the directory of their session, and the first to end removes it
+    nowhere = environment(where, "nowhere", TMPDIR="/dev/null")
+    expect(nowhere.get("TMPDIR") == "/dev/null", "a process alone needs no directory of its session", nowhere)
     spin = environment(where, "spin", ranks=2, **{YIELD: "0"})
     expect(spin.get(YIELD) == "0", "unless they are told to spin", spin.get(YIELD))
 
