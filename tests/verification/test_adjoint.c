@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* fare-test: labels=verification timeout=120 */
+/* fare-test: labels=verification ranks=1,2 timeout=120 */
 /*
   Derivatives by the values of a drive: against differences of the goal itself, for every goal, in one and two
   dimensions; and goals against closed forms.

@@ -32,6 +32,8 @@
 
 struct fare_adjoint {
   const fare_grid     *grid;
+  fare_grid           *own;         /* of this rank alone, on one axis; NULL: that of all */
+  Vec                  gathered[2]; /* the start and the field of the goal, on that */
   const fare_protocol *protocol;
   fare_goal            goal;
   fare_place           place;
@@ -116,7 +118,38 @@ static PetscErrorCode create_solver(fare_adjoint *s)
   PetscCall(KSPSetTolerances(s->ksp, 1e-12, 1e-300, PETSC_DEFAULT, 300));
   PetscCall(KSPSetOptionsPrefix(s->ksp, "adjoint_"));
   PetscCall(KSPSetFromOptions(s->ksp));
-  s->lags = s->grid->dim > 1 || ranks > 1 ? PETSC_TRUE : PETSC_FALSE;
+  s->lags = s->grid->dim > 1 ? PETSC_TRUE : PETSC_FALSE;
+  PetscFunctionReturn(0);
+}
+
+/* A copy of a vector that each rank has whole. */
+static PetscErrorCode gather(Vec from, Vec *to)
+{
+  VecScatter scatter;
+
+  PetscFunctionBegin;
+  PetscCall(VecScatterCreateToAll(from, &scatter, to));
+  PetscCall(VecScatterBegin(scatter, from, *to, INSERT_VALUES, SCATTER_FORWARD));
+  PetscCall(VecScatterEnd(scatter, from, *to, INSERT_VALUES, SCATTER_FORWARD));
+  PetscCall(VecScatterDestroy(&scatter));
+  PetscFunctionReturn(0);
+}
+
+/* On one axis each rank does all: that is faster than to speak in each step, and gives the same bits. */
+static PetscErrorCode take_all(fare_adjoint *s)
+{
+  const fare_grid *g = s->grid;
+  PetscMPIInt      ranks;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_size(g->comm, &ranks));
+  if (g->dim > 1 || ranks == 1) PetscFunctionReturn(0);
+  PetscCall(fare_grid_create(PETSC_COMM_SELF, 1, g->cells, g->lower, g->upper, g->boundary, &s->own));
+  s->grid = s->own;
+  if (s->start) PetscCall(gather(s->start, &s->gathered[0]));
+  if (s->goal.field) PetscCall(gather(s->goal.field, &s->gathered[1]));
+  s->start      = s->gathered[0];
+  s->goal.field = s->gathered[1];
   PetscFunctionReturn(0);
 }
 
@@ -137,10 +170,11 @@ PetscErrorCode fare_adjoint_create(const fare_grid *grid, const fare_system *sys
   s->goal     = *goal;
   s->start    = start;
   s->stride   = (PetscInt)ceil(sqrt((double)protocol->steps));
-  PetscCall(fare_place_create(grid, system, protocol, goal, &s->place));
+  PetscCall(take_all(s));
+  PetscCall(fare_place_create(s->grid, system, protocol, goal, &s->place));
   if (fare_system_has_potential(system)) s->kT = fare_system_kT(s->place.system, 0);
   PetscCall(create_solver(s));
-  PetscCall(DMCreateGlobalVector(grid->dm, &s->psi));
+  PetscCall(DMCreateGlobalVector(s->grid->dm, &s->psi));
   PetscCall(VecDuplicate(s->psi, &s->a));
   PetscCall(VecDuplicate(s->psi, &s->r));
   for (int i = 0; i < 2; i++) PetscCall(VecDuplicate(s->psi, &s->energy[i]));
@@ -166,6 +200,8 @@ PetscErrorCode fare_adjoint_destroy(fare_adjoint **adjoint)
   PetscCall(KSPDestroy(&s->ksp));
   PetscCall(MatDestroy(&s->A));
   PetscCall(fare_place_free(&s->place));
+  for (int i = 0; i < 2; i++) PetscCall(VecDestroy(&s->gathered[i]));
+  if (s->own) PetscCall(fare_grid_destroy(&s->own));
   PetscCall(PetscFree(*adjoint));
   PetscFunctionReturn(0);
 }

@@ -3,7 +3,7 @@
   By how much what a drive leads to would change if the drive were another: the derivative by the value of
   each parameter at each time, and by constant parameters.
 */
-#include "analysis.h"
+#include "analysis/analysis.h"
 
 #include <fare/adjoint.h>
 
