@@ -100,6 +100,8 @@ struct fare_analysis_type {
   PetscErrorCode (*run_high_order)(const void *state, const fare_grid *grid, const fare_system *system,
     double time, const fare_findings *like, fare_findings *found);
   void (*destroy)(void *state); /* may be NULL; fields are freed by the caller */
+  /* what the table does not show, behind it; may be NULL */
+  void (*print)(const fare_findings *found, const char *name, FILE *to);
 };
 
 /*
@@ -268,6 +270,12 @@ PetscErrorCode fare_absorbing_complete(fare_absorbing *absorbing, PetscBool tran
 */
 PetscErrorCode fare_absorbing_solve(
   fare_absorbing *absorbing, double b, const double value[], const char *what, Vec *x, fare_solved *solved);
+/* Solves sum_j r(i->j) (x_i - x_j) = source_i outside, x = 0 inside. New vector. Collective. */
+PetscErrorCode fare_absorbing_solve_source(
+  fare_absorbing *absorbing, Vec source, const char *what, Vec *x, fare_solved *solved);
+/* Makes a target, in one that has none, of the cell with the most mass; rates stay as they are. Collective.
+ */
+PetscErrorCode fare_absorbing_pin(fare_absorbing *absorbing, Vec masses);
 /*
   The probability that an end is where paths are absorbed, not the targets or another end. New vector.
   Collective.
