@@ -35,7 +35,7 @@ HEADERS = {
     "system": ["box", "chain", "initial", "mixture", "plugin", "product", "schedule"],
     "measure": ["joint_measure"],
     "truth": ["evolution", "grid", "operator", "resolution"],
-    "analysis": ["friction"],
+    "analysis": ["friction", "transport_bound"],
     "rare": ["committor_field"],
     "sampler": ["langevin", "metropolis", "sampler_plugin"],
 }
