@@ -184,6 +184,8 @@ PetscErrorCode fare_linear_solver_create(const fare_grid *grid, Mat A, Mat P, KS
 typedef PetscErrorCode (*fare_map_function)(Mat shell, Vec x, Vec y);
 PetscErrorCode fare_linear_solver_create_map(
   Vec like, fare_map_function map, void *context, const char *prefix, KSP *ksp);
+/* V at the centres of cells, into a vector. Not collective. */
+PetscErrorCode fare_potential_at_centres(const fare_grid *grid, const fare_system *system, double t, Vec V);
 /* SLEPc begins at its first use and ends with PETSc. */
 PetscErrorCode fare_slepc_begin(void);
 /*

@@ -25,54 +25,29 @@ static const struct {
   {-4, {3. / 12, -16. / 12, 36. / 12, -48. / 12, 25. / 12}},
 };
 
-/* The centres of owned cells, as a system takes points; one array behind x[0], to be freed. */
-static PetscErrorCode place_centres(const fare_grid *grid, const double *x[])
-{
-  const PetscInt owned = fare_grid_owned(grid);
-  double        *all;
-
-  PetscFunctionBegin;
-  PetscCall(PetscMalloc1(owned * grid->dim + 1, &all));
-  for (PetscInt n = 0; n < owned; n++) {
-    double centre[FARE_DIM_MAX];
-
-    fare_cell_centre(grid, n, centre);
-    for (int axis = 0; axis < grid->dim; axis++) all[axis * owned + n] = centre[axis];
-  }
-  for (int axis = 0; axis < grid->dim; axis++) x[axis] = all + axis * owned;
-  PetscFunctionReturn(0);
-}
-
 /* -dV/dl at centres, of a frozen system, which is left as it was. New vector. */
 static PetscErrorCode find_force(const fare_grid *grid, fare_system *frozen, int parameter, Vec *force)
 {
-  const fare_parameter *row   = &fare_system_type_of(frozen)->parameters[parameter];
-  const PetscInt        owned = fare_grid_owned(grid);
-  const double         *x[FARE_DIM_MAX];
-  double                theta[FARE_PARAMETERS_MAX], *V, h;
+  const fare_parameter *row = &fare_system_type_of(frozen)->parameters[parameter];
+  double                theta[FARE_PARAMETERS_MAX], h;
   int                   at = 0;
-  PetscScalar          *to;
+  Vec                   V;
 
   PetscFunctionBegin;
   fare_system_parameters(frozen, 0, theta);
   h = STEP * PetscMax(1, fabs(theta[parameter]));
   if (theta[parameter] - 2 * h < row->min) at = 1;
   if (theta[parameter] + 2 * h > row->max) at = 2;
-  PetscCall(place_centres(grid, x));
-  PetscCall(PetscMalloc1(owned + 1, &V));
   PetscCall(DMCreateGlobalVector(grid->dm, force));
-  PetscCall(VecGetArray(*force, &to));
+  PetscCall(VecDuplicate(*force, &V));
+  PetscCall(VecSet(*force, 0));
   for (int k = 0; k < STENCIL; k++) {
-    const double weight = stencils[at].weight[k];
-
-    if (weight == 0) continue;
+    if (stencils[at].weight[k] == 0) continue;
     PetscCall(fare_system_set(frozen, row->name, theta[parameter] + (stencils[at].first + k) * h));
-    fare_system_potential(frozen, 0, (size_t)owned, x, V);
-    for (PetscInt n = 0; n < owned; n++) to[n] -= weight / h * V[n];
+    PetscCall(fare_potential_at_centres(grid, frozen, 0, V));
+    PetscCall(VecAXPY(*force, -stencils[at].weight[k] / h, V));
   }
-  PetscCall(VecRestoreArray(*force, &to));
-  PetscCall(PetscFree(V));
-  PetscCall(PetscFree(x[0]));
+  PetscCall(VecDestroy(&V));
   PetscCall(fare_system_set(frozen, row->name, theta[parameter]));
   PetscFunctionReturn(0);
 }
