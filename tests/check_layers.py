@@ -36,7 +36,7 @@ HEADERS = {
     "system": ["box", "chain", "initial", "mixture", "plugin", "product", "schedule"],
     "measure": ["joint_measure"],
     "truth": ["evolution", "grid", "operator", "resolution"],
-    "analysis": ["adjoint"],
+    "analysis": ["adjoint", "friction", "transport_bound"],
     "rare": ["committor_field"],
     "sampler": ["langevin", "metropolis", "sampler_plugin"],
 }
