@@ -127,7 +127,9 @@ typedef struct {
   double heaviest;              /**< largest share of one path in the sum of weights */
   double hits;                  /**< share of steered paths that reach b */
   double information;           /**< mean of -ln weight: what the control costs, at least -ln p */
-  double seconds;               /**< of all ranks together, on runs */
+  double learned_error; /**< of a committor that is learned: rms of its error along paths of the event */
+  double learned_start; /**< its ln q at the start, less that of the grid */
+  double seconds;       /**< of all ranks together, on runs */
 } fare_rare_row;
 
 /** What all estimators found. */

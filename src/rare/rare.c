@@ -379,47 +379,88 @@ static PetscErrorCode run_all(const estimator *e, const fare_rare_context *conte
   PetscFunctionReturn(0);
 }
 
-/* Truths of the row before serve where they are the same. */
+/* Truths that are found already: rows of one event share the continuum's, and those of one step all of them.
+ */
 typedef struct {
-  fare_rare_context of;
-  fare_rare_truth   truth;
+  size_t count;
+  struct {
+    fare_rare_context of;
+    fare_rare_truth   truth;
+  } * at; /* room for every row */
 } memory;
 
-static PetscErrorCode find_truths(const fare_rare_context *context, memory *last, fare_rare_row *row)
+static PetscErrorCode find_truths(const fare_rare_context *context, memory *known, fare_rare_row *row)
 {
-  fare_rare_truth truth = last->truth;
+  const fare_rare_setting *setting = &context->setting;
+  const fare_rare_truth   *alike = NULL, *same = NULL;
+  fare_rare_truth          truth;
 
   PetscFunctionBegin;
-  if (last->of.event != context->event || last->of.dt != context->dt ||
-    last->of.setting.of != context->setting.of ||
-    last->of.setting.chain.crossing != context->setting.chain.crossing)
-    PetscCall(fare_rare_truth_find(context, &truth));
-  *last                = (memory){*context, truth};
-  row->chain           = truth.chain;
-  row->chain_error     = truth.chain_error;
-  row->predicted       = truth.predicted;
-  row->continuum       = truth.continuum;
-  row->continuum_error = truth.continuum_error;
-  row->path_cost       = truth.path_cost;
+  for (size_t i = 0; i < known->count; i++) {
+    const fare_rare_context *of = &known->at[i].of;
+
+    if (of->event != context->event || of->setting.of != setting->of) continue;
+    alike = &known->at[i].truth;
+    if (of->dt == context->dt && of->setting.chain.crossing == setting->chain.crossing) same = alike;
+  }
+  if (same)
+    truth = *same;
+  else
+    PetscCall(fare_rare_truth_find(context, alike, &truth));
+  known->at[known->count].of      = *context;
+  known->at[known->count++].truth = truth;
+  row->chain                      = truth.chain;
+  row->chain_error                = truth.chain_error;
+  row->predicted                  = truth.predicted;
+  row->continuum                  = truth.continuum;
+  row->continuum_error            = truth.continuum_error;
+  row->path_cost                  = truth.path_cost;
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode make_row(const estimator *e, fare_rare_context *context, const pauses *between,
-  memory *last, PetscInt64 *done, fare_rare_once once[], fare_rare_row *row)
+/* What runs share, such as a committor: made once for rows of one kind, where the method says so. */
+typedef struct {
+  const estimator *of;
+  int              kind;
+  void            *work;
+} shared;
+
+static PetscErrorCode end_shared(shared *s)
 {
-  const double   began = fare_seconds();
-  void          *work  = NULL;
-  PetscErrorCode code;
+  PetscFunctionBegin;
+  if (s->of && s->of->type->end) PetscCall(s->of->type->end(&s->work));
+  *s = (shared){0};
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode begin_shared(const estimator *e, const fare_rare_context *context, shared *s)
+{
+  PetscErrorCode code = 0;
 
   PetscFunctionBegin;
-  PetscCall(find_truths(context, last, row));
-  if (e->type->begin && *done < e->runs) PetscCall(e->type->begin(e->options, context, &work));
-  code = run_all(e, context, work, between, done, once);
-  if (e->type->end) PetscCall(e->type->end(&work));
-  PetscCall(code);
+  if (s->of == e && s->kind == context->setting.kind && e->type->shares) PetscFunctionReturn(0);
+  PetscCall(end_shared(s));
+  *s = (shared){e, context->setting.kind, NULL};
+  if (e->type->begin) code = e->type->begin(e->options, context, &s->work);
+  if (code) PetscCall(end_shared(s));
+  PetscFunctionReturn(code);
+}
+
+static PetscErrorCode make_row(const estimator *e, fare_rare_context *context, const pauses *between,
+  memory *known, shared *s, PetscInt64 *done, fare_rare_once once[], fare_rare_row *row)
+{
+  const double began = fare_seconds();
+
+  PetscFunctionBegin;
+  PetscCall(find_truths(context, known, row));
+  if (*done < e->runs || e->type->report) PetscCall(begin_shared(e, context, s));
+  PetscCall(run_all(e, context, s->work, between, done, once));
   fare_rare_judge(
     e->runs, once, e->type->optimum ? e->type->optimum(e->options, row->chain) : NAN, context->seed, row);
-  if (row->rate != 0) row->of_optimum = 100 * last->truth.optimum / (row->cost_10 * context->dt);
+  if (row->rate != 0)
+    row->of_optimum = 100 * known->at[known->count - 1].truth.optimum / (row->cost_10 * context->dt);
+  row->learned_error = row->learned_start = NAN;
+  if (e->type->report) e->type->report(s->work, row);
   row->seconds = fare_seconds() - began;
   PetscFunctionReturn(0);
 }
@@ -477,38 +518,56 @@ PetscErrorCode fare_rare_results_create(const fare_rare *rare, fare_rare_results
   PetscFunctionReturn(0);
 }
 
+/* All rows of an estimator, the first of which is r->row[at]. */
+static PetscErrorCode run_estimator(const estimator *e, const fare_rare_context *common,
+  const pauses *between, memory *known, size_t at, const fare_rare *rare, fare_rare_results *r)
+{
+  const int      settings = settings_of(e);
+  shared         s        = {0};
+  PetscErrorCode code     = 0;
+  int           *kind;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(settings, &kind));
+  for (int k = 0; k < settings && !code; k++) {
+    const size_t      i = at + (size_t)k;
+    fare_rare_context c = context_of(rare, e, k, r->row[i].estimator, common->seed);
+    double           *theta;
+
+    kind[k] = c.setting.kind;
+    c.comm  = common->comm;
+    c.grid  = common->grid;
+    c.walls = common->walls;
+    PetscCall(tabulate(&c, &theta));
+    code = make_row(e, &c, between, known, &s, &r->done[i], (fare_rare_once *)r->once[i], &r->row[i]);
+    PetscCall(PetscFree(theta));
+    if (code != FARE_ERR_FAILED && code != FARE_ERR_INPUT) continue;
+    code          = 0;
+    r->failure[i] = strdup(fare_error_message());
+    fare_warn("estimator %s: %s; the others go on", r->row[i].estimator, r->failure[i]);
+  }
+  if (!code) fare_rare_extrapolate((size_t)settings, kind, &r->row[at]);
+  PetscCall(end_shared(&s));
+  PetscCall(PetscFree(kind));
+  PetscFunctionReturn(code);
+}
+
 PetscErrorCode fare_rare_run(const fare_rare *rare, MPI_Comm comm, const fare_grid *grid, uint64_t seed,
   PetscErrorCode (*pause)(void *to), void *to, fare_rare_results *r)
 {
-  const pauses between = {pause, to};
-  memory       last    = {0};
-  size_t       at      = 0;
+  const pauses            between = {pause, to};
+  const fare_rare_context common  = {
+     .comm = comm, .seed = seed, .grid = grid, .walls = fare_grid_walls(grid, rare->system)};
+  memory         known = {0};
+  size_t         at    = 0;
+  PetscErrorCode code  = 0;
 
   PetscFunctionBegin;
-  for (size_t i = 0; i < rare->estimators; i++) {
-    const estimator *e = &rare->estimator[i];
-    int             *kind;
-
-    PetscCall(PetscMalloc1(settings_of(e), &kind));
-    for (int k = 0; k < settings_of(e); k++, at++) {
-      fare_rare_context c = context_of(rare, e, k, r->row[at].estimator, seed);
-      double           *theta;
-      PetscErrorCode    code;
-
-      kind[k] = c.setting.kind;
-      c.comm  = comm;
-      c.grid  = grid;
-      c.walls = fare_grid_walls(grid, rare->system);
-      PetscCall(tabulate(&c, &theta));
-      code = make_row(e, &c, &between, &last, &r->done[at], (fare_rare_once *)r->once[at], &r->row[at]);
-      PetscCall(PetscFree(theta));
-      if (code && code != FARE_ERR_FAILED && code != FARE_ERR_INPUT) PetscFunctionReturn(code);
-      if (!code) continue;
-      r->failure[at] = strdup(fare_error_message());
-      fare_warn("estimator %s: %s; the others go on", r->row[at].estimator, r->failure[at]);
-    }
-    fare_rare_extrapolate((size_t)settings_of(e), kind, &r->row[at - (size_t)settings_of(e)]);
-    PetscCall(PetscFree(kind));
+  PetscCall(PetscMalloc1(r->count, &known.at));
+  for (size_t i = 0; i < rare->estimators && !code; i++) {
+    code = run_estimator(&rare->estimator[i], &common, &between, &known, at, rare, r);
+    at += (size_t)settings_of(&rare->estimator[i]);
   }
-  PetscFunctionReturn(0);
+  PetscCall(PetscFree(known.at));
+  PetscFunctionReturn(code);
 }

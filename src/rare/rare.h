@@ -3,6 +3,7 @@
 #ifndef FARE_RARE_PRIVATE_H
 #define FARE_RARE_PRIVATE_H
 
+#include <fare/learn.h>
 #include <fare/rare.h>
 
 /* How a path is seen to have entered a set: where a step ends in it, or also between, as a Brownian bridge.
@@ -51,6 +52,9 @@ typedef struct {
   double                    dt;    /* the step that is used */
   int64_t                   steps; /* up to the deadline; -1: there is none */
   const double             *theta; /* parameters of each step, one row each; NULL: not tabulated */
+  /* sees where splitting's paths are behind each step; may be NULL */
+  void (*watch)(void *to, double t, const double x[]);
+  void *watcher;
 } fare_rare_context;
 
 /* The stream of one purpose of one run. */
@@ -76,12 +80,16 @@ typedef struct {
   PetscErrorCode (*check)(void *options, const fare_node *node, const fare_rare_context *context);
   int (*settings)(const void *options); /* how many rows; NULL: one */
   void (*setting)(const void *options, int i, fare_rare_setting *setting);
-  /* what all runs share, such as a committor. Collective. Both may be NULL. */
+  /* what all runs share, such as a committor; `shares`: rows of one kind do, too. Collective. Both may be
+   * NULL. */
+  PetscBool shares;
   PetscErrorCode (*begin)(const void *options, const fare_rare_context *context, void **work);
   PetscErrorCode (*end)(void **work);
   /* one run of this rank alone; its random numbers depend on `run` and the seed. Not collective. */
   PetscErrorCode (*run)(
     const void *options, const fare_rare_context *context, void *work, int64_t run, fare_rare_once *once);
+  /* puts into a row what `work` tells of itself; may be NULL */
+  void (*report)(const void *work, fare_rare_row *row);
   /* the least relative variance of one run at the cost that it has; NULL: not known */
   double (*optimum)(const void *options, double p);
   void (*destroy)(void *options); /* may be NULL; fields are freed by the caller */
@@ -126,6 +134,41 @@ static inline double fare_rare_time(const fare_rare_context *context, int64_t st
   return context->event->time + (double)step * context->dt;
 }
 
+/* What steers paths: the drift u = 2 D grad ln q, bounded; `steer` of a walk, whose `to` is a pilot. */
+typedef struct {
+  const fare_rare_context           *context;
+  const struct fare_committor_field *field;
+} fare_pilot;
+void fare_committor_steer(void *to, double t, const double x[], const double D[], double u[]);
+
+/*
+  A committor that a network learns (learned.c), by the backward equation: ln q is to be that of the mean of q
+  a lag later. Training and judging are those of all ranks alike, and depend on seed and event alone.
+*/
+typedef struct {
+  fare_learn_options net;
+  int                train_on;
+  PetscInt64         rounds;
+  double             lag;
+} fare_learned_keys;
+extern const char *const fare_learned_places[];
+#define FARE_LEARNED_FIELDS(type, member)                                                                  \
+  {"train_on", FARE_CHOICE, offsetof(type, member.train_on), "doob", 0, 0, fare_learned_places, "",        \
+    "where a committor is learned: uniform in the box; on paths of splitting; or on paths of doob, those " \
+    "that the last round leads"},                                                                          \
+    {"rounds", FARE_INTEGER, offsetof(type, member.rounds), "4", 1, 100, NULL, "",                         \
+      "rounds of learning, each of `steps` steps"},                                                        \
+    {"lag", FARE_REAL, offsetof(type, member.lag), "0", 0, 1e3, NULL, "time",                              \
+      "time to the later committor that is learned from, less near sets; 0: the first dt"},                \
+    FARE_LEARN_FIELDS(type, member.net, "32", "2", "1500", "256", "3e-3")
+/* Both fields are new: the learned one, and the exact one that judges it: rms of q_learned - q along paths of
+ * the event, and ln q_learned - ln q at the start. Collective. */
+typedef struct {
+  double error, start;
+} fare_learned_judgement;
+PetscErrorCode fare_learned_create(const fare_learned_keys *keys, const fare_rare_context *context, double dt,
+  struct fare_committor_field **field, fare_learned_judgement *judgement);
+
 /*
   How near to the event a state is (score.c): higher is nearer, for paths that have not ended. The rest of the
   order is the methods': who is in b is above all.
@@ -160,7 +203,9 @@ typedef struct {
   double    optimum;   /* of a rate: walkers x time x relative variance, the least of a weighted ensemble */
   PetscBool predicted;
 } fare_rare_truth;
-PetscErrorCode fare_rare_truth_find(const fare_rare_context *context, fare_rare_truth *truth);
+/* alike: of another step of the same event, whose continuum serves; NULL: none. */
+PetscErrorCode fare_rare_truth_find(
+  const fare_rare_context *context, const fare_rare_truth *alike, fare_rare_truth *truth);
 /* The chain of one axis, exactly, with an estimate of the error; *known is false where it cannot be had. */
 PetscErrorCode fare_rare_chain_solve(
   const fare_rare_context *context, fare_rare_truth *truth, PetscBool *known);

@@ -47,6 +47,8 @@ static const struct {
   COLUMN(heaviest),
   COLUMN(hits),
   COLUMN(information),
+  COLUMN(learned_error),
+  COLUMN(learned_start),
   COLUMN(seconds),
 };
 
@@ -136,7 +138,7 @@ static void print_row(const fare_rare_row *r, fare_table *table)
     fare_table_cell(table, "%.2g", r->error);
   else
     fare_table_cell(table, "[%.2g, %.2g]", r->low, r->high);
-  fare_table_cell(table, "%s%.7g", r->predicted != 0 ? "~" : "", r->chain);
+  number(table, r->predicted != 0 ? "~%.7g" : "%.7g", r->chain);
   number(table, "%.7g", r->continuum);
   number(table, "%.1f", r->z);
   number(table, "%.3g", r->variance);
@@ -180,6 +182,40 @@ static void print_weights(const fare_rare_results *results, FILE *to)
     fare_table_cell(table, "%.1f%%", 100 * r->hits);
     number(table, "%.4f", r->information);
     number(table, "%.4f", -log(r->continuum));
+  }
+  fare_table_print(table, to);
+  fare_table_destroy(&table);
+}
+
+/* Of rows that a learned committor leads: how far it is from the grid's. */
+static void print_learned(const fare_rare_results *results, FILE *to)
+{
+  static const char *const names[] = {
+    "estimator", "rms of q, along paths", "ln q at the start, off by", "V/path", "of exact control"};
+  fare_table *table;
+  PetscBool   any = PETSC_FALSE;
+
+  for (size_t i = 0; i < results->count; i++)
+    any |= !results->failure[i] && !isnan(results->row[i].learned_start);
+  if (!any) return;
+  fprintf(to, "\nLearned committors (against the grid's; V beside that of exact control at the same dt)\n");
+  fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table);
+  fare_table_headings(table, names);
+  for (size_t i = 0; i < results->count; i++) {
+    const fare_rare_row *r = &results->row[i], *exact = NULL;
+
+    if (results->failure[i] || isnan(r->learned_start)) continue;
+    for (size_t k = 0; k < results->count && !exact; k++) {
+      const fare_rare_row *other = &results->row[k];
+
+      if (!strcmp(other->event, r->event) && other->dt == r->dt && strstr(other->estimator, " exact "))
+        exact = other;
+    }
+    fare_table_cell(table, "%s", r->estimator);
+    number(table, "%.3g", r->learned_error);
+    number(table, "%.4f", r->learned_start);
+    with_error(table, r->path_variance, r->path_variance_error);
+    with_error(table, exact ? exact->path_variance : NAN, exact ? exact->path_variance_error : NAN);
   }
   fare_table_print(table, to);
   fare_table_destroy(&table);
@@ -230,5 +266,6 @@ void fare_rare_results_print(const fare_rare_results *results, FILE *to)
     fprintf(
       to, "~: not exact: predicted from the grid, with faces moved into the sets by 0.5826 sqrt(2 D dt)\n");
   print_weights(results, to);
+  print_learned(results, to);
   print_doubts(results, to);
 }

@@ -87,6 +87,8 @@ static void visit(void *to, size_t i, fare_path *path)
   history     *past  = &p->past[p->walked[i]];
   const double score = score_of(p, path);
 
+  if (p->context->watch && path->end == FARE_PATH_GOES_ON)
+    p->context->watch(p->context->watcher, fare_rare_time(p->context, path->step), path->x);
   if (score > top(past) && !keep(past, score, path)) p->full = PETSC_TRUE;
 }
 

@@ -16,7 +16,7 @@ import tempfile
 import h5py
 import numpy as np
 
-from checks import conclude, expect, fare
+from checks import ENVIRONMENT, conclude, expect, fare
 
 START, B = -0.7, 0.5
 
@@ -129,6 +129,45 @@ def knowing_less_costs_more(where):
         )
 
 
+PLANE = (
+    "study: plane\nsystem: {name: maier_stein, parameters: {diffusion: 0.1}}\n"
+    "initial: {density: gaussian, mean: [-1.0, 0.0], sd: [0.2, 0.2]}\n"
+    "snapshots: {start: 0.0, end: 0.01, count: 2}\n"
+    "truth: {cells: [64, 48], lower: [-1.8, -1.2], upper: [1.8, 1.2]}\n"
+    "events: [{name: over, a: {upper: [-1.0, 1.2]}, b: {lower: [0.0, -1.2]}, start: [-0.8, 0.0]}]\n"
+)
+
+
+def plane(dt):
+    return (
+        PLANE
+        + "rare: [{name: steer, method: doob, event: over, control: [exact, coarse], control_cells: 32, "
+        + f"paths: 50, runs: 10, dt: {dt}}}]\n"
+    )
+
+
+def bridges_on_two_axes_have_no_z(where):
+    """No chain with bridges is solved there, and nothing predicts how far from the continuum it is."""
+    rows, printed = run(where, plane([4.0e-3, 2.0e-3]), "bridges")
+    for key in ("chain", "z"):
+        expect(np.isnan(rows[key]).all(), f"{key} is not claimed", rows[key])
+    expect("nan" not in printed, "what is not known is a dash", printed)
+    off = abs(rows["estimate"] / rows["continuum"] - 1)
+    error = rows["error"] / rows["continuum"]
+    expect((off < 4 * error + 50 * rows["dt"]).all(), "estimates are near the continuum", (off, error))
+
+
+def steps_share_what_is_solved(where):
+    """Truths and committors: a row at a second step assembles no further matrix."""
+    count = []
+    ENVIRONMENT["PETSC_OPTIONS"] = "-log_view"
+    for dt in ([4.0e-3], [4.0e-3, 2.0e-3]):
+        _, printed = run(where, plane(dt), "counted")
+        count += [line.split()[1] for line in printed.splitlines() if line.startswith("MatSetValuesCOO")]
+    del ENVIRONMENT["PETSC_OPTIONS"]
+    expect(len(count) == 2 and count[0] == count[1], "matrices of one step and of two", count)
+
+
 def ranks_find_the_same_bits(where):
     text = study(0.25, 3, "paths: 20, runs: 3, dt: 2.0e-3, control: [exact, frozen]", cells=64)
     one, two = (run(where, text, f"ranks{ranks}", ranks=ranks)[0] for ranks in (1, 2))
@@ -159,6 +198,8 @@ def main() -> int:
         where = pathlib.Path(folder)
         variance_falls_with_the_step(where)
         knowing_less_costs_more(where)
+        bridges_on_two_axes_have_no_z(where)
+        steps_share_what_is_solved(where)
         ranks_find_the_same_bits(where)
         mistakes_are_told(where)
     return conclude()
