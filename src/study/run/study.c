@@ -249,8 +249,10 @@ static PetscErrorCode run(fare_run *s)
   }
   fare_progress_end(&progress);
   fare_log("of which %.1f s for writing snapshots and %.1f s for checkpoints", s->writing, s->checkpointing);
-  for (size_t i = 0; i < s->plan->ensembles; i++)
+  for (size_t i = 0; i < s->plan->ensembles; i++) {
     PetscCall(fare_cost_gather(s->comm, &s->sampler[i]->cost, &s->results.cost[i]));
+    PetscCall(PetscArraycpy(s->results.effort[i], s->sampler[i]->effort, 2));
+  }
   if (s->plan->analyses)
     PetscCall(
       fare_analyses_run(s->plan->analyses, s->plan->analysis, fare_run_grid(s), &s->results.analysis));
