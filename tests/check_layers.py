@@ -25,6 +25,7 @@ LAYERS = [
     ["joint"],
     ["sampler", "analysis"],
     ["rare"],
+    ["control"],
     ["measure", "record", "thermo"],
     ["study"],
     ["apps"],
@@ -35,6 +36,7 @@ HEADERS = {
     "system": ["box", "chain", "initial", "mixture", "plugin", "product", "schedule"],
     "measure": ["joint_measure"],
     "truth": ["evolution", "grid", "operator", "resolution"],
+    "analysis": ["adjoint", "friction", "transport_bound"],
     "rare": ["committor_field"],
     "sampler": ["langevin", "metropolis", "sampler_plugin"],
 }

@@ -476,6 +476,7 @@ PetscErrorCode fare_results_print(const fare_results *r, FILE *to)
   print_thermo(r, to);
   fare_analyses_print(r->analysis, to);
   fare_rare_results_print(&r->rare, to);
+  fare_control_results_print(&r->control, to);
   print_convergence(r, to);
   for (size_t i = 0; i < r->plan->ensembles; i++) {
     if (r->failure[i])
