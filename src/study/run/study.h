@@ -56,6 +56,7 @@ typedef struct {
   /* of the grid, NULL behind the last; NULL until they have run */
   fare_analysis_result **analysis;
   fare_rare_results      rare;
+  fare_infer_results     infer;
   size_t                 comparisons;
   fare_compared         *comparison;
   /* per ensemble, over all ranks: the slowest's seconds, the sum of evaluations */
