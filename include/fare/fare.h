@@ -28,6 +28,8 @@
 #include <fare/learn.h>
 #include <fare/sampler.h>
 #include <fare/analysis.h>
+#include <fare/tracks.h>
+#include <fare/infer.h>
 #include <fare/measure.h>
 #include <fare/joint_measure.h>
 #include <fare/record.h>

@@ -7,6 +7,7 @@
 #define FARE_STUDY_H
 
 #include <fare/analysis.h>
+#include <fare/infer.h>
 #include <fare/joint.h>
 #include <fare/joint_measure.h>
 #include <fare/measure.h>
@@ -90,6 +91,7 @@ typedef struct {
   fare_analysis           **analysis;           /**< each of them */
   fare_rare                *rare;               /**< events and their estimators; NULL: none */
   fare_control             *control;            /**< best drives; NULL: none */
+  fare_infer               *infer;              /**< inferences from data; NULL: none */
   PetscBool                 has_thermodynamics; /**< whether there is such a section */
   fare_thermo_options       thermodynamics;     /**< where there is */
   size_t                    measures;           /**< of samples against the truth */

@@ -148,6 +148,7 @@ PetscErrorCode fare_results_free(fare_results *r)
   PetscCall(fare_analysis_results_destroy(&r->analysis));
   fare_rare_results_free(&r->rare);
   fare_control_results_free(&r->control);
+  fare_infer_results_free(&r->infer);
   for (size_t i = 0; i < r->comparisons; i++) PetscCall(PetscFree(r->comparison[i].measured));
   for (size_t i = 0; i < r->series; i++) PetscCall(PetscFree(r->binned[i].mass));
   for (size_t i = 0; r->census && i < r->plan->ensembles; i++) {

@@ -467,6 +467,7 @@ void fare_results_print_tables(const fare_results *r, FILE *to)
   print_ends(r, to);
   print_costs(r, to);
   fare_rare_results_print(&r->rare, to);
+  fare_infer_results_print(&r->infer, to);
 }
 
 PetscErrorCode fare_results_print(const fare_results *r, FILE *to)

@@ -533,6 +533,7 @@ PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *r, fare_rec
   PetscCall(fare_analyses_save(r->analysis, store));
   PetscCall(fare_rare_results_save(&r->rare, store));
   PetscCall(fare_control_results_save(&r->control, store));
+  PetscCall(fare_infer_results_save(&r->infer, store));
   PetscCall(write_thermo(r, store));
   PetscCall(fare_store_commit(&store));
   PetscFunctionReturn(0);

@@ -260,6 +260,7 @@ static PetscErrorCode run(fare_run *s)
     PetscCall(fare_rare_run(
       s->plan->rare, s->comm, fare_run_grid(s), (uint64_t)s->plan->seed, pause_rare, s, &s->results.rare));
   if (s->plan->control) PetscCall(fare_control_run(s->plan->control, fare_run_grid(s), &s->results.control));
+  PetscCall(fare_infer_run(s->plan->infer, s->comm, &s->results.infer));
   if (s->thermo)
     PetscCall(fare_thermo_finish(s->thermo, s->comm, s->plan->snapshots.start, s->plan->snapshots.end,
       (uint64_t)s->plan->seed, &s->results.work));

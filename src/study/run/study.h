@@ -57,6 +57,7 @@ typedef struct {
   fare_analysis_result **analysis;
   fare_rare_results      rare;
   fare_control_results   control;
+  fare_infer_results     infer;
   size_t                 comparisons;
   fare_compared         *comparison;
   /* per ensemble, over all ranks: the slowest's seconds, the sum of evaluations */
