@@ -175,6 +175,47 @@ def committors(study: fare.Study) -> Figure:
     return fig
 
 
+def steering(study: fare.Study) -> Figure:
+    """Density and control over time, and what other controls lose."""
+    fig, axes = panels(3, 9.6, 2.7)
+    with h5py.File(study.results.path) as file:
+        found = file["analysis/steer"]
+        times, meshes = found["moments"][...], found["meshes"]
+        lower, width = (meshes["value_0"].attrs[key][0] for key in ("gridGlobalOffset", "gridSpacing"))
+        density, value = (
+            np.array([meshes[f"{name}_{k}"][...] for k in range(len(times))]) for name in ("density", "value")
+        )
+        excess = {
+            kind: (found[f"excess_{kind}"][...], found[f"excess_{kind}_error"][...])
+            for kind in ("zero", "linear", "learned", "exact")
+        }
+    x = lower + width * (np.arange(density.shape[1]) + 0.5)
+    seen = (x > -1.3) & (x < 1.3)
+    push = -2 * np.gradient(value[:-1], width, axis=1)
+    for ax, values, shades, limit in ((axes[0], density, "viridis", None), (axes[1], push, "RdBu_r", 15)):
+        at = times[: len(values)]
+        drawn = ax.pcolormesh(
+            at,
+            x[seen],
+            values[:, seen].T,
+            cmap=shades,
+            vmin=limit and -limit,
+            vmax=limit,
+            rasterized=True,
+            shading="nearest",
+        )
+        fig.colorbar(drawn, ax=ax)
+        ax.grid(False)
+        ax.set(xlabel="time t", ylabel="x", title="density" if limit is None else "control u, kT = 1")
+    for place, (kind, (values, errors)) in enumerate(excess.items()):
+        at = place + np.linspace(-0.1, 0.1, len(values)) * (len(values) > 1)
+        axes[2].errorbar(at, abs(values), errors, fmt="o", color="#4477aa")
+    axes[2].set(
+        yscale="log", xticks=range(4), xticklabels=list(excess), title="lost beyond the least cost, nats"
+    )
+    return fig
+
+
 def work(study: fare.Study) -> Figure:
     fig, axes = panels(2, 9.0, 2.6)
     fare.plot.density(study, ax=axes[0])
@@ -241,6 +282,7 @@ GALLERY = {
     "swing_equation": functools.partial(planes, times=(0.0, 7.0, 16.0)),
     "prinz_analysis": analyses,
     "driven_committor": committors,
+    "bridge": steering,
     "thermodynamics": work,
     "regimes": swept("regimes"),
     "regimes_samplers": swept("tracking"),
@@ -320,7 +362,7 @@ def write_cost(name: str, where: pathlib.Path) -> None:
 
 def make(name: str, where: pathlib.Path) -> None:
     tutorial = name in TUTORIAL
-    folders = ("docs/tutorial",) if tutorial else ("input", "input/plugin")
+    folders = ("docs/tutorial",) if tutorial else ("input", "input/plugin", "input/control")
     file = next(
         ROOT / folder / f"{name}.yaml" for folder in folders if (ROOT / folder / f"{name}.yaml").exists()
     )
