@@ -25,6 +25,7 @@ LAYERS = [
     ["joint"],
     ["sampler", "analysis"],
     ["rare", "infer"],
+    ["control"],
     ["measure", "record", "thermo"],
     ["study"],
     ["apps"],
@@ -32,9 +33,10 @@ LAYERS = [
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
 # Public headers that are not called after their module.
 HEADERS = {
-    "system": ["box", "chain", "initial", "mixture", "plugin", "product", "schedule"],
+    "system": ["box", "chain", "feedback", "initial", "mixture", "plugin", "product", "schedule"],
     "measure": ["joint_measure"],
-    "truth": ["evolution", "grid", "operator", "resolution"],
+    "truth": ["bridge", "evolution", "grid", "operator", "resolution"],
+    "analysis": ["adjoint", "friction", "transport_bound"],
     "infer": ["tracks"],
     "rare": ["committor_field"],
     "sampler": ["langevin", "metropolis", "sampler_plugin"],

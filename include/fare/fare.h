@@ -13,11 +13,13 @@
 #include <fare/chain.h>
 #include <fare/mixture.h>
 #include <fare/product.h>
+#include <fare/feedback.h>
 #include <fare/initial.h>
 #include <fare/schedule.h>
 #include <fare/plugin.h>
 #include <fare/grid.h>
 #include <fare/operator.h>
+#include <fare/bridge.h>
 #include <fare/evolution.h>
 #include <fare/resolution.h>
 #include <fare/truth.h>

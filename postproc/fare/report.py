@@ -212,7 +212,11 @@ def rare(study: Study) -> str:
         error = number(r.error) if r.normal else f"{number(r.low)} … {number(r.high)}"
         values = (r.z, r.variance, r.cost, r.cost_10, r.gain, r.of_optimum)
         cells = [r.method, r.event, f"{r.estimate:.4g}", r.failure or error]
-        cells += [f"{'~' if r.predicted else ''}{r.chain:.6g}", f"{r.continuum:.6g}", *map(number, values)]
+        cells += [
+            ("~" if r.predicted else "") + number(r.chain, 6),
+            number(r.continuum, 6),
+            *map(number, values),
+        ]
         rows.append(
             f"<tr><td>{html.escape(r.estimator)}</td>"
             f"{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What estimators found: a table for people, and group /rare of study.h5. */
-#include <fare/rare.h>
+#include "runs.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -47,6 +47,8 @@ static const struct {
   COLUMN(heaviest),
   COLUMN(hits),
   COLUMN(information),
+  COLUMN(learned_error),
+  COLUMN(learned_start),
   COLUMN(seconds),
 };
 
@@ -55,9 +57,48 @@ void fare_rare_results_free(fare_rare_results *results)
   for (size_t i = 0; i < results->count; i++) {
     free(results->failure[i]);
     (void)PetscFree(results->once[i]);
+    (void)PetscFree(results->detail[i]);
   }
-  (void)PetscFree5(results->row, results->failure, results->runs, results->done, results->once);
+  fare_rare_under_way_free(&results->under_way);
+  (void)PetscFree7(results->row, results->failure, results->runs, results->done, results->once,
+    results->details, results->detail);
   results->count = 0;
+}
+
+/* Numbers of all runs of a row, under a name in its group. */
+static PetscErrorCode keep_numbers(fare_store *store, PetscBool load, const char *group, const char *name,
+  PetscInt64 runs, size_t each, double at[])
+{
+  const uint64_t extent[2] = {(uint64_t)runs, each};
+  char           path[64];
+
+  PetscFunctionBegin;
+  snprintf(path, sizeof path, "%s/%s", group, name);
+  PetscCall(load ? fare_store_read_array(store, path, FARE_STORE_FLOAT64, 2, extent, at)
+                 : fare_store_write_array(store, path, FARE_STORE_FLOAT64, 2, extent, at));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode keep_row(fare_rare_results *r, size_t i, fare_store *store, PetscBool load)
+{
+  int64_t done = r->done[i];
+  char    group[48];
+
+  PetscFunctionBegin;
+  snprintf(group, sizeof group, "/rare/%zu", i);
+  if (!load) PetscCall(fare_store_group(store, group));
+  PetscCall(
+    load ? fare_store_get_int(store, group, "done", &done) : fare_store_put_int(store, group, "done", done));
+  if (done < 0 || done > r->runs[i])
+    FARE_FAIL(
+      FARE_ERR_FAILED, "%s: %lld runs of %lld are done", group, (long long)done, (long long)r->runs[i]);
+  r->done[i] = done;
+  PetscCall(keep_numbers(store, load, group, "runs", r->runs[i], FARE_RARE_ONCE, r->once[i]));
+  if (r->details[i])
+    PetscCall(keep_numbers(store, load, group, "details", r->runs[i], r->details[i], r->detail[i]));
+  PetscCall(load ? fare_rare_under_way_get(&r->under_way, i, store, group)
+                 : fare_rare_under_way_put(r->under_way, i, store, group));
+  PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_rare_results_keep(fare_rare_results *results, fare_store *store, PetscBool load)
@@ -69,23 +110,7 @@ PetscErrorCode fare_rare_results_keep(fare_rare_results *results, fare_store *st
   if (load) PetscCall(fare_store_has(store, "/rare", &has));
   if (load && !has) PetscFunctionReturn(0);
   if (!load) PetscCall(fare_store_group(store, "/rare"));
-  for (size_t i = 0; i < results->count; i++) {
-    const uint64_t extent[2] = {(uint64_t)results->runs[i], FARE_RARE_ONCE};
-    int64_t        done      = results->done[i];
-    char           path[64];
-
-    snprintf(path, sizeof path, "/rare/%zu", i);
-    if (!load) PetscCall(fare_store_group(store, path));
-    PetscCall(
-      load ? fare_store_get_int(store, path, "done", &done) : fare_store_put_int(store, path, "done", done));
-    if (done < 0 || done > results->runs[i])
-      FARE_FAIL(FARE_ERR_FAILED, "%s: %lld runs of %lld are done", path, (long long)done,
-        (long long)results->runs[i]);
-    results->done[i] = done;
-    snprintf(path, sizeof path, "/rare/%zu/runs", i);
-    PetscCall(load ? fare_store_read_array(store, path, FARE_STORE_FLOAT64, 2, extent, results->once[i])
-                   : fare_store_write_array(store, path, FARE_STORE_FLOAT64, 2, extent, results->once[i]));
-  }
+  for (size_t i = 0; i < results->count; i++) PetscCall(keep_row(results, i, store, load));
   PetscFunctionReturn(0);
 }
 
@@ -136,7 +161,7 @@ static void print_row(const fare_rare_row *r, fare_table *table)
     fare_table_cell(table, "%.2g", r->error);
   else
     fare_table_cell(table, "[%.2g, %.2g]", r->low, r->high);
-  fare_table_cell(table, "%s%.7g", r->predicted != 0 ? "~" : "", r->chain);
+  number(table, r->predicted != 0 ? "~%.7g" : "%.7g", r->chain);
   number(table, "%.7g", r->continuum);
   number(table, "%.1f", r->z);
   number(table, "%.3g", r->variance);
@@ -180,6 +205,40 @@ static void print_weights(const fare_rare_results *results, FILE *to)
     fare_table_cell(table, "%.1f%%", 100 * r->hits);
     number(table, "%.4f", r->information);
     number(table, "%.4f", -log(r->continuum));
+  }
+  fare_table_print(table, to);
+  fare_table_destroy(&table);
+}
+
+/* Of rows that a learned committor leads: how far it is from the grid's. */
+static void print_learned(const fare_rare_results *results, FILE *to)
+{
+  static const char *const names[] = {
+    "estimator", "rms of q, along paths", "ln q at the start, off by", "V/path", "of exact control"};
+  fare_table *table;
+  PetscBool   any = PETSC_FALSE;
+
+  for (size_t i = 0; i < results->count; i++)
+    any |= !results->failure[i] && !isnan(results->row[i].learned_start);
+  if (!any) return;
+  fprintf(to, "\nLearned committors (against the grid's; V beside that of exact control at the same dt)\n");
+  fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table);
+  fare_table_headings(table, names);
+  for (size_t i = 0; i < results->count; i++) {
+    const fare_rare_row *r = &results->row[i], *exact = NULL;
+
+    if (results->failure[i] || isnan(r->learned_start)) continue;
+    for (size_t k = 0; k < results->count && !exact; k++) {
+      const fare_rare_row *other = &results->row[k];
+
+      if (!strcmp(other->event, r->event) && other->dt == r->dt && strstr(other->estimator, " exact "))
+        exact = other;
+    }
+    fare_table_cell(table, "%s", r->estimator);
+    number(table, "%.3g", r->learned_error);
+    number(table, "%.4f", r->learned_start);
+    with_error(table, r->path_variance, r->path_variance_error);
+    with_error(table, exact ? exact->path_variance : NAN, exact ? exact->path_variance_error : NAN);
   }
   fare_table_print(table, to);
   fare_table_destroy(&table);
@@ -230,5 +289,6 @@ void fare_rare_results_print(const fare_rare_results *results, FILE *to)
     fprintf(
       to, "~: not exact: predicted from the grid, with faces moved into the sets by 0.5826 sqrt(2 D dt)\n");
   print_weights(results, to);
+  print_learned(results, to);
   print_doubts(results, to);
 }
