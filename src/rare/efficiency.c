@@ -145,6 +145,33 @@ void fare_rare_extrapolate(size_t count, const int kind[], fare_rare_row row[])
   }
 }
 
+void fare_interfaces_judge(
+  int64_t runs, size_t count, const double detail[], const fare_rare_row *row, fare_interface interface[])
+{
+  double chain = 1, continuum = 1;
+
+  for (size_t k = 0; k < count; k++) {
+    fare_interface *f   = &interface[k];
+    double          sum = 0, squares = 0, n = 0;
+
+    for (int64_t i = 0; i < runs; i++) {
+      const double *of = detail + (size_t)i * count;
+
+      if (k && !(of[k - 1] > 0)) continue; /* the run ended before */
+      n++;
+      sum += of[k];
+      squares += of[k] * of[k];
+    }
+    f->estimate = sum / n;
+    f->error    = n > 1 ? sqrt(PetscMax(0, squares / n - PetscSqr(f->estimate)) / (n - 1)) : NAN;
+    if (!k) continue;
+    chain *= f->chain;
+    continuum *= f->continuum;
+  }
+  interface[0].chain     = row->chain / chain;
+  interface[0].continuum = row->continuum / continuum;
+}
+
 void fare_rare_judge(
   int64_t runs, const fare_rare_once once[], double optimum, uint64_t seed, fare_rare_row *row)
 {
