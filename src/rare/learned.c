@@ -10,7 +10,7 @@
   weighted by likelihoods around the step that the slope of ln q steers; the lag shrinks towards the sets, so
   that no node lies within one.
 */
-#include "rare.h"
+#include "runs.h"
 
 #include <fare/committor_field.h>
 
@@ -160,7 +160,7 @@ static PetscErrorCode lead(const fare_rare_context *c, const fare_committor_fiel
 
   PetscFunctionBegin;
   for (uint32_t i = 0; i < PATHS; i++) path[i] = fare_path_begin(c, i);
-  PetscCall(fare_paths_walk(&walk, PATHS, path, &steps));
+  PetscCall(fare_paths_walk(&walk, PATHS, NULL, path, &steps));
   PetscFunctionReturn(0);
 }
 
@@ -174,21 +174,23 @@ static PetscErrorCode tabulate(learner *l, fare_committor_field **field)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode split(const learner *l, const fare_rare_context *watched)
+static PetscErrorCode split(const learner *l, fare_rare_context *watched)
 {
   static const char keys[] = "{dt: 1.0e-3, walkers: 100, kill: 10}"; /* of the context's setting is dt */
+  fare_rare_job     job    = {&fare_rare_splitting, NULL, watched, NULL};
   fare_config      *config;
-  void             *options, *work = NULL;
-  fare_rare_once    once = {0};
+  void             *options;
+  fare_rare_once    once;
   PetscErrorCode    code;
 
   PetscFunctionBegin;
   PetscCall(PetscCalloc1(fare_rare_splitting.size, &options));
   PetscCall(fare_config_parse("splitting", keys, sizeof keys - 1, &config));
   PetscCall(fare_fields_read(fare_rare_splitting.fields, NULL, fare_config_root(config), options));
-  code = fare_rare_splitting.begin(options, watched, &work);
-  if (!code) code = fare_rare_splitting.run(options, watched, work, l->round, &once);
-  PetscCall(fare_rare_splitting.end(&work));
+  job.options = options;
+  code        = fare_rare_splitting.begin(options, watched, &job.work);
+  if (!code) code = fare_rare_run_through(&job, l->round, &once);
+  PetscCall(fare_rare_splitting.end(&job.work));
   fare_fields_free(fare_rare_splitting.fields, options);
   fare_config_destroy(&config);
   PetscCall(PetscFree(options));
