@@ -55,7 +55,7 @@ class Setting(typing.NamedTuple):
     burn: float
 
 
-SETTINGS = (Setting(24, 240, 0.04, 50, 10), Setting(48, 240, 0.008, 24, 8))
+SETTINGS = (Setting(24, 240, 0.04, 50, 10), Setting(48, 240, 0.02, 25, 9))
 
 
 class Row(typing.NamedTuple):

@@ -214,10 +214,8 @@ def estimates(study: fare.Study) -> Figure:
     axes[0].set_yticks(
         range(len(rows)), [f"{row.estimator} ({row.method.replace('_', ' ')})" for row in rows]
     )
-    axes[0].set(
-        xlabel="estimate over the chain's exact number; |: continuous time", ylim=(len(rows) - 0.5, -0.5)
-    )
-    axes[1].set(xscale="log", xlabel="steps to an error of 10%; |: least, and plain simulation in black")
+    axes[0].set(xlabel="estimate over the exact number", ylim=(len(rows) - 0.5, -0.5))
+    axes[1].set(xscale="log", xlabel="steps to an error of 10%")
     return fig
 
 
@@ -364,7 +362,7 @@ def save(fig: Figure, path: pathlib.Path) -> None:
 def rounded(seconds: float) -> str:
     if seconds >= 90:
         return f"{seconds / 60:.1f} minutes" if seconds < 600 else f"{seconds / 60:.0f} minutes"
-    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1g} s"
+    return f"{seconds:.0f} s" if seconds >= 9.5 else f"{seconds:.1g} s"
 
 
 def write_cost(name: str, where: pathlib.Path) -> None:

@@ -102,8 +102,8 @@ static void draw(lanes *s, int lane)
   const fare_path *path    = s->path[lane];
   const uint64_t   counter = (uint64_t)(path->step - path->born) / FARE_FEW,
                  at        = (uint64_t)path->generation << BORN | counter;
-  const int64_t most = s->walk->most, last = (path->step - path->born) % FARE_FEW + most - s->taken[lane];
-  const int     count  = most < 0 ? FARE_FEW : (int)PetscMin(FARE_FEW, last);
+  const int64_t until = s->walk->until, last = until - path->step + (path->step - path->born) % FARE_FEW;
+  const int     count  = until < 0 ? FARE_FEW : (int)PetscMin(FARE_FEW, last);
   double(*z)[FARE_FEW] = s->z[s->shelf[lane]];
 
   for (int axis = 0; axis < s->dim; axis++)

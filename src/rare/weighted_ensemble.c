@@ -21,7 +21,7 @@
 enum { UNIFORM, OPTIMAL };
 static const char *const allocations[] = {[UNIFORM] = "uniform", [OPTIMAL] = "optimal", NULL};
 
-#define LEAST 1 /* walkers of a bin that has any */
+#define LEAST 3 /* walkers of a bin that has any */
 
 typedef struct {
   fare_chain_keys chain;
