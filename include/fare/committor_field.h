@@ -38,6 +38,20 @@ typedef struct fare_committor_field fare_committor_field;
 PetscErrorCode fare_committor_field_create(MPI_Comm comm, const fare_grid *grid, const fare_system *system,
   const fare_event *event, const fare_committor_options *options, fare_committor_field **field);
 /**
+  A committor that is given by a function, kept as one that is solved for. Not collective.
+  @param grid    gives box, boundaries and cells
+  @param event   sets, start and deadline; borrowed as long as the field is
+  @param options cells and moments
+  @param log_q   gives ln q at n points x[axis][point] outside of both sets, all at time t
+  @param to      its argument
+  @param field   destroy with fare_committor_field_destroy()
+  @return FARE_ERR_INPUT for too many cells
+*/
+PetscErrorCode fare_committor_field_fill(const fare_grid *grid, const fare_event *event,
+  const fare_committor_options *options,
+  void (*log_q)(void *to, double t, size_t n, const double *const x[], double log_q[]), void *to,
+  fare_committor_field **field);
+/**
   Frees it. Not collective.
   @param field set to NULL; may be NULL
   @return an error of PETSc

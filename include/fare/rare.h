@@ -118,6 +118,7 @@ typedef struct {
   double of_optimum;    /**< share of the least possible cost; NaN where that is not known */
   double zeros;         /**< share of runs that estimate 0 */
   double largest;       /**< largest share of one run in the sum of all */
+  double skewness;      /**< of the mean over runs: how far it is from normal */
   double dt;            /**< step of the chain */
   double path_variance; /**< V of one path that is steered; NaN, as all below: none is */
   double path_variance_error;   /**< standard error, by leaving out a run at a time */
@@ -127,9 +128,22 @@ typedef struct {
   double heaviest;              /**< largest share of one path in the sum of weights */
   double hits;                  /**< share of steered paths that reach b */
   double information;           /**< mean of -ln weight: what the control costs, at least -ln p */
-  double seconds;               /**< of all ranks together, on runs */
+  double learned_error; /**< of a committor that is learned: rms of its error along paths of the event */
+  double learned_start; /**< its ln q at the start, less that of the grid */
+  double seconds;       /**< of all ranks together, on runs */
 } fare_rare_row;
 
+/** What forward flux finds at an interface, and should find: of the first, crossings per time; of each
+ * further one, and b in the end, the share of paths from the one before that reach it. */
+typedef struct {
+  double score;     /**< where it is; infinite in b where that has no score */
+  double estimate;  /**< mean over the runs that come so far */
+  double error;     /**< standard error of that mean; NaN where runs tell none */
+  double chain;     /**< predicted for the chain; NaN: not known */
+  double continuum; /**< exact in continuous time; NaN: not known */
+} fare_interface;
+/** Runs that are begun and not made yet. */
+typedef struct fare_rare_under_way fare_rare_under_way;
 /** What all estimators found. */
 typedef struct {
   size_t         count;   /**< of rows */
@@ -137,7 +151,12 @@ typedef struct {
   char         **failure; /**< per row: why it has no result, or NULL */
   PetscInt64    *runs;    /**< per row: independent runs, ... */
   PetscInt64    *done;    /**< ... and how many of them are made */
-  double       **once;    /**< per row: what each run gave, FARE_RARE_ONCE numbers */
+  double       **once;    /**< per row: what each run gave, FARE_RARE_ONCE numbers; of cost 0: not made yet */
+  size_t        *details; /**< per row: numbers that each run gave besides, ... */
+  double       **detail;  /**< ... and these */
+
+  fare_interface     **interface; /**< per row: of those numbers, where they are of interfaces; else NULL */
+  fare_rare_under_way *under_way; /**< runs that checkpoints keep, too; NULL: none */
 } fare_rare_results;
 #define FARE_RARE_ONCE 10 /**< numbers of one run: estimate, cost, paths and steps, and of weights */
 /**
@@ -156,13 +175,15 @@ PetscErrorCode fare_rare_results_create(const fare_rare *rare, fare_rare_results
 */
 PetscErrorCode fare_rare_results_keep(fare_rare_results *results, fare_store *store, PetscBool load);
 /**
-  Makes all runs of all estimators that are not made yet, spread over the ranks; the same bits on any number
-  of them. One that fails leaves a row without a result, with a warning. Collective.
+  Makes all runs of all estimators that are not made yet, spread over the ranks, which share the paths of runs
+  that are fewer than they are; the same bits on any number of them. One that fails leaves a row without a
+  result, with a warning. Collective.
   @param rare    what to run
   @param comm    the ranks
   @param grid    of the truth
   @param seed    of all random numbers
-  @param pause   called between runs, to write a checkpoint or to end with an error; may be NULL
+  @param pause   called several times a second, in the middle of runs, too, to write a checkpoint or to end
+  with an error; may be NULL
   @param to      its argument
   @param results of fare_rare_results_create()
   @return errors of pause(), and others than FARE_ERR_FAILED and FARE_ERR_INPUT of one estimator

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
-  The committor of an event where particles are. ln q is kept at centres of cells, and its gradient is that of
-  the parabola through three of them along each axis: the differences at faces, joined by straight lines.
+  The committor of an event where particles are, and how it steers them. ln q is kept at centres of cells, and
+  its gradient is that of the parabola through three of them along each axis: the differences at faces, joined
+  by straight lines.
 
   Near a, q falls to 0 in proportion to the distance d. So what is kept is ln q - ln w with w = d/(d + reach),
   which is smooth there, and goes on smoothly into the sets. Between two moments it is linear in 1/(time
@@ -331,6 +332,41 @@ PetscErrorCode fare_committor_field_create(MPI_Comm comm, const fare_grid *grid,
   PetscFunctionReturn(code);
 }
 
+PetscErrorCode fare_committor_field_fill(const fare_grid *grid, const fare_event *event,
+  const fare_committor_options *options,
+  void (*log_q)(void *to, double t, size_t n, const double *const x[], double log_q[]), void *to,
+  fare_committor_field **field)
+{
+  fare_committor_field *f;
+  double               *centre[FARE_DIM_MAX] = {NULL}, x[FARE_DIM_MAX];
+  Vec                   values;
+  PetscScalar          *value;
+
+  PetscFunctionBegin;
+  PetscCall(PetscNew(&f));
+  *field   = f;
+  f->event = event;
+  PetscCall(create_grid(f, grid, options));
+  PetscCall(choose_moments(f, options));
+  for (int axis = 0; axis < grid->dim; axis++) PetscCall(PetscMalloc1(f->cells, &centre[axis]));
+  for (size_t n = 0; n < f->cells; n++) {
+    fare_cell_centre(f->grid, (PetscInt)n, x);
+    for (int axis = 0; axis < grid->dim; axis++) centre[axis][n] = x[axis];
+  }
+  PetscCall(VecCreateSeq(PETSC_COMM_SELF, (PetscInt)f->cells, &values));
+  for (int k = 0; k < f->moments; k++) {
+    const double t = f->moments == 1 ? event->time : event->deadline - f->left[k];
+
+    PetscCall(VecGetArray(values, &value));
+    log_q(to, t, f->cells, (const double *const *)centre, value);
+    PetscCall(VecRestoreArray(values, &value));
+    PetscCall(keep(f, k, values));
+  }
+  PetscCall(VecDestroy(&values));
+  for (int axis = 0; axis < grid->dim; axis++) PetscCall(PetscFree(centre[axis]));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_committor_field_destroy(fare_committor_field **field)
 {
   fare_committor_field *f = *field;
@@ -436,4 +472,37 @@ void fare_committor_field_at(const fare_committor_field *f, size_t n, const doub
       log_q[i] = evaluate(f, t[i], at, gradient);
     for (int axis = 0; axis < f->grid->dim && slope; axis++) slope[axis][i] = gradient[axis];
   }
+}
+
+/* By how much u has to be made smaller. */
+static double bound(const fare_pilot *p, const double x[], const double D[], const double u[])
+{
+  const fare_rare_context *c     = p->context;
+  double                   speed = 0, most = 0, away[FARE_DIM_MAX];
+  const double             to_a  = fare_rare_distance(c->grid, &c->event->a, x, away);
+  const double             reach = PetscMin(to_a, fare_rare_distance(c->grid, &c->event->b, x, away));
+
+  for (int axis = 0; axis < c->grid->dim; axis++) {
+    speed += u[axis] * u[axis];
+    most = PetscMax(most, D[axis]);
+  }
+  most = 0.5 * reach + 3 * sqrt(2 * most * c->dt);
+  return sqrt(speed) * c->dt > most ? most / (sqrt(speed) * c->dt) : 1;
+}
+
+void fare_committor_steer(void *to, double t, const double x[], const double D[], double u[])
+{
+  const fare_pilot *p                   = to;
+  const int         dim                 = p->context->grid->dim;
+  const double     *at[FARE_DIM_MAX]    = {x};
+  double           *slope[FARE_DIM_MAX] = {u}, log_q, share;
+
+  for (int axis = 0; axis < dim; axis++) {
+    at[axis]    = &x[axis];
+    slope[axis] = &u[axis];
+  }
+  fare_committor_field_at(p->field, 1, &t, at, &log_q, slope);
+  for (int axis = 0; axis < dim; axis++) u[axis] *= 2 * D[axis];
+  share = bound(p, x, D, u);
+  for (int axis = 0; axis < dim; axis++) u[axis] *= share;
 }

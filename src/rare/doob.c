@@ -14,12 +14,13 @@
 
 #include <math.h>
 
-typedef enum { EXACT, COARSE, FROZEN, UNDRIVEN, NONE } control;
+typedef enum { EXACT, COARSE, FROZEN, UNDRIVEN, LEARNED, NONE } control;
 static const char *const controls[] = {
   [EXACT]    = "exact",
   [COARSE]   = "coarse",
   [FROZEN]   = "frozen",
   [UNDRIVEN] = "undriven",
+  [LEARNED]  = "learned",
   [NONE]     = "none",
   NULL,
 };
@@ -29,20 +30,30 @@ typedef struct {
   fare_reals    dt;
   int           crossing;
   PetscInt64    paths, cells;
+
+  fare_learned_keys learned;
 } doob;
+
+/* What the runs share. */
+typedef struct {
+  fare_committor_field  *field; /* NULL: plain paths */
+  fare_learned_judgement learned;
+} shared;
 
 #define AT(member) offsetof(doob, member)
 static const fare_field fields[] = {
   {"control", FARE_CHOICES, AT(control), "[exact]", 0, 0, controls, "",
     "committor that leads the paths, one row of the table for each: exact; coarse: of fewer cells; frozen: "
     "as if "
-    "the drive stayed as it is at the moment; undriven: without the drive; none: plain paths"},
+    "the drive stayed as it is at the moment; undriven: without the drive; learned: by a network; none: "
+    "plain paths"},
   {"control_cells", FARE_INTEGER, AT(cells), "64", 8, 4096, NULL, "", "cells per axis of the coarse one"},
   {"dt", FARE_REALS, AT(dt), NULL, 1e-12, 1e3, NULL, "time",
     "step of the simulation; of a list, each for itself, and what they tell of steps of width 0"},
   {"crossing", FARE_CHOICE, AT(crossing), "bridge", 0, 0, fare_crossings, "",
     "a set is entered where a step ends in it, or also between, as the bridge over a step tells"},
   {"paths", FARE_INTEGER, AT(paths), "1000", 1, 1e9, NULL, "", "paths of one run"},
+  FARE_LEARNED_FIELDS(doob, learned),
   FARE_FIELDS_END,
 };
 
@@ -95,61 +106,43 @@ static PetscErrorCode begin(const void *options, const fare_rare_context *contex
                                            : FARE_COMMITTOR_EXACT,
     c == COARSE ? (PetscInt)s->cells : 0, 0, 0};
 
+  shared        *to;
+  PetscErrorCode code = 0;
+
   PetscFunctionBegin;
-  if (c == NONE) PetscFunctionReturn(0);
-  PetscCall(fare_committor_field_create(
-    context->comm, context->grid, context->system, context->event, &of, (fare_committor_field **)work));
-  PetscFunctionReturn(0);
+  PetscCall(PetscNew(&to));
+  to->learned = (fare_learned_judgement){NAN, NAN};
+  if (c == LEARNED)
+    code = fare_learned_create(&s->learned, context, s->dt.values[0], &to->field, &to->learned);
+  else if (c != NONE)
+    code = fare_committor_field_create(
+      context->comm, context->grid, context->system, context->event, &of, &to->field);
+  *work = to;
+  PetscFunctionReturn(code);
 }
 
 static PetscErrorCode end(void **work)
 {
+  shared *from = *work;
+
   PetscFunctionBegin;
-  PetscCall(fare_committor_field_destroy((fare_committor_field **)work));
+  if (from) PetscCall(fare_committor_field_destroy(&from->field));
+  PetscCall(PetscFree(*work));
   PetscFunctionReturn(0);
 }
 
-typedef struct {
-  const fare_rare_context    *context;
-  const fare_committor_field *field;
-} pilot;
-
-/* By how much u has to be made smaller. */
-static double bound(const pilot *p, const double x[], const double D[], const double u[])
+static void report(const void *work, fare_rare_row *row)
 {
-  const fare_rare_context *c     = p->context;
-  double                   speed = 0, most = 0, away[FARE_DIM_MAX];
-  const double             to_a  = fare_rare_distance(c->grid, &c->event->a, x, away);
-  const double             reach = PetscMin(to_a, fare_rare_distance(c->grid, &c->event->b, x, away));
+  const shared *s = work;
 
-  for (int axis = 0; axis < c->grid->dim; axis++) {
-    speed += u[axis] * u[axis];
-    most = PetscMax(most, D[axis]);
-  }
-  most = 0.5 * reach + 3 * sqrt(2 * most * c->dt);
-  return sqrt(speed) * c->dt > most ? most / (sqrt(speed) * c->dt) : 1;
+  row->learned_error = s->learned.error;
+  row->learned_start = s->learned.start;
 }
 
-static void steer(void *to, double t, const double x[], const double D[], double u[])
+static void count(const fare_path *path, fare_rare_state *run)
 {
-  const pilot  *p                   = to;
-  const int     dim                 = p->context->grid->dim;
-  const double *at[FARE_DIM_MAX]    = {x};
-  double       *slope[FARE_DIM_MAX] = {u}, log_q, share;
-
-  for (int axis = 0; axis < dim; axis++) {
-    at[axis]    = &x[axis];
-    slope[axis] = &u[axis];
-  }
-  fare_committor_field_at(p->field, 1, &t, at, &log_q, slope);
-  for (int axis = 0; axis < dim; axis++) u[axis] *= 2 * D[axis];
-  share = bound(p, x, D, u);
-  for (int axis = 0; axis < dim; axis++) u[axis] *= share;
-}
-
-static void count(const fare_path *path, fare_rare_once *once)
-{
-  const double weight = exp(path->log_weight);
+  const double    weight = exp(path->log_weight);
+  fare_rare_once *once   = &run->once;
 
   once->weighted++;
   once->information -= path->log_weight;
@@ -161,31 +154,26 @@ static void count(const fare_path *path, fare_rare_once *once)
 }
 
 static PetscErrorCode run(
-  const void *options, const fare_rare_context *context, void *work, int64_t number, fare_rare_once *once)
+  const void *options, const fare_rare_context *context, void *work, fare_rare_state *run, PetscBool *ended)
 {
-  enum { TOGETHER = 512 };
   const doob     *s    = options;
-  pilot           p    = {context, work};
-  const fare_walk walk = {
-    context, fare_rare_stream(context, number, "noise"), -1, NULL, work ? steer : NULL, &p};
-  int64_t   steps = 0;
-  fare_path path[TOGETHER];
+  const shared   *with = work;
+  fare_pilot      p    = {context, with->field};
+  const fare_walk walk = {context, fare_rare_stream(context, run->number, "noise"), -1, NULL,
+    with->field ? fare_committor_steer : NULL, &p};
+  fare_rare_once *once = &run->once;
 
   PetscFunctionBegin;
-  for (PetscInt64 first = 0; first < s->paths; first += TOGETHER) {
-    const size_t together = (size_t)PetscMin(TOGETHER, s->paths - first);
-
-    for (size_t i = 0; i < together; i++)
-      path[i] = fare_path_begin(context, (uint32_t)(first + (PetscInt64)i));
-    PetscCall(fare_paths_walk(&walk, together, path, &steps));
-    for (size_t i = 0; i < together; i++) count(&path[i], once);
+  PetscCall(fare_rare_sample(&walk, s->paths, run, count, ended));
+  once->estimate = once->weights / (double)run->stage;
+  once->cost     = (double)run->steps;
+  if (!with->field) {
+    once->paths = (double)run->stage;
+    once->steps = (double)run->steps;
   }
-  once->estimate = once->weights / (double)s->paths;
-  once->cost     = (double)steps;
-  if (!work) {
-    once->paths = (double)s->paths;
-    once->steps = (double)steps;
-  }
+  run->present = once->estimate;
+  run->present_error =
+    sqrt((once->squares / (double)run->stage - PetscSqr(once->estimate)) / (double)run->stage);
   PetscFunctionReturn(0);
 }
 
@@ -198,7 +186,9 @@ const fare_rare_type fare_rare_doob = {
   .check     = check,
   .settings  = settings,
   .setting   = setting,
+  .shares    = PETSC_TRUE,
   .begin     = begin,
   .end       = end,
   .run       = run,
+  .report    = report,
 };

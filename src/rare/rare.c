@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The list of methods; the plan's `events:` and `rare:` read, run, and written back. */
 #include "event.h"
-#include "rare.h"
+#include "runs.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -19,7 +19,6 @@ static const fare_rare_type *const types[] = {
 #define TYPES PETSC_STATIC_ARRAY_LENGTH(types)
 
 #define TABLE_MOST 65536 /* steps whose parameters are tabulated */
-#define ROUNDS     16    /* at least, of runs on all ranks: between them, runs may pause */
 
 _Static_assert(sizeof(fare_rare_once) == FARE_RARE_ONCE * sizeof(double), "numbers of a run");
 
@@ -318,108 +317,96 @@ static PetscErrorCode tabulate(fare_rare_context *context, double **theta)
   PetscFunctionReturn(0);
 }
 
-/* The mean of what there is, for the line of progress. */
-static void show(fare_progress *progress, int64_t done, const fare_rare_once once[])
-{
-  double sum = 0, squares = 0;
-  char   note[96];
-
-  for (int64_t i = 0; i < done; i++) sum += once[i].estimate;
-  for (int64_t i = 0; i < done; i++) squares += PetscSqr(once[i].estimate - sum / (double)done);
-  snprintf(note, sizeof note, "%lld runs: %.4g +- %.2g", (long long)done, sum / (double)done,
-    done > 1 ? sqrt(squares / (double)done / (double)(done - 1)) : NAN);
-  fare_progress_update(progress, (double)done, note);
-}
-
-/* Runs first..first+count-1, each on the rank that comes next; all ranks get all of them. */
-static PetscErrorCode run_some(const estimator *e, const fare_rare_context *context, void *work,
-  int64_t first, int64_t count, fare_rare_once once[])
-{
-  PetscErrorCode code = 0;
-  int            rank, ranks;
-
-  PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(context->comm, &rank));
-  PetscCallMPI(MPI_Comm_size(context->comm, &ranks));
-  for (int64_t i = first + rank; i < first + count && !code; i += ranks)
-    code = e->type->run(e->options, context, work, i, &once[i]);
-  PetscCall(fare_error_agree(context->comm, code));
-  for (int64_t i = first; i < first + count; i++)
-    PetscCallMPI(MPI_Bcast(&once[i], FARE_RARE_ONCE, MPI_DOUBLE, (int)((i - first) % ranks), context->comm));
-  PetscFunctionReturn(0);
-}
-
-/* Who calls, between runs. */
+/* Truths that are found already: rows of one event share the continuum's, and those of one step all of them.
+ */
 typedef struct {
-  PetscErrorCode (*pause)(void *to);
-  void *to;
-} pauses;
-
-/* What is left of the runs of a row. */
-static PetscErrorCode run_all(const estimator *e, const fare_rare_context *context, void *work,
-  const pauses *between, PetscInt64 *done, fare_rare_once once[])
-{
-  fare_progress progress;
-  int64_t       together;
-  int           ranks;
-
-  PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_size(context->comm, &ranks));
-  together = ranks * PetscMax(1, e->runs / (ranks * ROUNDS));
-  fare_progress_begin(&progress, context->name, (double)e->runs);
-  while (*done < e->runs) {
-    const int64_t count = PetscMin(together, e->runs - *done);
-
-    PetscCall(run_some(e, context, work, *done, count, once));
-    *done += count;
-    show(&progress, *done, once);
-    if (between->pause) PetscCall(between->pause(between->to));
-  }
-  fare_progress_end(&progress);
-  PetscFunctionReturn(0);
-}
-
-/* Truths of the row before serve where they are the same. */
-typedef struct {
-  fare_rare_context of;
-  fare_rare_truth   truth;
+  size_t count;
+  struct {
+    fare_rare_context of;
+    fare_rare_truth   truth;
+  } * at; /* room for every row */
 } memory;
 
-static PetscErrorCode find_truths(const fare_rare_context *context, memory *last, fare_rare_row *row)
+static PetscErrorCode find_truths(const fare_rare_context *context, memory *known, fare_rare_row *row)
 {
-  fare_rare_truth truth = last->truth;
+  const fare_rare_setting *setting = &context->setting;
+  const fare_rare_truth   *alike = NULL, *same = NULL;
+  fare_rare_truth          truth;
 
   PetscFunctionBegin;
-  if (last->of.event != context->event || last->of.dt != context->dt ||
-    last->of.setting.of != context->setting.of ||
-    last->of.setting.chain.crossing != context->setting.chain.crossing)
-    PetscCall(fare_rare_truth_find(context, &truth));
-  *last                = (memory){*context, truth};
-  row->chain           = truth.chain;
-  row->chain_error     = truth.chain_error;
-  row->predicted       = truth.predicted;
-  row->continuum       = truth.continuum;
-  row->continuum_error = truth.continuum_error;
-  row->path_cost       = truth.path_cost;
+  for (size_t i = 0; i < known->count; i++) {
+    const fare_rare_context *of = &known->at[i].of;
+
+    if (of->event != context->event || of->setting.of != setting->of) continue;
+    alike = &known->at[i].truth;
+    if (of->dt == context->dt && of->setting.chain.crossing == setting->chain.crossing) same = alike;
+  }
+  if (same)
+    truth = *same;
+  else
+    PetscCall(fare_rare_truth_find(context, alike, &truth));
+  known->at[known->count].of      = *context;
+  known->at[known->count++].truth = truth;
+  row->chain                      = truth.chain;
+  row->chain_error                = truth.chain_error;
+  row->predicted                  = truth.predicted;
+  row->continuum                  = truth.continuum;
+  row->continuum_error            = truth.continuum_error;
+  row->path_cost                  = truth.path_cost;
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode make_row(const estimator *e, fare_rare_context *context, const pauses *between,
-  memory *last, PetscInt64 *done, fare_rare_once once[], fare_rare_row *row)
+/* What runs share, such as a committor: made once for rows of one kind, where the method says so. */
+typedef struct {
+  const estimator *of;
+  int              kind;
+  void            *work;
+} shared;
+
+static PetscErrorCode end_shared(shared *s)
 {
-  const double   began = fare_seconds();
-  void          *work  = NULL;
-  PetscErrorCode code;
+  PetscFunctionBegin;
+  if (s->of && s->of->type->end) PetscCall(s->of->type->end(&s->work));
+  *s = (shared){0};
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode begin_shared(const estimator *e, const fare_rare_context *context, shared *s)
+{
+  PetscErrorCode code = 0;
 
   PetscFunctionBegin;
-  PetscCall(find_truths(context, last, row));
-  if (e->type->begin && *done < e->runs) PetscCall(e->type->begin(e->options, context, &work));
-  code = run_all(e, context, work, between, done, once);
-  if (e->type->end) PetscCall(e->type->end(&work));
-  PetscCall(code);
-  fare_rare_judge(
-    e->runs, once, e->type->optimum ? e->type->optimum(e->options, row->chain) : NAN, context->seed, row);
-  if (row->rate != 0) row->of_optimum = 100 * last->truth.optimum / (row->cost_10 * context->dt);
+  if (s->of == e && s->kind == context->setting.kind && e->type->shares) PetscFunctionReturn(0);
+  PetscCall(end_shared(s));
+  *s = (shared){e, context->setting.kind, NULL};
+  if (e->type->begin) code = e->type->begin(e->options, context, &s->work);
+  if (code) PetscCall(end_shared(s));
+  PetscFunctionReturn(code);
+}
+
+static PetscErrorCode make_row(const estimator *e, fare_rare_context *context, const fare_rare_pauses *pauses,
+  memory *known, shared *s, size_t at, fare_rare_results *r)
+{
+  const double   began = fare_seconds();
+  fare_rare_job  job   = {e->type, e->options, context, NULL};
+  fare_rare_row *row   = &r->row[at];
+
+  PetscFunctionBegin;
+  PetscCall(find_truths(context, known, row));
+  if (r->done[at] < e->runs || e->type->report || e->type->interfaces) PetscCall(begin_shared(e, context, s));
+  job.work = s->work;
+  PetscCall(fare_rare_make(&job, pauses, at, r));
+  fare_rare_judge(e->runs, (const fare_rare_once *)r->once[at],
+    e->type->optimum ? e->type->optimum(e->options, row->chain) : NAN, context->seed, row);
+  if (row->rate != 0)
+    row->of_optimum = 100 * known->at[known->count - 1].truth.optimum / (row->cost_10 * context->dt);
+  row->learned_error = row->learned_start = NAN;
+  if (e->type->report) e->type->report(s->work, row);
+  if (e->type->interfaces) {
+    PetscCall(PetscCalloc1(r->details[at], &r->interface[at]));
+    PetscCall(e->type->interfaces(e->options, context, s->work, r->interface[at]));
+    fare_interfaces_judge(e->runs, r->details[at], r->detail[at], row, r->interface[at]);
+  }
   row->seconds = fare_seconds() - began;
   PetscFunctionReturn(0);
 }
@@ -454,8 +441,9 @@ PetscErrorCode fare_rare_results_create(const fare_rare *rare, fare_rare_results
   PetscFunctionBegin;
   *r = (fare_rare_results){0};
   for (size_t i = 0; i < fare_rare_count(rare); i++) count += (size_t)settings_of(&rare->estimator[i]);
-  PetscCall(
-    PetscCalloc5(count, &r->row, count, &r->failure, count, &r->runs, count, &r->done, count, &r->once));
+  PetscCall(PetscCalloc1(count, &r->interface));
+  PetscCall(PetscCalloc7(count, &r->row, count, &r->failure, count, &r->runs, count, &r->done, count,
+    &r->once, count, &r->details, count, &r->detail));
   r->count = count;
   for (size_t i = 0; i < fare_rare_count(rare); i++) {
     const estimator *e = &rare->estimator[i];
@@ -468,47 +456,72 @@ PetscErrorCode fare_rare_results_create(const fare_rare *rare, fare_rare_results
         c.setting.label);
       snprintf(row->method, sizeof row->method, "%s", e->type->name);
       snprintf(row->event, sizeof row->event, "%s", e->of->name);
-      row->dt     = c.dt;
-      row->rate   = c.setting.of == FARE_RARE_RATE;
-      r->runs[at] = e->runs;
+      row->dt        = c.dt;
+      row->rate      = c.setting.of == FARE_RARE_RATE;
+      r->runs[at]    = e->runs;
+      r->details[at] = e->type->details ? e->type->details(e->options) : 0;
       PetscCall(PetscCalloc1((size_t)e->runs * FARE_RARE_ONCE, &r->once[at]));
+      PetscCall(PetscCalloc1((size_t)e->runs * r->details[at], &r->detail[at]));
     }
   }
   PetscFunctionReturn(0);
 }
 
+/* All rows of an estimator, the first of which is r->row[at]. */
+static PetscErrorCode run_estimator(const estimator *e, const fare_rare_context *common,
+  const fare_rare_pauses *pauses, memory *known, size_t at, const fare_rare *rare, fare_rare_results *r)
+{
+  const int      settings = settings_of(e);
+  shared         s        = {0};
+  PetscErrorCode code     = 0;
+  int           *kind;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(settings, &kind));
+  for (int k = 0; k < settings && !code; k++) {
+    const size_t      i = at + (size_t)k;
+    fare_rare_context c = context_of(rare, e, k, r->row[i].estimator, common->seed);
+    double           *theta;
+
+    kind[k] = c.setting.kind;
+    c.comm  = common->comm;
+    c.team  = common->team;
+    c.runs  = (double)e->runs;
+    c.grid  = common->grid;
+    c.walls = common->walls;
+    PetscCall(tabulate(&c, &theta));
+    code = make_row(e, &c, pauses, known, &s, i, r);
+    PetscCall(PetscFree(theta));
+    if (code != FARE_ERR_FAILED && code != FARE_ERR_INPUT) continue;
+    code          = 0;
+    r->failure[i] = strdup(fare_error_message());
+    fare_warn("estimator %s: %s; the others go on", r->row[i].estimator, r->failure[i]);
+  }
+  if (!code) fare_rare_extrapolate((size_t)settings, kind, &r->row[at]);
+  PetscCall(end_shared(&s));
+  PetscCall(PetscFree(kind));
+  PetscFunctionReturn(code);
+}
+
 PetscErrorCode fare_rare_run(const fare_rare *rare, MPI_Comm comm, const fare_grid *grid, uint64_t seed,
   PetscErrorCode (*pause)(void *to), void *to, fare_rare_results *r)
 {
-  const pauses between = {pause, to};
-  memory       last    = {0};
-  size_t       at      = 0;
+  const fare_rare_pauses  pauses = {pause, to};
+  const fare_rare_context common = {.comm = comm,
+    .team                                 = PETSC_COMM_SELF,
+    .seed                                 = seed,
+    .grid                                 = grid,
+    .walls                                = fare_grid_walls(grid, rare->system)};
+  memory                  known  = {0};
+  size_t                  at     = 0;
+  PetscErrorCode          code   = 0;
 
   PetscFunctionBegin;
-  for (size_t i = 0; i < rare->estimators; i++) {
-    const estimator *e = &rare->estimator[i];
-    int             *kind;
-
-    PetscCall(PetscMalloc1(settings_of(e), &kind));
-    for (int k = 0; k < settings_of(e); k++, at++) {
-      fare_rare_context c = context_of(rare, e, k, r->row[at].estimator, seed);
-      double           *theta;
-      PetscErrorCode    code;
-
-      kind[k] = c.setting.kind;
-      c.comm  = comm;
-      c.grid  = grid;
-      c.walls = fare_grid_walls(grid, rare->system);
-      PetscCall(tabulate(&c, &theta));
-      code = make_row(e, &c, &between, &last, &r->done[at], (fare_rare_once *)r->once[at], &r->row[at]);
-      PetscCall(PetscFree(theta));
-      if (code && code != FARE_ERR_FAILED && code != FARE_ERR_INPUT) PetscFunctionReturn(code);
-      if (!code) continue;
-      r->failure[at] = strdup(fare_error_message());
-      fare_warn("estimator %s: %s; the others go on", r->row[at].estimator, r->failure[at]);
-    }
-    fare_rare_extrapolate((size_t)settings_of(e), kind, &r->row[at - (size_t)settings_of(e)]);
-    PetscCall(PetscFree(kind));
+  PetscCall(PetscMalloc1(r->count, &known.at));
+  for (size_t i = 0; i < rare->estimators && !code; i++) {
+    code = run_estimator(&rare->estimator[i], &common, &pauses, &known, at, rare, r);
+    at += (size_t)settings_of(&rare->estimator[i]);
   }
-  PetscFunctionReturn(0);
+  PetscCall(PetscFree(known.at));
+  PetscFunctionReturn(code);
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What estimators found: a table for people, and group /rare of study.h5. */
-#include <fare/rare.h>
+#include "runs.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define INTERFACES_MOST 30 /* that are printed */
 
 /* Numbers of a row, under the names that files give them. */
 #define COLUMN(member)                       \
@@ -38,6 +40,7 @@ static const struct {
   COLUMN(of_optimum),
   COLUMN(zeros),
   COLUMN(largest),
+  COLUMN(skewness),
   COLUMN(dt),
   COLUMN(path_variance),
   COLUMN(path_variance_error),
@@ -47,6 +50,8 @@ static const struct {
   COLUMN(heaviest),
   COLUMN(hits),
   COLUMN(information),
+  COLUMN(learned_error),
+  COLUMN(learned_start),
   COLUMN(seconds),
 };
 
@@ -55,9 +60,50 @@ void fare_rare_results_free(fare_rare_results *results)
   for (size_t i = 0; i < results->count; i++) {
     free(results->failure[i]);
     (void)PetscFree(results->once[i]);
+    (void)PetscFree(results->detail[i]);
+    (void)PetscFree(results->interface[i]);
   }
-  (void)PetscFree5(results->row, results->failure, results->runs, results->done, results->once);
+  (void)PetscFree(results->interface);
+  fare_rare_under_way_free(&results->under_way);
+  (void)PetscFree7(results->row, results->failure, results->runs, results->done, results->once,
+    results->details, results->detail);
   results->count = 0;
+}
+
+/* Numbers of all runs of a row, under a name in its group. */
+static PetscErrorCode keep_numbers(fare_store *store, PetscBool load, const char *group, const char *name,
+  PetscInt64 runs, size_t each, double at[])
+{
+  const uint64_t extent[2] = {(uint64_t)runs, each};
+  char           path[64];
+
+  PetscFunctionBegin;
+  snprintf(path, sizeof path, "%s/%s", group, name);
+  PetscCall(load ? fare_store_read_array(store, path, FARE_STORE_FLOAT64, 2, extent, at)
+                 : fare_store_write_array(store, path, FARE_STORE_FLOAT64, 2, extent, at));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode keep_row(fare_rare_results *r, size_t i, fare_store *store, PetscBool load)
+{
+  int64_t done = r->done[i];
+  char    group[48];
+
+  PetscFunctionBegin;
+  snprintf(group, sizeof group, "/rare/%zu", i);
+  if (!load) PetscCall(fare_store_group(store, group));
+  PetscCall(
+    load ? fare_store_get_int(store, group, "done", &done) : fare_store_put_int(store, group, "done", done));
+  if (done < 0 || done > r->runs[i])
+    FARE_FAIL(
+      FARE_ERR_FAILED, "%s: %lld runs of %lld are done", group, (long long)done, (long long)r->runs[i]);
+  r->done[i] = done;
+  PetscCall(keep_numbers(store, load, group, "runs", r->runs[i], FARE_RARE_ONCE, r->once[i]));
+  if (r->details[i])
+    PetscCall(keep_numbers(store, load, group, "details", r->runs[i], r->details[i], r->detail[i]));
+  PetscCall(load ? fare_rare_under_way_get(&r->under_way, i, store, group)
+                 : fare_rare_under_way_put(r->under_way, i, store, group));
+  PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_rare_results_keep(fare_rare_results *results, fare_store *store, PetscBool load)
@@ -69,23 +115,36 @@ PetscErrorCode fare_rare_results_keep(fare_rare_results *results, fare_store *st
   if (load) PetscCall(fare_store_has(store, "/rare", &has));
   if (load && !has) PetscFunctionReturn(0);
   if (!load) PetscCall(fare_store_group(store, "/rare"));
-  for (size_t i = 0; i < results->count; i++) {
-    const uint64_t extent[2] = {(uint64_t)results->runs[i], FARE_RARE_ONCE};
-    int64_t        done      = results->done[i];
-    char           path[64];
+  for (size_t i = 0; i < results->count; i++) PetscCall(keep_row(results, i, store, load));
+  PetscFunctionReturn(0);
+}
 
-    snprintf(path, sizeof path, "/rare/%zu", i);
-    if (!load) PetscCall(fare_store_group(store, path));
-    PetscCall(
-      load ? fare_store_get_int(store, path, "done", &done) : fare_store_put_int(store, path, "done", done));
-    if (done < 0 || done > results->runs[i])
-      FARE_FAIL(FARE_ERR_FAILED, "%s: %lld runs of %lld are done", path, (long long)done,
-        (long long)results->runs[i]);
-    results->done[i] = done;
-    snprintf(path, sizeof path, "/rare/%zu/runs", i);
-    PetscCall(load ? fare_store_read_array(store, path, FARE_STORE_FLOAT64, 2, extent, results->once[i])
-                   : fare_store_write_array(store, path, FARE_STORE_FLOAT64, 2, extent, results->once[i]));
+/* Under the name of its row. */
+static PetscErrorCode save_interfaces(const fare_rare_results *r, size_t row, fare_store *store)
+{
+  static const struct {
+    const char *name;
+    size_t      offset;
+  } numbers[] = {
+    {"score", offsetof(fare_interface, score)},
+    {"estimate", offsetof(fare_interface, estimate)},
+    {"error", offsetof(fare_interface, error)},
+    {"chain", offsetof(fare_interface, chain)},
+    {"continuum", offsetof(fare_interface, continuum)},
+  };
+  const uint64_t count = r->details[row];
+  double        *value;
+  char           path[160];
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(count, &value));
+  for (size_t k = 0; k < PETSC_STATIC_ARRAY_LENGTH(numbers); k++) {
+    for (size_t i = 0; i < count; i++)
+      value[i] = *(const double *)((const char *)&r->interface[row][i] + numbers[k].offset);
+    snprintf(path, sizeof path, "/rare/interfaces/%s/%s", r->row[row].estimator, numbers[k].name);
+    PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, 1, &count, value));
   }
+  PetscCall(PetscFree(value));
   PetscFunctionReturn(0);
 }
 
@@ -116,6 +175,9 @@ PetscErrorCode fare_rare_results_save(const fare_rare_results *results, fare_sto
     PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, 1, &extent, value));
   }
   PetscCall(PetscFree2(text, value));
+  for (size_t i = 0; i < extent; i++) {
+    if (results->interface[i] && !results->failure[i]) PetscCall(save_interfaces(results, i, store));
+  }
   PetscFunctionReturn(0);
 }
 
@@ -203,6 +265,69 @@ static void print_weights(const fare_rare_results *results, FILE *to)
   fare_table_destroy(&table);
 }
 
+/* Of rows that a learned committor leads: how far it is from the grid's. */
+static void print_learned(const fare_rare_results *results, FILE *to)
+{
+  static const char *const names[] = {
+    "estimator", "rms of q, along paths", "ln q at the start, off by", "V/path", "of exact control"};
+  fare_table *table;
+  PetscBool   any = PETSC_FALSE;
+
+  for (size_t i = 0; i < results->count; i++)
+    any |= !results->failure[i] && !isnan(results->row[i].learned_start);
+  if (!any) return;
+  fprintf(to, "\nLearned committors (against the grid's; V beside that of exact control at the same dt)\n");
+  fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table);
+  fare_table_headings(table, names);
+  for (size_t i = 0; i < results->count; i++) {
+    const fare_rare_row *r = &results->row[i], *exact = NULL;
+
+    if (results->failure[i] || isnan(r->learned_start)) continue;
+    for (size_t k = 0; k < results->count && !exact; k++) {
+      const fare_rare_row *other = &results->row[k];
+
+      if (!strcmp(other->event, r->event) && other->dt == r->dt && strstr(other->estimator, " exact "))
+        exact = other;
+    }
+    fare_table_cell(table, "%s", r->estimator);
+    number(table, "%.3g", r->learned_error);
+    number(table, "%.4f", r->learned_start);
+    with_error(table, r->path_variance, r->path_variance_error);
+    with_error(table, exact ? exact->path_variance : NAN, exact ? exact->path_variance_error : NAN);
+  }
+  fare_table_print(table, to);
+  fare_table_destroy(&table);
+}
+
+/* Of forward flux: what happens at each interface, and should. */
+static void print_interfaces(const fare_rare_results *results, FILE *to)
+{
+  static const char *const names[] = {
+    "interface", "score", "share that reaches it", "chain, predicted", "exact continuum"};
+
+  for (size_t row = 0; row < results->count; row++) {
+    fare_table *table;
+
+    if (!results->interface[row] || results->failure[row]) continue;
+    fprintf(to, "\nInterfaces of %s (of the first, crossings per time)\n", results->row[row].estimator);
+    fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table);
+    fare_table_headings(table, names);
+    for (size_t k = 0; k < results->details[row] && k < INTERFACES_MOST; k++) {
+      const fare_interface *f = &results->interface[row][k];
+
+      fare_table_cell(table, "%zu", k);
+      number(table, "%.5g", f->score);
+      with_error(table, f->estimate, f->error);
+      number(table, "%.4g", f->chain);
+      number(table, "%.4g", f->continuum);
+    }
+    fare_table_print(table, to);
+    fare_table_destroy(&table);
+    if (results->details[row] > INTERFACES_MOST)
+      fprintf(to, "and %zu more, in study.h5\n", results->details[row] - INTERFACES_MOST);
+  }
+}
+
 /* What a row cannot tell by its numbers. */
 static void print_doubts(const fare_rare_results *results, FILE *to)
 {
@@ -217,10 +342,9 @@ static void print_doubts(const fare_rare_results *results, FILE *to)
       fprintf(to, "%s: no run found anything, so that neither error nor interval is known\n", r->estimator);
     else if (r->normal == 0)
       fprintf(to,
-        "%s: %.0f%% of runs found nothing, and one run is %.0f%% of the sum: no normal error; the interval "
-        "is "
-        "a bootstrap's, and may still be too narrow\n",
-        r->estimator, 100 * r->zeros, 100 * r->largest);
+        "%s: %.0f%% of runs found nothing, one run is %.0f%% of the sum, and the skewness of the mean may be "
+        "%.1f: no normal error; the interval is a bootstrap's, and may still be too narrow\n",
+        r->estimator, 100 * r->zeros, 100 * r->largest, r->skewness);
   }
 }
 
@@ -250,5 +374,7 @@ void fare_rare_results_print(const fare_rare_results *results, FILE *to)
     fprintf(
       to, "~: not exact: predicted from the grid, with faces moved into the sets by 0.5826 sqrt(2 D dt)\n");
   print_weights(results, to);
+  print_learned(results, to);
+  print_interfaces(results, to);
   print_doubts(results, to);
 }

@@ -157,13 +157,20 @@ static PetscErrorCode predict(const fare_rare_context *context, fare_rare_truth 
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_rare_truth_find(const fare_rare_context *context, fare_rare_truth *truth)
+PetscErrorCode fare_rare_truth_find(
+  const fare_rare_context *context, const fare_rare_truth *alike, fare_rare_truth *truth)
 {
   PetscBool known;
 
   PetscFunctionBegin;
   *truth = (fare_rare_truth){NAN, NAN, NAN, NAN, NAN, NAN, PETSC_FALSE};
-  PetscCall(ask_grid(context, context->event, &truth->continuum, &truth->continuum_error, &truth->optimum));
+  if (alike) {
+    truth->continuum       = alike->continuum;
+    truth->continuum_error = alike->continuum_error;
+    truth->optimum         = alike->optimum;
+  } else {
+    PetscCall(ask_grid(context, context->event, &truth->continuum, &truth->continuum_error, &truth->optimum));
+  }
   PetscCall(fare_rare_chain_solve(context, truth, &known));
   if (!known) PetscCall(predict(context, truth));
   PetscFunctionReturn(0);

@@ -13,10 +13,10 @@ import pathlib
 import sys
 import tempfile
 
-import h5py
 import numpy as np
 
-from checks import conclude, expect, fare
+from checks import ENVIRONMENT, conclude, expect
+from rare import expect_refusal, expect_same_bits, run
 
 START, B = -0.7, 0.5
 
@@ -29,27 +29,6 @@ def study(kT, amplitude, rare, cells=256):
         f"events: [{{name: over, b: {{lower: [{B}]}}, start: [{START}], deadline: 1.0}}]\n"
         f"rare: [{{name: steer, method: doob, event: over, {rare}}}]\n"
     )
-
-
-def run(where, text, name, ranks=1):
-    """Columns of /rare by name."""
-    path = where / f"{name}.yaml"
-    path.write_text(text)
-    done = fare(
-        where,
-        "run",
-        path,
-        "--no-report",
-        "--overwrite",
-        "--set",
-        f"output.directory={where / name}",
-        ranks=ranks,
-    )
-    expect(done.returncode == 0, f"{name} runs", done.stderr)
-    with h5py.File(where / name / "study.h5") as file:
-        return {
-            key: value[()] for key, value in file["rare"].items() if isinstance(value, h5py.Dataset)
-        }, done.stdout
 
 
 def force(x, t, amplitude):
@@ -129,12 +108,49 @@ def knowing_less_costs_more(where):
         )
 
 
+PLANE = (
+    "study: plane\nsystem: {name: maier_stein, parameters: {diffusion: 0.1}}\n"
+    "initial: {density: gaussian, mean: [-1.0, 0.0], sd: [0.2, 0.2]}\n"
+    "snapshots: {start: 0.0, end: 0.01, count: 2}\n"
+    "truth: {cells: [64, 48], lower: [-1.8, -1.2], upper: [1.8, 1.2]}\n"
+    "events: [{name: over, a: {upper: [-1.0, 1.2]}, b: {lower: [0.0, -1.2]}, start: [-0.8, 0.0]}]\n"
+)
+
+
+def plane(dt):
+    return (
+        PLANE
+        + "rare: [{name: steer, method: doob, event: over, control: [exact, coarse], control_cells: 32, "
+        + f"paths: 50, runs: 10, dt: {dt}}}]\n"
+    )
+
+
+def bridges_on_two_axes_have_no_z(where):
+    """No chain with bridges is solved there, and nothing predicts how far from the continuum it is."""
+    rows, printed = run(where, plane([4.0e-3, 2.0e-3]), "bridges")
+    for key in ("chain", "z"):
+        expect(np.isnan(rows[key]).all(), f"{key} is not claimed", rows[key])
+    expect("nan" not in printed, "what is not known is a dash", printed)
+    off = abs(rows["estimate"] / rows["continuum"] - 1)
+    error = rows["error"] / rows["continuum"]
+    expect((off < 4 * error + 50 * rows["dt"]).all(), "estimates are near the continuum", (off, error))
+
+
+def steps_share_what_is_solved(where):
+    """Truths and committors: a row at a second step assembles no further matrix."""
+    count = []
+    ENVIRONMENT["PETSC_OPTIONS"] = "-log_view"
+    for dt in ([4.0e-3], [4.0e-3, 2.0e-3]):
+        _, printed = run(where, plane(dt), "counted")
+        count += [line.split()[1] for line in printed.splitlines() if line.startswith("MatSetValuesCOO")]
+    del ENVIRONMENT["PETSC_OPTIONS"]
+    expect(len(count) == 2 and count[0] == count[1], "matrices of one step and of two", count)
+
+
 def ranks_find_the_same_bits(where):
     text = study(0.25, 3, "paths: 20, runs: 3, dt: 2.0e-3, control: [exact, frozen]", cells=64)
     one, two = (run(where, text, f"ranks{ranks}", ranks=ranks)[0] for ranks in (1, 2))
-    for key, value in one.items():
-        if key != "seconds":
-            expect(np.array_equal(value, two[key], equal_nan=True), f"{key} has the same bits on two ranks")
+    expect_same_bits(one, two, "on two ranks")
 
 
 def mistakes_are_told(where):
@@ -143,15 +159,9 @@ def mistakes_are_told(where):
         ("dt: 1.0e-3, control: best", "best"),
         ("dt: []", "expected a step"),
     ):
-        path = where / "wrong.yaml"
-        path.write_text(study(0.5, 1, rare))
-        done = fare(where, "check", path)
-        expect(done.returncode == 2 and message in done.stderr, f"'{rare}' is refused", done.stderr)
-    path.write_text(
-        study(0.5, 1, "dt: 1.0e-3, control: frozen").replace("drive:\n", "").replace("  - {parameter", "# {")
-    )
-    done = fare(where, "check", path)
-    expect(done.returncode == 2 and "nothing is driven" in done.stderr, "frozen needs a drive", done.stderr)
+        expect_refusal(where, study(0.5, 1, rare), message)
+    text = study(0.5, 1, "dt: 1.0e-3, control: frozen")
+    expect_refusal(where, text.replace("drive:\n", "").replace("  - {parameter", "# {"), "nothing is driven")
 
 
 def main() -> int:
@@ -159,6 +169,8 @@ def main() -> int:
         where = pathlib.Path(folder)
         variance_falls_with_the_step(where)
         knowing_less_costs_more(where)
+        bridges_on_two_axes_have_no_z(where)
+        steps_share_what_is_solved(where)
         ranks_find_the_same_bits(where)
         mistakes_are_told(where)
     return conclude()

@@ -21,7 +21,9 @@ import numpy as np
 from checks import conclude, expect, fare
 from fare import open as open_study
 from fare import plot, report
+from fare import sweep as open_sweep
 from launch import ALONE, ENVIRONMENT, FARE
+from rare import columns, expect_refusal, expect_same_bits, run
 
 OVER = "{name: over, a: {upper: [-1.0]}, b: {lower: [0.5]}, start: [-0.9]}"
 DRIVE = "drive: [{parameter: tilt, waveform: sine, amplitude: 2, period: 1}]\n"
@@ -35,25 +37,6 @@ def study(kT=0.1, events=OVER, rare="", drive="", system="double_well", more="")
         "snapshots: {start: 0.0, end: 0.01, count: 2}\ntruth: {cells: [512]}\n"
         f"events: [{events}]\nrare: [{rare}]\n"
     )
-
-
-def run(where, text, name="study", ranks=1):
-    """Columns of /rare by name."""
-    path = where / f"{name}.yaml"
-    path.write_text(text)
-    done = fare(
-        where,
-        "run",
-        path,
-        "--no-report",
-        "--overwrite",
-        "--set",
-        f"output.directory={where / name}",
-        ranks=ranks,
-    )
-    expect(done.returncode == 0, f"{name} runs", done.stderr)
-    with h5py.File(where / name / "study.h5") as file:
-        return {key: value[()] for key, value in file["rare"].items()}, done.stdout
 
 
 def quadrature(kT, start=-0.9, a=-1.0, b=0.5, points=20000):
@@ -174,9 +157,7 @@ def check_ranks(where):
     one, _ = run(where, text, "ranks_1")
     for ranks in (2, 4):
         many, _ = run(where, text, f"ranks_{ranks}", ranks)
-        for key in one:
-            same = np.array_equal(one[key], many[key], equal_nan=True)
-            expect(key == "seconds" or same, f"{key} on {ranks} ranks", (one[key], many[key]))
+        expect_same_bits(one, many, f"on {ranks} ranks")
 
 
 def runs_made(folder):
@@ -205,10 +186,7 @@ def check_kill(where):
     expect(0 < made < 320, "some runs are in the checkpoint", made)
     done = fare(where, "run", path, "--no-report", "--resume", "--set", output, ranks=2)
     expect(done.returncode == 0, "the study goes on", done.stderr)
-    with h5py.File(where / "killed/study.h5") as file:
-        for key, value in whole.items():
-            same = np.array_equal(value, file["rare"][key][()], equal_nan=True)
-            expect(key == "seconds" or same, f"{key} after a kill", (value, file["rare"][key][()]))
+    expect_same_bits(whole, columns(where / "killed"), "after a kill")
 
 
 def check_python(where):
@@ -231,6 +209,44 @@ def check_python(where):
     expect(done.returncode == 0 and "Rare events" in page.read_text(), "the report has them", done.stderr)
 
 
+def check_skewed(where):
+    """Some runs with a heavy tail, none of which stands out: their spread is no normal error."""
+    rare, said = run(where, study(rare=SPLIT + ", runs: 20}"), "skewed")
+    expect(rare["largest"][0] < 0.3 and rare["zeros"][0] == 0, "no run stands out", rare["largest"])
+    expect(rare["skewness"][0] > 0.4 and rare["normal"][0] == 0, "skewed, and not normal", rare["skewness"])
+    expect(np.isnan(rare["z"][0]) and rare["low"][0] < rare["estimate"][0] < rare["high"][0], "an interval")
+    expect("the skewness of the mean may be" in said, "it is said", said)
+
+
+def check_sweep(where):
+    """Probabilities and rates of all points of a sweep, in axes of their own."""
+    flow = "{name: flow, method: weighted_ensemble, event: over, resample: 0.04, time: 2, burn: 1, dt: 0.01"
+    text = (
+        study(rare=f"{SPLIT}, runs: 3}}, {flow}, runs: 3}}")
+        + "sweep: [{system.parameters.kT: [0.3, 0.25]}]\n"
+    )
+    (where / "sweep.yaml").write_text(text)
+    done = fare(where, "run", where / "sweep.yaml", "--set", f"output.directory={where / 'sweep'}")
+    expect(done.returncode == 0, "the sweep runs", done.stderr)
+    expect((where / "sweep/figures/sweep_rare.png").stat().st_size > 0, "its figure")
+    expect("Rare events, system.parameters.kT = 0.25" in (where / "sweep/sweep.html").read_text(), "its page")
+    opened = open_sweep(where / "sweep")
+    rows = [row for one in opened.results.points.values() for row in one.rare]
+    left, right = plot.rare_figure(opened).axes
+    for ax, method in ((left, "splitting"), (right, "weighted_ensemble")):
+        drawn = {
+            tuple(at)
+            for line in ax.lines
+            if line.get_label() == method.replace("_", " ")
+            for at in zip(line.get_xdata(), line.get_ydata())
+        }
+        expect(
+            drawn == {(1 / row.p, row.cost_10) for row in rows if row.method == method},
+            f"points of {method}",
+            drawn,
+        )
+
+
 def check_mistakes(where):
     for text, message in (
         (study(events=OVER.replace("-0.9", "-1.5")), "the start lies in a: nothing is left to happen"),
@@ -250,11 +266,7 @@ def check_mistakes(where):
         ),
         (study(events=OVER[:-1] + ", deadline: -1}"), "the deadline must lie after the time of the start"),
     ):
-        path = where / "mistake.yaml"
-        path.write_text(text)
-        done = fare(where, "check", path)
-        expect(done.returncode == 2, f"exit code of: {message}", done.returncode)
-        expect(message in done.stderr and done.stderr.count("\n") == 1, message, done.stderr)
+        expect_refusal(where, text, message)
 
 
 def main():
@@ -265,6 +277,8 @@ def main():
         check_bias(where)
         check_ranks(where)
         check_python(where)
+        check_skewed(where)
+        check_sweep(where)
         check_kill(where)
         check_mistakes(where)
     return conclude()
