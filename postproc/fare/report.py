@@ -208,6 +208,14 @@ def costs(study: Study) -> str:
     return table(heads, rows)
 
 
+def exact(value: float, error: float, mark: str = "") -> str:
+    """An exact answer, or what it is below where its error hides it or it is too small for a number."""
+    known = error if error > 0 else 0.0
+    if value > known or not math.isfinite(value):
+        return mark + number(value, 6)
+    return f"{mark}< {max(1.05 * (value + known), 1e-308):.1e}"
+
+
 def rare(study: Study) -> str:
     """Estimators of rare events beside the exact answers."""
     heads = ["", "method", "event", "p", "std. error", "exact chain", "exact continuum", "z", "V per run"]
@@ -217,11 +225,8 @@ def rare(study: Study) -> str:
         error = number(r.error) if r.normal else f"{number(r.low)} … {number(r.high)}"
         values = (r.z, r.variance, r.cost, r.cost_10, r.gain, r.of_optimum)
         cells = [r.method, r.event, f"{r.estimate:.4g}", r.failure or error]
-        cells += [
-            ("~" if r.predicted else "") + number(r.chain, 6),
-            number(r.continuum, 6),
-            *map(number, values),
-        ]
+        cells += [exact(r.chain, 0, "~" if r.predicted else ""), exact(r.continuum, r.continuum_error)]
+        cells += map(number, values)
         rows.append(
             f"<tr><td>{html.escape(r.estimator)}</td>"
             f"{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>"

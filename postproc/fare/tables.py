@@ -277,6 +277,8 @@ class Estimated:
     @property
     def plain_cost_10(self) -> float:
         """Steps that plain simulation takes to a relative error of 10%."""
+        if not self.rate and self.p <= 0:
+            return float("inf")
         return 100 * self.path_cost * (1 if self.rate else (1 - self.p) / self.p)
 
 

@@ -189,6 +189,24 @@ static void number(fare_table *table, const char *format, double value)
   fare_table_cell(table, "%s", isnan(value) ? "-" : text);
 }
 
+/* Whether a number from the grid is told from 0: smaller ones than 1e-308 are not. */
+static PetscBool is_told(double value, double error)
+{
+  return value > (error > 0 ? error : 0) ? PETSC_TRUE : PETSC_FALSE;
+}
+
+static void exact(fare_table *table, const char *mark, double value, double error)
+{
+  const double above = 1.05 * (value + (error > 0 ? error : 0)); /* so that rounding leaves it a bound */
+
+  if (isnan(value))
+    fare_table_cell(table, "-");
+  else if (is_told(value, error))
+    fare_table_cell(table, "%s%.7g", mark, value);
+  else
+    fare_table_cell(table, "%s< %.1e", mark, PetscMax(above, 1e-308));
+}
+
 static void print_row(const fare_rare_row *r, fare_table *table)
 {
   fare_table_cell(table, "%s", r->estimator);
@@ -198,8 +216,8 @@ static void print_row(const fare_rare_row *r, fare_table *table)
     fare_table_cell(table, "%.2g", r->error);
   else
     fare_table_cell(table, "[%.2g, %.2g]", r->low, r->high);
-  number(table, r->predicted != 0 ? "~%.7g" : "%.7g", r->chain);
-  number(table, "%.7g", r->continuum);
+  exact(table, r->predicted != 0 ? "~" : "", r->chain, 0);
+  exact(table, "", r->continuum, r->continuum_error);
   number(table, "%.1f", r->z);
   number(table, "%.3g", r->variance);
   number(table, "%.3g", r->cost);
@@ -241,7 +259,7 @@ static void print_weights(const fare_rare_results *results, FILE *to)
     fare_table_cell(table, "%.2g%%", 100 * r->heaviest);
     fare_table_cell(table, "%.1f%%", 100 * r->hits);
     number(table, "%.4f", r->information);
-    number(table, "%.4f", -log(r->continuum));
+    number(table, "%.4f", is_told(r->continuum, r->continuum_error) ? -log(r->continuum) : NAN);
   }
   fare_table_print(table, to);
   fare_table_destroy(&table);
@@ -320,6 +338,8 @@ static void print_doubts(const fare_rare_results *results, FILE *to)
       fprintf(to, "Estimator %s failed: %s\n", r->estimator, results->failure[i]);
     else if (!(r->runs > 1))
       fprintf(to, "%s: a single run tells no error\n", r->estimator);
+    else if (r->zeros == 1)
+      fprintf(to, "%s: no run found anything, so that neither error nor interval is known\n", r->estimator);
     else if (r->normal == 0)
       fprintf(to,
         "%s: %.0f%% of runs found nothing, one run is %.0f%% of the sum, and the skewness of the mean may be "

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ import numpy as np
 
 from checks import conclude, expect, fare
 from fare import open as open_study
-from fare import plot
+from fare import plot, report
 from fare import sweep as open_sweep
 from launch import ALONE, ENVIRONMENT, FARE
 from rare import columns, expect_refusal, expect_same_bits, run
@@ -104,6 +105,21 @@ def check_chain(where):
         )
         exact = simulated(0.25, 4e-3, 100, tilt=2.0, a=-1.0 if a else -2.2)
         expect(abs(rare["chain"][0] / exact - 1) < 1e-5, f"driven, {a or 'no a'}", (rare["chain"], exact))
+
+
+def check_tiny(where):
+    """What is too small for a number is not printed as 0, nor what the grid cannot tell from 0."""
+    events = f"{OVER}, {OVER.replace('over', 'late')[:-1]}, deadline: 0.4}}"
+    brute = "{name: brute, method: brute_force, event: late, paths: 10, dt: 4.0e-3, runs: 2}"
+    rare, said = run(where, study(1e-3, events=events, rare=f"{SPLIT}, runs: 2}}, {brute}"), "tiny")
+    bounds = [re.findall("~?< ([^ ]*)", line) for line in said.splitlines() if "  < " in line]
+    expect(len(bounds) == 2 and all(len(each) == 2 for each in bounds), "both answers are bounds", said)
+    expect(bounds[:1] == [["1.0e-308", "1.0e-308"]], "below what numbers can be", bounds)
+    expect(rare["continuum"][1] <= rare["continuum_error"][1] < 1e-5, "the grid cannot tell it", rare)
+    expect(said.count("no run found anything") == 2 and "nan" not in said, "no interval is told", said)
+    view = open_study(where / "tiny")
+    expect(report.exact(0.0, 0.0) == "< 1.0e-308", "the report says so, too")
+    expect(all(r.plain_cost_10 == math.inf for r in view.results.rare), "nor is a cost of plain paths")
 
 
 def check_bias(where):
@@ -257,6 +273,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="fare-rare-") as name:
         where = pathlib.Path(name)
         check_chain(where)
+        check_tiny(where)
         check_bias(where)
         check_ranks(where)
         check_python(where)
