@@ -179,6 +179,11 @@ static PetscErrorCode create(const char *name, const char *system)
   PetscErrorCode          code;
 
   PetscFunctionBegin;
+  if (!strcmp(system, "steered"))
+    FARE_FAIL(FARE_ERR_INPUT,
+      "a steered system needs a control: first a study of the system that is steered, with an analysis of "
+      "kind "
+      "'bridge' (fare describe analysis bridge), then one of {name: steered, unit: ..., control: ...}");
   PetscCall(find_study(system, type ? "input" : "input/high", &config));
   write_study(name, system, type, fare_config_root(config), &text);
   code = write_file(name, text.text);

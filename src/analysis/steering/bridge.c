@@ -30,7 +30,7 @@ static const fare_field fields[] = {
     "in time; half and twice as many tell their error"},
   {"moments", FARE_INTEGER, AT(moments), "65", 4, 1025, NULL, "",
     "at which control and density are kept, both ends among them and dense towards the later one"},
-  {"rounds", FARE_INTEGER, AT(rounds), "10000", 1, 1e9, NULL, "", "of the fitting at most"},
+  {"rounds", FARE_INTEGER, AT(rounds), "2000", 1, 1e9, NULL, "", "of the fitting at most"},
   {"tolerance", FARE_REAL, AT(tolerance), "1e-9", 1e-14, 0.1, NULL, "",
     "of both ends, L1, that the fitting meets"},
   {"controllers", FARE_NODE, AT(controllers), "", 0, 0, NULL, "",
@@ -169,9 +169,8 @@ static PetscErrorCode solve(const steering *s, const room *r, const fare_system 
     &bridge, kept ? r->moments : 0, r->time + 1, r->masses + 1, kept ? r->value : NULL, result));
   if (!(result->mismatch <= s->tolerance))
     FARE_FAIL(FARE_ERR_FAILED,
-      "bridge: the ends are met to %.1e only, not to %.0e, in %lld rounds: take more rounds, a longer "
-      "duration, "
-      "or ends that the noise reaches",
+      "bridge: the ends are met to %.1e only, not to %.0e, in %lld rounds: part of one may lie where no path "
+      "comes, as behind a steep wall: make it narrower; or take more rounds",
       result->mismatch, s->tolerance, (long long)result->iterations);
   PetscFunctionReturn(0);
 }
