@@ -158,14 +158,14 @@ def limits_are_those_of_quadrature(where):
 
 
 def intervals_cover(where):
-    keys = {"lag": "[0.5]", "transitions": 500, "dt": "1.0e-2", "cells": "[64]"}
+    keys = {"lag": "[0.5]", "transitions": 1000, "dt": "5.0e-3", "cells": "[80]"}
     found = infer(where, well(repeats=40, **keys))
     expect((found["covered"] >= 0.85).all(), "intervals hold the truth", found["covered"])
     z = (found["estimate"] - found["truth"]) / (found["spread"] / np.sqrt(40))
     expect((abs(z) < 4).all(), "no bias", z)
     ratio = found["spread"] / found["error"]
     expect(((ratio > 0.65) & (ratio < 1.5)).all(), "data scatter as their errors say", ratio)
-    fisher = np.array([0.097, 0.039]) * np.sqrt(2)  # of half as many transitions
+    fisher = np.array([0.097, 0.039])
     expect((abs(found["error"] / fisher - 1) < 0.15).all(), "as Fisher says", found["error"])
     one = infer(where, well(repeats=1, intervals="profile", **keys))
     centre, error = one["estimate"], one["error"]
