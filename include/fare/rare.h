@@ -118,6 +118,7 @@ typedef struct {
   double of_optimum;    /**< share of the least possible cost; NaN where that is not known */
   double zeros;         /**< share of runs that estimate 0 */
   double largest;       /**< largest share of one run in the sum of all */
+  double skewness;      /**< of the mean over runs: how far it is from normal */
   double dt;            /**< step of the chain */
   double path_variance; /**< V of one path that is steered; NaN, as all below: none is */
   double path_variance_error;   /**< standard error, by leaving out a run at a time */
@@ -132,6 +133,15 @@ typedef struct {
   double seconds;       /**< of all ranks together, on runs */
 } fare_rare_row;
 
+/** What forward flux finds at an interface, and should find: of the first, crossings per time; of each
+ * further one, and b in the end, the share of paths from the one before that reach it. */
+typedef struct {
+  double score;     /**< where it is; infinite in b where that has no score */
+  double estimate;  /**< mean over the runs that come so far */
+  double error;     /**< standard error of that mean; NaN where runs tell none */
+  double chain;     /**< predicted for the chain; NaN: not known */
+  double continuum; /**< exact in continuous time; NaN: not known */
+} fare_interface;
 /** Runs that are begun and not made yet. */
 typedef struct fare_rare_under_way fare_rare_under_way;
 /** What all estimators found. */
@@ -145,6 +155,7 @@ typedef struct {
   size_t        *details; /**< per row: numbers that each run gave besides, ... */
   double       **detail;  /**< ... and these */
 
+  fare_interface     **interface; /**< per row: of those numbers, where they are of interfaces; else NULL */
   fare_rare_under_way *under_way; /**< runs that checkpoints keep, too; NULL: none */
 } fare_rare_results;
 #define FARE_RARE_ONCE 10 /**< numbers of one run: estimate, cost, paths and steps, and of weights */

@@ -307,6 +307,19 @@ const char *fare_score_column_at(size_t i, const char **meaning);
 */
 PetscErrorCode fare_export(MPI_Comm comm, const char *directory, const char *ensemble, const char *path);
 /**
+  Writes the particles of one simulated ensemble as tracks, for inference. Says on rank 0 what was written.
+  Collective.
+
+  @param comm      the ranks
+  @param directory of the study
+  @param ensemble  its name; NULL: the one that was simulated
+  @param path      of the file; NULL: STUDY_tracks.h5
+  @return FARE_ERR_INPUT when there is no such ensemble, or such a file already
+*/
+PetscErrorCode fare_export_tracks(
+  MPI_Comm comm, const char *directory, const char *ensemble, const char *path);
+
+/**
   Writes the cells of its truth and the masses there, for generators whose density is known. Collective.
 
   @param comm      the ranks

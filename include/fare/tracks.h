@@ -77,7 +77,7 @@ PetscErrorCode fare_tracks_read(MPI_Comm comm, const char *path, int dim, fare_t
 PetscErrorCode fare_tracks_pairs(const fare_tracks *tracks, double lag, int64_t *count, int64_t **pair);
 
 /**
-  Begins a file of tracks: its attributes, and room for rows. Collective over the store.
+  Begins a file of tracks: room for rows. The attribute `format` is the caller's. Collective over the store.
   @param store open for writing
   @param dim   number of axes
   @param rows  how many

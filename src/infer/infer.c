@@ -27,7 +27,7 @@ typedef struct {
   PetscInt64             tracks, transitions, repeats;
   double                 settle, dt, noise;
   int                    intervals;
-  PetscBool              limits;
+  PetscBool              limits, unpaired;
   int                    count; /* of parameters */
   const char            *parameter[FARE_INFER_MAX];
   double                 guess[FARE_INFER_MAX];
@@ -57,6 +57,8 @@ const fare_field fare_infer_fields[] = {
     "between observations, or several; of a file, default: as they come"},
   {"tracks", FARE_INTEGER, AT(tracks), "1", 1, 1e7, NULL, "", "number of simulated tracks"},
   {"transitions", FARE_INTEGER, AT(transitions), "1000", 1, 1e8, NULL, "", "lags of each simulated track"},
+  {"unpaired", FARE_BOOLEAN, AT(unpaired), "false", 0, 0, NULL, "",
+    "observe each simulated track once, at the next of the times in turn: snapshots"},
   {"settle", FARE_REAL, AT(settle), "0", 0, 1e9, NULL, "time",
     "from the initial density to the first observation of simulated tracks"},
   {"dt", FARE_REAL, AT(dt), "1.0e-3", 1e-12, 1e3, NULL, "time", "largest time step of the simulation"},
@@ -113,6 +115,8 @@ static PetscErrorCode add_method(const fare_node *node, const fare_system *syste
   if (fare_system_dimension(system) > type->dim_max)
     FARE_REFUSE(node, "%s works in up to %d axes, the system has %d", type->name, type->dim_max,
       fare_system_dimension(system));
+  if (fare_system_is_driven(system) && !type->driven)
+    FARE_REFUSE(node, "%s is for systems that nothing drives: leave out the section 'drive'", type->name);
   for (size_t i = 0; i < l->methods; i++)
     if (l->type[i] == type) FARE_REFUSE(node, "the method is there already");
   l->type[l->methods++] = type;
@@ -123,6 +127,9 @@ static PetscErrorCode read_methods(const fare_system *system, line *l)
 {
   PetscFunctionBegin;
   if (!l->method) {
+    if (fare_system_is_driven(system))
+      FARE_REFUSE(
+        l->node, "likelihood is for systems that nothing drives: set 'method' to snapshot_likelihood");
     l->type[l->methods++] = types[0];
   } else if (fare_node_kind_of(l->method) == FARE_NODE_LIST) {
     if (!fare_node_size(l->method)) FARE_REFUSE(l->method, "expected at least one method");
@@ -228,8 +235,8 @@ static PetscErrorCode read_line(const fare_node *node, fare_infer *infer, line *
   PetscFunctionBegin;
   if (fare_node_kind_of(node) != FARE_NODE_MAP)
     FARE_REFUSE(node, "expected a map {name: ..., parameters: [...], ...}");
-  PetscCall(fare_fields_read(fare_infer_fields, NULL, node, l));
   l->node = node;
+  PetscCall(fare_fields_read(fare_infer_fields, NULL, node, l));
   PetscCall(fare_node_check_name(fare_node_find(node, "name")));
   for (const line *other = infer->line; other < l; other++) {
     if (!strcmp(other->name, l->name))
@@ -256,8 +263,6 @@ PetscErrorCode fare_infer_from_config(
   if (!list) PetscFunctionReturn(0);
   if (fare_node_kind_of(list) != FARE_NODE_LIST)
     FARE_REFUSE(list, "expected a list of maps {name: ..., parameters: [...], ...}");
-  if (fare_system_is_driven(study->system))
-    FARE_REFUSE(list, "inference is for systems that nothing drives: leave out the section 'drive'");
   PetscCall(PetscNew(infer));
   (*infer)->study = *study;
   PetscCall(PetscCalloc1(fare_node_size(list) + 1, &(*infer)->line));
@@ -403,7 +408,8 @@ static PetscErrorCode get_tracks(
       .tracks                          = l->tracks * l->repeats,
       .transitions                     = l->transitions,
       .dt                              = l->dt,
-      .noise                           = l->noise};
+      .noise                           = l->noise,
+      .unpaired                        = l->unpaired};
 
     snprintf(name, sizeof name, "infer/%s/%.9g", l->name, lag);
     PetscCall(fare_tracks_simulate(comm, &how, tracks));

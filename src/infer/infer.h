@@ -36,6 +36,7 @@ typedef struct {
 typedef struct {
   const char *name, *summary, *reference;
   int         dim_max; /* most axes */
+  PetscBool   driven;  /* whether it is for driven systems, too */
   /* Collective. */
   PetscErrorCode (*fit)(
     const fare_infer_context *context, const fare_tracks *tracks, fare_inferred *inferred);

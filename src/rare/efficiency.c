@@ -10,6 +10,7 @@
 
 #define ZEROS_MOST   0.05 /* share of runs, and ... */
 #define LARGEST_MOST 0.3  /* ... of one run in the sum, that a normal interval bears */
+#define SKEWED_MOST  0.4  /* skewness of the mean over runs that it bears */
 #define REPLICATES   2000 /* of the bootstrap */
 #define NORMAL_95    1.959963984540054
 
@@ -54,6 +55,25 @@ static void bootstrap(int64_t runs, const fare_rare_once once[], uint64_t seed, 
   *high = value[(int)(0.975 * REPLICATES)];
 }
 
+/*
+  Skewness of the mean over runs: as they show it, or as a lognormal law of their spread or of that of their
+  logarithms has it, (3 + V) sqrt(V/runs). Few runs do not see the tail from which the mean comes.
+*/
+static double skewness_of_mean(int64_t runs, const fare_rare_once once[], const fare_rare_row *row)
+{
+  double cubes = 0, sum = 0, squares = 0, V = row->variance;
+
+  for (int64_t i = 0; i < runs; i++) {
+    const double ratio = once[i].estimate / row->estimate, log_ratio = ratio > 0 ? log(ratio) : NAN;
+
+    cubes += (ratio - 1) * (ratio - 1) * (ratio - 1);
+    sum += log_ratio;
+    squares += log_ratio * log_ratio;
+  }
+  V = fmax(V, expm1((squares - sum * sum / (double)runs) / (double)(runs - 1))); /* fmax: where it is known */
+  return fmax(cubes / pow(row->variance * (double)runs, 1.5), (3 + V) * sqrt(V / (double)runs));
+}
+
 static void judge_estimate(int64_t runs, const fare_rare_once once[], uint64_t seed, fare_rare_row *row)
 {
   double squares = 0, largest = 0, zeros = 0;
@@ -68,7 +88,9 @@ static void judge_estimate(int64_t runs, const fare_rare_once once[], uint64_t s
   row->largest  = row->estimate != 0 ? largest / fabs(row->estimate * (double)runs) : NAN;
   row->error    = runs > 1 ? sqrt(squares / (double)(runs - 1) / (double)runs) : NAN;
   row->variance = PetscSqr(row->error / row->estimate) * (double)runs;
-  row->normal   = runs > 1 && row->zeros <= ZEROS_MOST && row->largest <= LARGEST_MOST;
+  row->skewness = runs > 1 ? skewness_of_mean(runs, once, row) : NAN;
+  row->normal =
+    runs > 1 && row->zeros <= ZEROS_MOST && row->largest <= LARGEST_MOST && !(row->skewness > SKEWED_MOST);
   row->low = row->high = row->variance_low = row->variance_high = NAN;
   if (row->normal) {
     row->low           = row->estimate - NORMAL_95 * row->error;
@@ -143,6 +165,33 @@ void fare_rare_extrapolate(size_t count, const int kind[], fare_rare_row row[])
     row[i].path_variance_0       = (sxx * sy - sx * sxy) / det;
     row[i].path_variance_0_error = sqrt(sxx / det);
   }
+}
+
+void fare_interfaces_judge(
+  int64_t runs, size_t count, const double detail[], const fare_rare_row *row, fare_interface interface[])
+{
+  double chain = 1, continuum = 1;
+
+  for (size_t k = 0; k < count; k++) {
+    fare_interface *f   = &interface[k];
+    double          sum = 0, squares = 0, n = 0;
+
+    for (int64_t i = 0; i < runs; i++) {
+      const double *of = detail + (size_t)i * count;
+
+      if (k && !(of[k - 1] > 0)) continue; /* the run ended before */
+      n++;
+      sum += of[k];
+      squares += of[k] * of[k];
+    }
+    f->estimate = sum / n;
+    f->error    = n > 1 ? sqrt(PetscMax(0, squares / n - PetscSqr(f->estimate)) / (n - 1)) : NAN;
+    if (!k) continue;
+    chain *= f->chain;
+    continuum *= f->continuum;
+  }
+  interface[0].chain     = row->chain / chain;
+  interface[0].continuum = row->continuum / continuum;
 }
 
 void fare_rare_judge(

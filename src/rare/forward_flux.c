@@ -217,6 +217,14 @@ static size_t details(const void *options)
   return (size_t)((const forward_flux *)options)->interfaces + 1;
 }
 
+static PetscErrorCode interfaces(
+  const void *options, const fare_rare_context *context, void *work, fare_interface interface[])
+{
+  PetscFunctionBegin;
+  PetscCall(fare_interfaces_solve(context, work, details(options), interface));
+  PetscFunctionReturn(0);
+}
+
 static void setting(const void *options, int i, fare_rare_setting *s)
 {
   (void)i;
@@ -256,15 +264,16 @@ static PetscErrorCode end(void **work)
 }
 
 const fare_rare_type fare_rare_forward_flux = {
-  .name      = "forward_flux",
-  .summary   = "flux through a first interface times the chances to reach each further one: the rate",
-  .reference = "Allen, Warren and ten Wolde, Phys. Rev. Lett. 94, 018104 (2005)",
-  .size      = sizeof(forward_flux),
-  .fields    = fields,
-  .check     = check,
-  .setting   = setting,
-  .begin     = begin,
-  .end       = end,
-  .run       = run,
-  .details   = details,
+  .name       = "forward_flux",
+  .summary    = "flux through a first interface times the chances to reach each further one: the rate",
+  .reference  = "Allen, Warren and ten Wolde, Phys. Rev. Lett. 94, 018104 (2005)",
+  .size       = sizeof(forward_flux),
+  .fields     = fields,
+  .check      = check,
+  .setting    = setting,
+  .begin      = begin,
+  .end        = end,
+  .run        = run,
+  .details    = details,
+  .interfaces = interfaces,
 };

@@ -393,7 +393,7 @@ static PetscErrorCode make_row(const estimator *e, fare_rare_context *context, c
 
   PetscFunctionBegin;
   PetscCall(find_truths(context, known, row));
-  if (r->done[at] < e->runs || e->type->report) PetscCall(begin_shared(e, context, s));
+  if (r->done[at] < e->runs || e->type->report || e->type->interfaces) PetscCall(begin_shared(e, context, s));
   job.work = s->work;
   PetscCall(fare_rare_make(&job, pauses, at, r));
   fare_rare_judge(e->runs, (const fare_rare_once *)r->once[at],
@@ -402,6 +402,11 @@ static PetscErrorCode make_row(const estimator *e, fare_rare_context *context, c
     row->of_optimum = 100 * known->at[known->count - 1].truth.optimum / (row->cost_10 * context->dt);
   row->learned_error = row->learned_start = NAN;
   if (e->type->report) e->type->report(s->work, row);
+  if (e->type->interfaces) {
+    PetscCall(PetscCalloc1(r->details[at], &r->interface[at]));
+    PetscCall(e->type->interfaces(e->options, context, s->work, r->interface[at]));
+    fare_interfaces_judge(e->runs, r->details[at], r->detail[at], row, r->interface[at]);
+  }
   row->seconds = fare_seconds() - began;
   PetscFunctionReturn(0);
 }
@@ -436,6 +441,7 @@ PetscErrorCode fare_rare_results_create(const fare_rare *rare, fare_rare_results
   PetscFunctionBegin;
   *r = (fare_rare_results){0};
   for (size_t i = 0; i < fare_rare_count(rare); i++) count += (size_t)settings_of(&rare->estimator[i]);
+  PetscCall(PetscCalloc1(count, &r->interface));
   PetscCall(PetscCalloc7(count, &r->row, count, &r->failure, count, &r->runs, count, &r->done, count,
     &r->once, count, &r->details, count, &r->detail));
   r->count = count;
@@ -480,6 +486,7 @@ static PetscErrorCode run_estimator(const estimator *e, const fare_rare_context 
     kind[k] = c.setting.kind;
     c.comm  = common->comm;
     c.team  = common->team;
+    c.runs  = (double)e->runs;
     c.grid  = common->grid;
     c.walls = common->walls;
     PetscCall(tabulate(&c, &theta));

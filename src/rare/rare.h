@@ -52,6 +52,7 @@ typedef struct {
   fare_rare_setting         setting;
   double                    dt;    /* the step that is used */
   int64_t                   steps; /* up to the deadline; -1: there is none */
+  double                    runs;  /* of the row, which share what comes before them */
   const double             *theta; /* parameters of each step, one row each; NULL: not tabulated */
   /* sees where splitting's paths are behind each step; may be NULL */
   void (*watch)(void *to, double t, const double x[]);
@@ -93,6 +94,9 @@ typedef struct {
   PetscErrorCode (*run)(const void *options, const fare_rare_context *context, void *work,
     fare_rare_state *run, PetscBool *ended);
   size_t (*details)(const void *options); /* numbers that each run gives besides; NULL: none */
+  /* what they should be, where they are of interfaces; chances only. Collective. NULL: they are not. */
+  PetscErrorCode (*interfaces)(
+    const void *options, const fare_rare_context *context, void *work, fare_interface interface[]);
   /* puts into a row what `work` tells of itself; may be NULL */
   void (*report)(const void *work, fare_rare_row *row);
   /* the least relative variance of one run at the cost that it has; NULL: not known */
@@ -257,6 +261,11 @@ double         fare_score_at(const fare_score *score, double t, const double x[]
 /* Where b begins. */
 double fare_score_of_b(const fare_score *score, const fare_event *event);
 
+/* Places and chances of so many interfaces, the first at the start and the last at b (interfaces.c). Not
+ * collective. */
+PetscErrorCode fare_interfaces_solve(
+  const fare_rare_context *context, const fare_score *score, size_t count, fare_interface interface[]);
+
 /* The answers that a row should give (truths.c, chain.c). NaN: not known. Collective. */
 typedef struct {
   double    chain, chain_error, continuum, continuum_error;
@@ -276,6 +285,10 @@ PetscErrorCode fare_rare_chain_solve(
 double fare_rare_distance(const fare_grid *grid, const fare_region *set, const double x[], double slope[]);
 /* V at step 0 of rows of one kind at several steps: a straight line through V at each. */
 void fare_rare_extrapolate(size_t count, const int kind[], fare_rare_row row[]);
+/* Estimates of all interfaces from all runs, [run * count + interface], and the flux that goes with the rest.
+ */
+void fare_interfaces_judge(
+  int64_t runs, size_t count, const double detail[], const fare_rare_row *row, fare_interface interface[]);
 /* Estimate, error, variance and costs from all runs; the row has its truths already. */
 void fare_rare_judge(
   int64_t runs, const fare_rare_once once[], double optimum, uint64_t seed, fare_rare_row *row);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define INTERFACES_MOST 30 /* that are printed */
+
 /* Numbers of a row, under the names that files give them. */
 #define COLUMN(member)                       \
   {                                          \
@@ -38,6 +40,7 @@ static const struct {
   COLUMN(of_optimum),
   COLUMN(zeros),
   COLUMN(largest),
+  COLUMN(skewness),
   COLUMN(dt),
   COLUMN(path_variance),
   COLUMN(path_variance_error),
@@ -58,7 +61,9 @@ void fare_rare_results_free(fare_rare_results *results)
     free(results->failure[i]);
     (void)PetscFree(results->once[i]);
     (void)PetscFree(results->detail[i]);
+    (void)PetscFree(results->interface[i]);
   }
+  (void)PetscFree(results->interface);
   fare_rare_under_way_free(&results->under_way);
   (void)PetscFree7(results->row, results->failure, results->runs, results->done, results->once,
     results->details, results->detail);
@@ -114,6 +119,35 @@ PetscErrorCode fare_rare_results_keep(fare_rare_results *results, fare_store *st
   PetscFunctionReturn(0);
 }
 
+/* Under the name of its row. */
+static PetscErrorCode save_interfaces(const fare_rare_results *r, size_t row, fare_store *store)
+{
+  static const struct {
+    const char *name;
+    size_t      offset;
+  } numbers[] = {
+    {"score", offsetof(fare_interface, score)},
+    {"estimate", offsetof(fare_interface, estimate)},
+    {"error", offsetof(fare_interface, error)},
+    {"chain", offsetof(fare_interface, chain)},
+    {"continuum", offsetof(fare_interface, continuum)},
+  };
+  const uint64_t count = r->details[row];
+  double        *value;
+  char           path[160];
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(count, &value));
+  for (size_t k = 0; k < PETSC_STATIC_ARRAY_LENGTH(numbers); k++) {
+    for (size_t i = 0; i < count; i++)
+      value[i] = *(const double *)((const char *)&r->interface[row][i] + numbers[k].offset);
+    snprintf(path, sizeof path, "/rare/interfaces/%s/%s", r->row[row].estimator, numbers[k].name);
+    PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, 1, &count, value));
+  }
+  PetscCall(PetscFree(value));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_rare_results_save(const fare_rare_results *results, fare_store *store)
 {
   const uint64_t extent = results->count;
@@ -141,6 +175,9 @@ PetscErrorCode fare_rare_results_save(const fare_rare_results *results, fare_sto
     PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, 1, &extent, value));
   }
   PetscCall(PetscFree2(text, value));
+  for (size_t i = 0; i < extent; i++) {
+    if (results->interface[i] && !results->failure[i]) PetscCall(save_interfaces(results, i, store));
+  }
   PetscFunctionReturn(0);
 }
 
@@ -244,6 +281,35 @@ static void print_learned(const fare_rare_results *results, FILE *to)
   fare_table_destroy(&table);
 }
 
+/* Of forward flux: what happens at each interface, and should. */
+static void print_interfaces(const fare_rare_results *results, FILE *to)
+{
+  static const char *const names[] = {
+    "interface", "score", "share that reaches it", "chain, predicted", "exact continuum"};
+
+  for (size_t row = 0; row < results->count; row++) {
+    fare_table *table;
+
+    if (!results->interface[row] || results->failure[row]) continue;
+    fprintf(to, "\nInterfaces of %s (of the first, crossings per time)\n", results->row[row].estimator);
+    fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table);
+    fare_table_headings(table, names);
+    for (size_t k = 0; k < results->details[row] && k < INTERFACES_MOST; k++) {
+      const fare_interface *f = &results->interface[row][k];
+
+      fare_table_cell(table, "%zu", k);
+      number(table, "%.5g", f->score);
+      with_error(table, f->estimate, f->error);
+      number(table, "%.4g", f->chain);
+      number(table, "%.4g", f->continuum);
+    }
+    fare_table_print(table, to);
+    fare_table_destroy(&table);
+    if (results->details[row] > INTERFACES_MOST)
+      fprintf(to, "and %zu more, in study.h5\n", results->details[row] - INTERFACES_MOST);
+  }
+}
+
 /* What a row cannot tell by its numbers. */
 static void print_doubts(const fare_rare_results *results, FILE *to)
 {
@@ -256,10 +322,9 @@ static void print_doubts(const fare_rare_results *results, FILE *to)
       fprintf(to, "%s: a single run tells no error\n", r->estimator);
     else if (r->normal == 0)
       fprintf(to,
-        "%s: %.0f%% of runs found nothing, and one run is %.0f%% of the sum: no normal error; the interval "
-        "is "
-        "a bootstrap's, and may still be too narrow\n",
-        r->estimator, 100 * r->zeros, 100 * r->largest);
+        "%s: %.0f%% of runs found nothing, one run is %.0f%% of the sum, and the skewness of the mean may be "
+        "%.1f: no normal error; the interval is a bootstrap's, and may still be too narrow\n",
+        r->estimator, 100 * r->zeros, 100 * r->largest, r->skewness);
   }
 }
 
@@ -290,5 +355,6 @@ void fare_rare_results_print(const fare_rare_results *results, FILE *to)
       to, "~: not exact: predicted from the grid, with faces moved into the sets by 0.5826 sqrt(2 D dt)\n");
   print_weights(results, to);
   print_learned(results, to);
+  print_interfaces(results, to);
   print_doubts(results, to);
 }

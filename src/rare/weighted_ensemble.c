@@ -13,20 +13,23 @@
   hardly changes the mean of any function of the score (Gerber, Chopin and Whiteley, Ann. Stat. 47, 2236
   (2019)). Weights are kept as logarithms: none is too small.
 */
-#include "rare.h"
+#include "allocation.h"
+#include "runs.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-enum { UNIFORM, OPTIMAL };
-static const char *const allocations[] = {[UNIFORM] = "uniform", [OPTIMAL] = "optimal", NULL};
+enum { UNIFORM, OPTIMAL, LEARNED };
+static const char *const allocations[] = {
+  [UNIFORM] = "uniform", [OPTIMAL] = "optimal", [LEARNED] = "learned", NULL};
 
-#define LEAST 3 /* walkers of a bin that has any */
+#define LEAST     3    /* walkers of a bin that has any */
+#define BINS_MOST 1000 /* whose moves fit into a matrix */
 
 typedef struct {
   fare_chain_keys chain;
   fare_score_keys score;
-  PetscInt64      walkers, bins;
+  PetscInt64      walkers, bins, pilots;
   int             allocation;
   double          resample, time, burn;
   PetscBool       ends; /* the event has a deadline */
@@ -40,7 +43,11 @@ static const fare_field fields[] = {
   {"bins", FARE_INTEGER, AT(bins), "24", 1, 1e5, NULL, "",
     "of equal width between the scores of the start and of b; the first and the last are open"},
   {"allocation", FARE_CHOICE, AT(allocation), "uniform", 0, 0, allocations, "",
-    "share of a bin in the walkers: equal ones, or those of least variance, found on a grid"},
+    "share of a bin in the walkers: equal ones; those of least variance, found on a grid; or those, learned "
+    "from "
+    "moves that pilots have seen"},
+  {"pilots", FARE_INTEGER, AT(pilots), "4", 1, 1000, NULL, "",
+    "of `allocation: learned`: runs of equal shares that come before and do not count, but for their cost"},
   {"resample", FARE_REAL, AT(resample), NULL, 1e-12, 1e9, NULL, "time", "between two times of drawing anew"},
   {"time", FARE_REAL, AT(time), "0", 0, 1e12, NULL, "time", "of one run; needed without a deadline"},
   {"burn", FARE_REAL, AT(burn), "0", 0, 1e12, NULL, "time", "at its beginning that does not count"},
@@ -55,6 +62,8 @@ typedef struct {
   double            from, width; /* score where bins begin, and of one */
   size_t           *target;      /* walkers of each bin */
   size_t            room;        /* walkers of all */
+  double           *moved; /* where a pilot puts the weights that moved between bins; NULL: none is run */
+  double            spent; /* steps of pilots */
 } shared;
 
 typedef struct {
@@ -96,7 +105,7 @@ static void visit(void *to, size_t i, fare_path *path)
 
   (void)i;
   if (path->end != FARE_PATH_IN_B) return;
-  if (e->counts) path->own += exp(path->log_weight);
+  path->own += exp(path->log_weight);
   if (e->s->ends) return;
   path->end = FARE_PATH_GOES_ON;
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) path->x[axis] = e->w->event.start[axis];
@@ -118,6 +127,7 @@ static void draw(ensemble *e, const place order[], size_t count, size_t wanted, 
       fare_path *copy = &e->next[e->made++];
 
       *copy            = path[order[k].walker];
+      copy->mark       = (int64_t)order[k].bin;
       copy->log_weight = top + log(sum / (double)wanted);
     }
   }
@@ -138,6 +148,20 @@ static size_t sort(const ensemble *e, place order[])
   }
   qsort(order, living, sizeof *order, compare);
   return living;
+}
+
+/* Weights of a move, from where a walker was drawn to where it is, or to b. */
+static void see_moves(const ensemble *e)
+{
+  const size_t width = (size_t)e->s->bins + 1;
+
+  for (size_t i = 0; i < e->run->count; i++) {
+    const fare_path *path  = &e->run->path[i];
+    const double     score = fare_score_at(e->w->score, fare_rare_time(&e->w->context, path->step), path->x);
+    const size_t     to    = path->own > 0 ? width - 1 : bin_of(e->s, e->w->from, e->w->width, score);
+
+    e->w->moved[(size_t)path->mark * width + to] += exp(path->log_weight);
+  }
 }
 
 /* All bins, in their order. */
@@ -187,6 +211,7 @@ static PetscErrorCode begin_walkers(const ensemble *e)
   for (size_t i = 0; i < run->count; i++) {
     run->path[i]            = fare_path_begin(&e->w->context, (uint32_t)i);
     run->path[i].log_weight = -log((double)run->count);
+    run->path[i].mark       = (int64_t)bin_of(e->s, e->w->from, e->w->width, e->w->from);
   }
   PetscFunctionReturn(0);
 }
@@ -211,8 +236,9 @@ static PetscErrorCode run(
     plan.until = run->until;
     PetscCall(fare_rare_walk(&plan, run, ended));
     if (!*ended) break;
+    if (w->moved && run->until) see_moves(&e);
     for (size_t i = 0; i < run->count; i++) {
-      run->value += run->path[i].own;
+      run->value += e.counts ? run->path[i].own : 0;
       run->path[i].own = 0;
     }
     if (run->until == all) break;
@@ -224,7 +250,7 @@ static PetscErrorCode run(
   run->share   = (double)run->until / (double)all;
   run->present = run->until > burn && !s->ends ? run->value / ((double)(run->until - burn) * c.dt) : NAN;
   run->once.estimate = run->value / (s->ends ? 1 : (double)(all - burn) * c.dt);
-  run->once.cost     = (double)run->steps;
+  run->once.cost     = (double)run->steps + w->spent / context->runs;
   PetscFunctionReturn(0);
 }
 
@@ -244,9 +270,12 @@ static PetscErrorCode check(void *options, const fare_node *node, const fare_rar
   PetscFunctionBegin;
   s->ends = context->event->deadline < FARE_NEVER ? PETSC_TRUE : PETSC_FALSE;
   PetscCall(fare_score_check(&s->score, node, context));
-  if (s->ends && s->allocation == OPTIMAL)
+  if (s->ends && s->allocation != UNIFORM)
     FARE_REFUSE(fare_node_find(node, "allocation"),
       "the optimum is of a steady state, which an event with a deadline does not have: take `uniform`");
+  if (s->allocation == LEARNED && s->bins > BINS_MOST)
+    FARE_REFUSE(fare_node_find(node, "bins"), "shares are learned of %d bins at most, got %lld", BINS_MOST,
+      (long long)s->bins);
   if (s->ends && (s->time > 0 || s->burn > 0))
     FARE_REFUSE(fare_node_find(node, s->time > 0 ? "time" : "burn"),
       "the event has a deadline, up to which all counts: there is no steady state to wait for");
@@ -295,25 +324,71 @@ static PetscErrorCode find_shares(const weighted_ensemble *s, const shared *w, d
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode allocate(const weighted_ensemble *s, shared *w)
+/* Walkers of each bin, in proportion to shares. */
+static void set_targets(const weighted_ensemble *s, const double share[], shared *w)
 {
-  double *share, sum = 0;
+  double sum = 0;
 
-  PetscFunctionBegin;
-  PetscCall(PetscCalloc1((size_t)s->bins, &share));
-  PetscCall(PetscMalloc1((size_t)s->bins, &w->target));
-  if (s->allocation == OPTIMAL) PetscCall(find_shares(s, w, share));
-  for (PetscInt64 bin = 0; bin < s->bins; bin++) {
-    if (s->allocation == UNIFORM) share[bin] = 1;
-    sum += share[bin];
-  }
+  for (PetscInt64 bin = 0; bin < s->bins; bin++) sum += share[bin];
   w->room = (size_t)s->walkers;
   for (PetscInt64 bin = 0; bin < s->bins; bin++) {
     w->target[bin] = (size_t)PetscMax(LEAST, floor((double)s->walkers * share[bin] / sum + 0.5));
     w->room += w->target[bin];
   }
+}
+
+extern const fare_rare_type fare_rare_weighted_ensemble;
+
+/* Pilots, spread over the ranks, and what all of them have seen, in their order. Collective. */
+static PetscErrorCode learn_shares(
+  const weighted_ensemble *s, const fare_rare_context *context, shared *w, double share[])
+{
+  const size_t      size  = (size_t)s->bins * ((size_t)s->bins + 1);
+  fare_rare_context alone = *context;
+  fare_rare_job     job   = {&fare_rare_weighted_ensemble, s, &alone, w};
+  PetscErrorCode    code  = 0;
+  double           *all, spent = 0;
+  int               rank, ranks;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(context->comm, &rank));
+  PetscCallMPI(MPI_Comm_size(context->comm, &ranks));
+  PetscCall(PetscCalloc1(size * (size_t)s->pilots, &all));
+  for (PetscInt64 i = rank; i < s->pilots && !code; i += ranks) {
+    fare_rare_once once;
+
+    w->moved = all + size * (size_t)i;
+    code     = fare_rare_run_through(&job, -1 - i, &once);
+    spent += once.cost;
+  }
+  w->moved = NULL;
+  PetscCall(fare_error_agree(context->comm, code));
+  for (PetscInt64 i = 0; i < s->pilots; i++)
+    PetscCallMPI(MPI_Bcast(all + size * (size_t)i, (int)size, MPI_DOUBLE, (int)(i % ranks), context->comm));
+  PetscCallMPI(MPI_Allreduce(&spent, &w->spent, 1, MPI_DOUBLE, MPI_SUM, context->comm));
+  for (size_t k = size; k < size * (size_t)s->pilots; k++) all[k % size] += all[k];
+  code = fare_shares_learn((size_t)s->bins, all, share);
+  PetscCall(PetscFree(all));
+  PetscFunctionReturn(code);
+}
+
+static PetscErrorCode allocate(const weighted_ensemble *s, const fare_rare_context *context, shared *w)
+{
+  PetscErrorCode code = 0;
+  double        *share;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1((size_t)s->bins, &share));
+  PetscCall(PetscMalloc1((size_t)s->bins, &w->target));
+  for (PetscInt64 bin = 0; bin < s->bins && s->allocation != OPTIMAL; bin++) share[bin] = 1;
+  if (s->allocation == OPTIMAL) code = find_shares(s, w, share);
+  if (!code) set_targets(s, share, w);
+  if (s->allocation == LEARNED) {
+    code = learn_shares(s, context, w, share);
+    if (!code) set_targets(s, share, w);
+  }
   PetscCall(PetscFree(share));
-  PetscFunctionReturn(0);
+  PetscFunctionReturn(code);
 }
 
 static PetscErrorCode end(void **work)
@@ -343,7 +418,7 @@ static PetscErrorCode begin(const void *options, const fare_rare_context *contex
   PetscCall(fare_score_create(&s->score, context, &w->score));
   w->from  = fare_score_at(w->score, w->event.time, w->event.start);
   w->width = (fare_score_of_b(w->score, &w->event) - w->from) / (double)s->bins;
-  PetscCall(allocate(s, w));
+  PetscCall(allocate(s, context, w));
   PetscFunctionReturn(0);
 }
 

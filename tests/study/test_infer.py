@@ -241,7 +241,7 @@ def refusals(where):
             "has no parameter 'stifness' (did you mean 'stiffness'?)",
         ),
         (trap(256, more=", method: likelyhood"), "(did you mean 'likelihood'?)"),
-        (trap(255), "expected even numbers"),
+        (trap(256, more=", cells: [255]"), "expected even numbers"),
         (trap(256), "add 'lag'"),
         (trap(256, more=", file: a.csv, repeats: 3"), "repeats are of simulated data"),
     ]:

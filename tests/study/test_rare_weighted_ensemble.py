@@ -15,7 +15,7 @@ import tempfile
 import numpy as np
 
 from checks import conclude, expect
-from rare import expect_refusal, run
+from rare import columns, expect_refusal, run
 
 OVER = "{name: over, a: {upper: [-1.2]}, b: {lower: [0.5]}, start: [-1.0]}"
 LATE = "{name: over, a: {upper: [-1.2]}, b: {lower: [0.5]}, start: [-1.0], deadline: 2.0}"
@@ -104,6 +104,7 @@ def check_bias(where):
         ("equal", estimate(STEADY + ", runs: 400}", 0.15)),
         ("often", estimate(STEADY + ", runs: 400}", 0.3)),
         ("optimal", estimate(STEADY + ", runs: 400, allocation: optimal, score: committor}", 0.15)),
+        ("learned", estimate(STEADY + ", runs: 400, allocation: learned, score: committor}", 0.15)),
         ("bridge", estimate(STEADY + ", runs: 400, crossing: bridge}", 0.15)),
         ("flux", estimate(FLUX + ", runs: 1000}", 0.15, NEAR)),
         ("flux_bridge", estimate(FLUX + ", runs: 1000, score: committor, crossing: bridge}", 0.15, NEAR)),
@@ -122,10 +123,35 @@ def check_bias(where):
         expect(np.isfinite(row["of_optimum"][0]) == (row["rate"][0] == 1), f"{name}: of optimum")
 
 
+def check_interfaces(where):
+    """Of the run `flux`: chances of the continuum by quadrature, and shares that were seen beside what is predicted."""
+    seen = columns(where / "flux", "rare/interfaces/flow")
+    at = np.linspace(-0.8, 0.5, 13)
+    expect(np.allclose(seen["score"], at, atol=1e-12), "places of interfaces", seen["score"])
+    x = np.linspace(-1.0, 0.5, 300001)
+    scale = np.exp(((x * x - 1) ** 2 - 1) / 0.15)
+    sums = np.interp(at, x, np.concatenate([[0], np.cumsum(0.5 * (scale[1:] + scale[:-1]))]))
+    exact = sums[:-1] / sums[1:]
+    expect(np.allclose(seen["continuum"][1:], exact, rtol=1e-6), "exact chances", (seen["continuum"], exact))
+    off = np.abs(seen["estimate"] - seen["chain"])
+    expect(
+        (off < 4 * seen["error"] + 0.06 * seen["chain"]).all(),
+        "shares as predicted",
+        (off / seen["chain"], seen),
+    )
+    row = columns(where / "flux")
+    expect(
+        np.isclose(seen["chain"].prod(), row["chain"][0], rtol=1e-12),
+        "their product is the rate",
+        seen["chain"],
+    )
+
+
 def check_ranks(where):
     """All that particles give; sums over the grid are rounded in another order."""
     for name, rare in (
         ("ensemble", STEADY + ", runs: 5, allocation: optimal, score: committor}"),
+        ("learned", STEADY + ", runs: 3, allocation: learned}"),
         ("flux", FLUX + ", runs: 5}"),
     ):
         one, _ = run(where, estimate(rare, 0.15, NEAR), f"{name}_1")
@@ -141,6 +167,11 @@ def check_mistakes(where):
         (estimate(KEYS + "}", 0.1), "expected a `time` of each run, longer than the burn-in (0), got 0"),
         (estimate(STEADY + "}", 0.1, LATE), "the event has a deadline, up to which all counts"),
         (estimate(KEYS + ", allocation: optimal}", 0.1, LATE), "the optimum is of a steady state"),
+        (estimate(KEYS + ", allocation: learned}", 0.1, LATE), "the optimum is of a steady state"),
+        (
+            estimate(STEADY.replace("bins: 6", "bins: 1001") + ", allocation: learned}", 0.1),
+            "shares are learned of 1000 bins at most, got 1001",
+        ),
         (estimate(FLUX + "}", 0.1, LATE), "which an event with a deadline does not have: take `splitting`"),
         (estimate(FLUX + "}", 0.1, LATE, DRIVE), "which a driven system does not have: take `splitting`"),
         (
@@ -167,6 +198,7 @@ def main():
         where = pathlib.Path(name)
         check_optimum(where)
         check_bias(where)
+        check_interfaces(where)
         check_ranks(where)
         check_mistakes(where)
     return conclude()

@@ -24,6 +24,7 @@ typedef struct {
   double              lag;                 /* between observations */
   int64_t             tracks, transitions; /* how many, and how many lags each */
   double              dt, noise;           /* step of the simulation; sd of observations */
+  PetscBool           unpaired;            /* each is observed once, at the next of the times in turn */
 } fare_simulation;
 /* The same on any number of ranks, and all of it on each. Collective. */
 PetscErrorCode fare_tracks_simulate(MPI_Comm comm, const fare_simulation *how, fare_tracks **tracks);

@@ -8,6 +8,12 @@
 #include <math.h>
 #include <stdio.h>
 
+/* Observations of one track: at all times, or at one of them. */
+static int64_t rows_of(const fare_simulation *how)
+{
+  return how->unpaired ? 1 : how->transitions + 1;
+}
+
 /* Positions of all particles at one time, as rows of their tracks. */
 static PetscErrorCode observe(
   const fare_ensemble *e, const fare_simulation *how, int64_t k, double all[], fare_tracks *t)
@@ -16,8 +22,9 @@ static PetscErrorCode observe(
   for (int axis = 0; axis < e->dim; axis++) {
     PetscCall(fare_ensemble_gather(e, e->local, e->x[axis], all));
     for (int64_t i = 0; i < e->count; i++) {
-      const int64_t row = i * (how->transitions + 1) + k;
+      const int64_t row = i * rows_of(how) + (how->unpaired ? 0 : k);
 
+      if (how->unpaired && i % (how->transitions + 1) != k) continue;
       t->id[row]                = i;
       t->time[row]              = e->time;
       t->x[row * e->dim + axis] = all[i];
@@ -34,7 +41,7 @@ static PetscErrorCode add_noise(const fare_simulation *how, fare_tracks *t)
   if (how->noise == 0) PetscFunctionReturn(0);
   snprintf(name, sizeof name, "%s/observed", how->name);
   for (int64_t track = 0; track < how->tracks; track++) {
-    const int64_t rows   = how->transitions + 1;
+    const int64_t rows   = rows_of(how);
     fare_random   random = {fare_stream_make(how->seed, name), (uint64_t)track, 0};
 
     for (int64_t i = track * rows * t->dim; i < (track + 1) * rows * t->dim; i++)
@@ -78,7 +85,7 @@ PetscErrorCode fare_tracks_simulate(MPI_Comm comm, const fare_simulation *how, f
   PetscErrorCode              code;
 
   PetscFunctionBegin;
-  PetscCall(fare_tracks_create("simulated tracks", dim, how->tracks * (how->transitions + 1), tracks));
+  PetscCall(fare_tracks_create("simulated tracks", dim, how->tracks * rows_of(how), tracks));
   code = fare_sampler_create(
     comm, type, how->name, &options, how->seed, how->system, how->initial, &schedule, &sampler);
   if (!code) code = fare_sampler_set_walls(sampler, &how->walls);

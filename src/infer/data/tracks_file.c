@@ -143,7 +143,6 @@ PetscErrorCode fare_tracks_begin(fare_store *store, int dim, uint64_t rows)
   const uint64_t extent[2] = {rows, (uint64_t)dim}, none[2] = {0, 0};
 
   PetscFunctionBegin;
-  PetscCall(fare_store_put_string(store, "/", "format", FARE_TRACKS_FORMAT));
   PetscCall(fare_store_write(store, "/id", FARE_STORE_INT64, 1, extent, none, none, NULL));
   PetscCall(fare_store_write(store, "/time", FARE_STORE_FLOAT64, 1, extent, none, none, NULL));
   PetscCall(fare_store_write(store, "/position", FARE_STORE_FLOAT64, 2, extent, none, none, NULL));

@@ -174,3 +174,21 @@ PetscErrorCode fare_columns(const fare_model *m, double lag, PetscBool slopes, P
     PetscCall(by_blocks(m, events, fields, count, source, visit, to));
   PetscFunctionReturn(0);
 }
+
+PetscErrorCode fare_masses_advance(const fare_model *m, double span, int fields, double *const P[])
+{
+  const size_t size   = (size_t)fields * (size_t)m->cells * FARE_LANES;
+  const double events = m->fastest * span;
+  const int    pieces = (int)ceil(events / MOST);
+  block        b, work;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc3(size, &b.x, size, &b.y, size, &b.sum));
+  work = b;
+  for (int k = 0; k < fields; k++)
+    for (PetscInt cell = 0; cell < m->cells; cell++) work.x[(k * m->cells + cell) * FARE_LANES] = P[k][cell];
+  for (int piece = 0; piece < pieces; piece++) advance(m, events / pieces, fields, &work);
+  take_lane(m, &work, fields, 0, P);
+  PetscCall(PetscFree3(b.x, b.y, b.sum));
+  PetscFunctionReturn(0);
+}

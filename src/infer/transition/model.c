@@ -46,6 +46,28 @@ static void find_neighbours(fare_model *m)
   }
 }
 
+/* One with base values of its own. What drives it goes by way of the plan. */
+static PetscErrorCode copy_system(const fare_system *system, fare_model *m)
+{
+  fare_text        text = {0};
+  const fare_node *root;
+  PetscErrorCode   code;
+
+  PetscFunctionBegin;
+  if (!fare_system_is_driven(system)) {
+    PetscCall(fare_system_create_undriven(system, &m->system));
+    PetscFunctionReturn(0);
+  }
+  fare_system_write(system, &text);
+  code = fare_config_parse("system", text.text, text.length, &m->config);
+  fare_text_free(&text);
+  PetscCall(code);
+  root = fare_config_root(m->config);
+  PetscCall(
+    fare_system_from_config(fare_node_find(root, "system"), fare_node_find(root, "drive"), &m->system));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_model_create(const fare_system *system, const fare_box *box,
   const fare_boundary boundary[], const PetscInt cells[], int count, const char *const name[],
   const double guess[], fare_model **model)
@@ -59,7 +81,7 @@ PetscErrorCode fare_model_create(const fare_system *system, const fare_box *box,
   *model   = m;
   m->count = count;
   m->name  = name;
-  PetscCall(fare_system_create_undriven(system, &m->system));
+  PetscCall(copy_system(system, m));
   PetscCall(find_ranges(guess, m));
   PetscCall(fare_grid_create(PETSC_COMM_SELF, dim, cells, box->lower, box->upper, boundary, &m->grid));
   PetscCall(fare_operator_create(m->grid, m->system, &m->op));
@@ -83,6 +105,7 @@ PetscErrorCode fare_model_destroy(fare_model **model)
   PetscCall(fare_operator_destroy(&m->op));
   PetscCall(fare_grid_destroy(&m->grid));
   PetscCall(fare_system_destroy(&m->system));
+  fare_config_destroy(&m->config);
   PetscCall(PetscFree(*model));
   PetscFunctionReturn(0);
 }
@@ -107,7 +130,7 @@ double fare_model_moved(const fare_model *m, const double theta[], int k, double
 static PetscErrorCode take_rates(fare_model *m, double leaving[], double in[], double stay[])
 {
   PetscFunctionBegin;
-  PetscCall(fare_operator_faces(m->op, 0, leaving, in));
+  PetscCall(fare_operator_faces(m->op, m->time, leaving, in));
   for (PetscInt cell = 0; cell < m->cells; cell++) {
     stay[cell] = 0;
     for (int face = 0; face < m->faces; face++) stay[cell] -= leaving[cell * m->faces + face];

@@ -48,8 +48,7 @@ int fare_stencil(const fare_grid *g, const double x[], PetscInt cell[], double w
   return count;
 }
 
-/* A position on the grid: inside of the box, or brought back into it along a periodic axis. */
-static PetscErrorCode place(const fare_tracks *t, const fare_grid *g, int64_t row, double x[])
+PetscErrorCode fare_place(const fare_tracks *t, const fare_grid *g, int64_t row, double x[])
 {
   PetscFunctionBegin;
   for (int axis = 0; axis < g->dim; axis++) {
@@ -95,9 +94,9 @@ static PetscErrorCode make_entries(const fare_tracks *t, const fare_grid *g, int
   for (int64_t i = 0; i < count; i++) {
     int size;
 
-    PetscCall(place(t, g, pair[2 * sorted[i].pair], x));
+    PetscCall(fare_place(t, g, pair[2 * sorted[i].pair], x));
     size = fare_stencil(g, x, from, w);
-    PetscCall(place(t, g, pair[2 * sorted[i].pair + 1], x));
+    PetscCall(fare_place(t, g, pair[2 * sorted[i].pair + 1], x));
     fare_stencil(g, x, to, v);
     for (int s = 0; s < size; s++) {
       for (int e = 0; e < size; e++) {

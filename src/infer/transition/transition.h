@@ -3,6 +3,7 @@
 #ifndef FARE_INFER_TRANSITION_H
 #define FARE_INFER_TRANSITION_H
 
+#include <fare/initial.h>
 #include <fare/operator.h>
 #include <fare/tracks.h>
 
@@ -13,6 +14,8 @@
 typedef struct {
   fare_grid         *grid;
   fare_system       *system; /* its own: its parameters move */
+  fare_config       *config; /* that it was made from, where it is driven */
+  double             time;   /* of the rates; 0 at first */
   fare_operator     *op;
   int                count; /* of parameters sought */
   const char *const *name;
@@ -27,8 +30,8 @@ typedef struct {
   double            *stay_slope, *in_slope; /* dM: [k * cells + cell], [(k * cells + cell) * faces + face] */
 } fare_model;
 /*
-  Names are borrowed; `guess` sets the scales. The system is left alone and must outlive the model. Not
-  collective.
+  Names are borrowed; `guess` sets the scales. A drive is copied, too. The system is left alone and must
+  outlive the model. Not collective.
 */
 PetscErrorCode fare_model_create(const fare_system *system, const fare_box *box,
   const fare_boundary boundary[], const PetscInt cells[], int count, const char *const name[],
@@ -53,6 +56,12 @@ typedef PetscErrorCode fare_columns_visit(
 */
 PetscErrorCode fare_columns(const fare_model *model, double lag, PetscBool slopes, PetscInt count,
   const PetscInt source[], fare_columns_visit *visit, void *to);
+
+/*
+  Takes masses P[0], and where fields > 1 their derivatives P[1], ..., through a time at constant rates. Not
+  collective.
+*/
+PetscErrorCode fare_masses_advance(const fare_model *model, double span, int fields, double *const P[]);
 
 /*
   What data of one lag say about ln P: sum of weight * ln P(target|source) is their log-likelihood, but for
@@ -80,6 +89,8 @@ PetscErrorCode fare_pairs_create(
   const fare_tracks *tracks, const fare_grid *grid, int64_t count, const int64_t pair[], fare_pairs *pairs);
 PetscErrorCode fare_pairs_free(fare_pairs *pairs);
 
+/* A position of a row on the grid: inside of the box, or brought back into it along a periodic axis. */
+PetscErrorCode fare_place(const fare_tracks *tracks, const fare_grid *grid, int64_t row, double x[]);
 /* Three cells along each axis, whose parabola a value is read from at x: their number and weights. */
 #define FARE_STENCIL_MAX 27
 int fare_stencil(const fare_grid *grid, const double x[], PetscInt cell[], double weight[]);

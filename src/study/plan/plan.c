@@ -2,6 +2,8 @@
 /* From a study file to a plan: every section read and checked before anything runs. */
 #include "plan.h"
 
+#include <fare/product.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -184,6 +186,10 @@ static PetscErrorCode read_truth(fare_plan *plan, const fare_node *node)
     FARE_REFUSE(kind ? kind : node,
       "a grid has up to %d axes, the system has %d: set 'kind' to another of `fare list truths`",
       FARE_DIM_MAX, dim);
+  if (fare_product_is_lifted(fare_product_of(plan->system)))
+    FARE_REFUSE(kind ? kind : node,
+      "a grid knows the forces of a product before its lift alone: set 'kind' to product, without analyses, "
+      "rare events and thermodynamics, or remove 'lift' from the system");
   PetscCall(fare_truth_options_from_config(node, plan->system, &plan->truth));
   plan->has_truth = PETSC_TRUE;
   PetscFunctionReturn(0);
