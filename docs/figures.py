@@ -190,7 +190,7 @@ def steering(study: fare.Study) -> Figure:
             for kind in ("zero", "linear", "learned", "exact")
         }
     x = lower + width * (np.arange(density.shape[1]) + 0.5)
-    seen = (x > -1.3) & (x < 1.3)
+    seen = (x > -1.8) & (x < 1.8)
     push = -2 * np.gradient(value[:-1], width, axis=1)
     for ax, values, shades, limit in ((axes[0], density, "viridis", None), (axes[1], push, "RdBu_r", 15)):
         at = times[: len(values)]
@@ -206,7 +206,7 @@ def steering(study: fare.Study) -> Figure:
         )
         fig.colorbar(drawn, ax=ax)
         ax.grid(False)
-        ax.set(xlabel="time t", ylabel="x", title="density" if limit is None else "control u, kT = 1")
+        ax.set(xlabel="time t", ylabel="x", title="density" if limit is None else "control u")
     for place, (kind, (values, errors)) in enumerate(excess.items()):
         at = place + np.linspace(-0.1, 0.1, len(values)) * (len(values) > 1)
         axes[2].errorbar(at, abs(values), errors, fmt="o", color="#4477aa")

@@ -233,12 +233,36 @@ def controls_are_compared(where: pathlib.Path) -> None:
     expect(-4 * error <= value <= 0.5, "a network does not learn", value)
 
 
+def mistakes_are_refused(where: pathlib.Path) -> None:
+    """On one line, with the place, and exit code 2."""
+    span = "snapshots: {start: 0.0, end: 1.0, count: 2}\ninitial: {density: uniform}\n"
+    ends = "from: {density: uniform}, to: {density: uniform}, duration: 1.0"
+    steered = "system: {name: steered, unit: {name: %s}, control: %s}\ntruth: {cells: [16, 16]}\n"
+    analysis = "system: {name: %s}\ntruth: %s\nanalysis: [{name: a, kind: bridge, " + ends + "%s}]\n"
+    two = "{cells: [16, 16]}"
+    for text, message in (
+        (steered % ("quadruple_well", "nothing.h5"), "system.control: not usable as a control"),
+        (steered % ("quadruple_well", "out/bridge/study.h5"), "its grid has 1 dimension, the system 2"),
+        (analysis % ("kramers_prinz", two, ""), "analysis[0]: axis x has no diffusion"),
+        (analysis % ("prinz", "{cells: [16], boundaries: [absorbing]}", ""), "an end of axis x absorbs"),
+        (analysis % ("prinz", "{cells: [16]}", ", controllers: [1]"), "controllers: expected a map"),
+        (
+            analysis % ("prinz", "{cells: [16]}", ", controllers: {compare: [zero, zero], dt: 0.1}"),
+            "controllers.compare: the control 'zero' is there twice",
+        ),
+    ):
+        (where / "bad.yaml").write_text("study: bad\n" + span + text)
+        done = fare(where, "check", "bad.yaml")
+        expect(done.returncode == 2 and message in done.stderr, f"not refused: {message}", done.stderr)
+
+
 def main() -> int:
     with tempfile.TemporaryDirectory() as directory:
         where = pathlib.Path(directory)
         gaussians_have_their_closed_form(where)
         time_can_be_reversed(where)
         check_steered(where)
+        mistakes_are_refused(where)
         controls_are_compared(where)
     return conclude()
 
