@@ -253,7 +253,7 @@ static void three_parameters_span_a_space(void **state)
 
   (void)state;
   on_one_rank_alone();
-  run_extrapolated(make_system(&plane, 2), 24,
+  run_extrapolated(make_system(&plane, 2), 32,
     "analysis: [{name: f, kind: friction, parameters: [first, centre, second], from: [1, 0, 1.5], to: [2, "
     "0.3, "
     "1],"
