@@ -20,6 +20,7 @@ static const struct {
   {"analysis", "Further results from the grid (`fare list analyses`)."},
   {"events", "Rare events: to reach b before a, or before a deadline."},
   {"rare", "Estimators of their probabilities (`fare list estimators`)."},
+  {"infer", "Parameters from data (`fare list inferences`)."},
   {"measures", "Divergences; default: all defined in this dimension (`fare list measures`)."},
 };
 
@@ -178,6 +179,11 @@ static PetscErrorCode create(const char *name, const char *system)
   PetscErrorCode          code;
 
   PetscFunctionBegin;
+  if (!strcmp(system, "steered"))
+    FARE_FAIL(FARE_ERR_INPUT,
+      "a steered system needs a control: first a study of the system that is steered, with an analysis of "
+      "kind "
+      "'bridge' (fare describe analysis bridge), then one of {name: steered, unit: ..., control: ...}");
   PetscCall(find_study(system, type ? "input" : "input/high", &config));
   write_study(name, system, type, fare_config_root(config), &text);
   code = write_file(name, text.text);

@@ -5,7 +5,7 @@ Makes the figures, the printed output and the costs in docs/tutorial and docs/ga
 
     docs/figures.py [--runs DIRECTORY] [NAME ...]
 
-A name is that of a file in docs/tutorial or input, without .yaml. None means all, about half an hour of one core, but
+A name is that of a file in docs/tutorial or input, without .yaml, as in rare/double_well. None means all, about half an hour of one core, but
 generator_spectrum: its figure is that of docs/generators.md. Each study runs on one rank in DIRECTORY (default:
 build/book). One that has run there before is only drawn again.
 """
@@ -175,6 +175,47 @@ def committors(study: fare.Study) -> Figure:
     return fig
 
 
+def steering(study: fare.Study) -> Figure:
+    """Density and control over time, and what other controls lose."""
+    fig, axes = panels(3, 9.6, 2.7)
+    with h5py.File(study.results.path) as file:
+        found = file["analysis/steer"]
+        times, meshes = found["moments"][...], found["meshes"]
+        lower, width = (meshes["value_0"].attrs[key][0] for key in ("gridGlobalOffset", "gridSpacing"))
+        density, value = (
+            np.array([meshes[f"{name}_{k}"][...] for k in range(len(times))]) for name in ("density", "value")
+        )
+        excess = {
+            kind: (found[f"excess_{kind}"][...], found[f"excess_{kind}_error"][...])
+            for kind in ("zero", "linear", "learned", "exact")
+        }
+    x = lower + width * (np.arange(density.shape[1]) + 0.5)
+    seen = (x > -1.3) & (x < 1.3)
+    push = -2 * np.gradient(value[:-1], width, axis=1)
+    for ax, values, shades, limit in ((axes[0], density, "viridis", None), (axes[1], push, "RdBu_r", 15)):
+        at = times[: len(values)]
+        drawn = ax.pcolormesh(
+            at,
+            x[seen],
+            values[:, seen].T,
+            cmap=shades,
+            vmin=limit and -limit,
+            vmax=limit,
+            rasterized=True,
+            shading="nearest",
+        )
+        fig.colorbar(drawn, ax=ax)
+        ax.grid(False)
+        ax.set(xlabel="time t", ylabel="x", title="density" if limit is None else "control u, kT = 1")
+    for place, (kind, (values, errors)) in enumerate(excess.items()):
+        at = place + np.linspace(-0.1, 0.1, len(values)) * (len(values) > 1)
+        axes[2].errorbar(at, abs(values), errors, fmt="o", color="#4477aa")
+    axes[2].set(
+        yscale="log", xticks=range(4), xticklabels=list(excess), title="lost beyond the least cost, nats"
+    )
+    return fig
+
+
 def work(study: fare.Study) -> Figure:
     fig, axes = panels(2, 9.0, 2.6)
     fare.plot.density(study, ax=axes[0])
@@ -191,6 +232,58 @@ def error(study: fare.Study) -> Figure:
     fig, axes = panels(1, 5.6, 2.8)
     fare.plot.truth_error(study, ax=axes[0])
     axes[0].set(ylim=(1e-7, 1e-3), ylabel="estimated L1 error")
+    return fig
+
+
+def estimates(study: fare.Study) -> Figure:
+    """Rare events: estimates over the chain's exact probability, and what an error of 10% costs each."""
+    rows, fig = study.results.rare, Figure(figsize=(8.4, 0.9 + 0.24 * len(study.results.rare)))
+    axes = fig.subplots(1, 2, sharey=True)
+    for k, row in enumerate(rows):
+        shade, marker = fare.plot.rare_styles(rows)[row.method]
+        exact = row.chain if np.isfinite(row.chain) else row.continuum
+        low, high = (row.low, row.high) if np.isfinite(row.low) else (row.estimate, row.estimate)
+        width = [[(row.estimate - low) / exact], [(high - row.estimate) / exact]]
+        face = shade if row.normal else "white"
+        axes[0].errorbar(row.estimate / exact, k, xerr=width, color=shade, marker=marker, mfc=face, capsize=2)
+        axes[0].plot(row.continuum / exact, k, "|", color="k", ms=11)
+        axes[1].plot(row.cost_10, k, marker, color=shade, mfc=face)
+        axes[1].plot(row.plain_cost_10, k, "|", color="k", ms=11)
+        if np.isfinite(row.of_optimum):
+            axes[1].plot(row.cost_10 * row.of_optimum, k, "|", color=shade, ms=11)
+    axes[0].axvline(1, color="#888888", lw=1)
+    axes[0].set_yticks(
+        range(len(rows)), [f"{row.estimator} ({row.method.replace('_', ' ')})" for row in rows]
+    )
+    axes[0].set(xlabel="estimate over the exact number", ylim=(len(rows) - 0.5, -0.5))
+    axes[1].set(xscale="log", xlabel="steps to an error of 10%")
+    return fig
+
+
+def way_out(study: fare.Study) -> Figure:
+    """The most likely path of an instanton, in the plane of two axes."""
+    fig, axes = panels(1, 4.6, 2.4)
+    with h5py.File(study.results.path) as file:
+        path = file["analysis/path/path"][...]
+    for side, style in ((1, "-"), (-1, "--")):
+        axes[0].plot(path[:, 0], side * path[:, 1], style, color="#d55e00")
+    axes[0].plot([-1, 0], [0, 0], ":", color="#888888", lw=1)
+    axes[0].plot(-1, 0, "ko", ms=5)
+    axes[0].plot(0, 0, "kx", ms=6)
+    axes[0].set(xlabel="x", ylabel="y")
+    return fig
+
+
+def deviations(study: fare.Study) -> Figure:
+    """Scaled cumulants of the displacement, and the rate function that follows."""
+    fig, axes = panels(2, 7.6, 2.4)
+    with h5py.File(study.results.path) as file:
+        bias = file["analysis/bias"]
+        tilts, psi, slope, rate = (bias[k][...] for k in ("tilts", "psi", "slope", "rate_function"))
+    axes[0].plot(tilts, psi, "o-")
+    axes[0].set(xlabel="tilt s", ylabel="psi(s)")
+    axes[1].plot(slope, rate, "o-", color="#d55e00")
+    axes[1].set(xlabel="displacement per time a", ylabel="rate function I(a)")
     return fig
 
 
@@ -241,10 +334,20 @@ GALLERY = {
     "swing_equation": functools.partial(planes, times=(0.0, 7.0, 16.0)),
     "prinz_analysis": analyses,
     "driven_committor": committors,
+    "bridge": steering,
     "thermodynamics": work,
     "regimes": swept("regimes"),
     "regimes_samplers": swept("tracking"),
     "timestep": swept("costs"),
+    "rare/double_well": estimates,
+    "rare/headline": fare.plot.rare_figure,
+    "rare/maier_stein": estimates,
+    "rare/maier_stein_path": way_out,
+    "rare/prinz_cold": estimates,
+    "rare/prinz_driven": estimates,
+    "rare/quadruple_well": estimates,
+    "rare/swing_equation": estimates,
+    "rare/tilted_washboard": deviations,
     "my_system": over_time,
     "my_sampler": truth_and_model,
 }
@@ -266,9 +369,8 @@ def build_plugins(where: pathlib.Path) -> None:
         subprocess.run(["cmake", *map(str, words)], stdout=subprocess.DEVNULL, check=True)
 
 
-def run(file: pathlib.Path, where: pathlib.Path) -> None:
+def run(file: pathlib.Path, name: str, where: pathlib.Path) -> None:
     """Runs a study in `where`, and keeps what it printed and what it cost."""
-    name = file.stem
     if file.parent.name == "plugin":
         build_plugins(where)
     settings = [word for setting in SHORTER.get(name, []) for word in ("--set", setting)]
@@ -302,7 +404,7 @@ def save(fig: Figure, path: pathlib.Path) -> None:
 def rounded(seconds: float) -> str:
     if seconds >= 90:
         return f"{seconds / 60:.1f} minutes" if seconds < 600 else f"{seconds / 60:.0f} minutes"
-    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1g} s"
+    return f"{seconds:.0f} s" if seconds >= 9.5 else f"{seconds:.1g} s"
 
 
 def write_cost(name: str, where: pathlib.Path) -> None:
@@ -318,18 +420,18 @@ def write_cost(name: str, where: pathlib.Path) -> None:
     page.write_text(text)
 
 
-def make(name: str, where: pathlib.Path) -> None:
-    tutorial = name in TUTORIAL
-    folders = ("docs/tutorial",) if tutorial else ("input", "input/plugin")
+def make(study: str, where: pathlib.Path) -> None:
+    tutorial, name = study in TUTORIAL, study.replace("/", "_")
+    folders = ("docs/tutorial",) if tutorial else ("input", "input/plugin", "input/control")
     file = next(
-        ROOT / folder / f"{name}.yaml" for folder in folders if (ROOT / folder / f"{name}.yaml").exists()
+        ROOT / folder / f"{study}.yaml" for folder in folders if (ROOT / folder / f"{study}.yaml").exists()
     )
     if not (where / f"{name}.json").exists():
-        run(file, where)
+        run(file, name, where)
     results = where / "out" / re.match(r"(?:#.*\n)*study: (\w+)", file.read_text())[1]
-    opened = fare.sweep(results) if (results / "sweep.csv").exists() else fare.open(results)
+    opened = fare.sweep(results) if (results / "sweep.html").exists() else fare.open(results)
     with matplotlib.rc_context(fare.plot.style()):
-        fig = (TUTORIAL if tutorial else GALLERY)[name](opened)
+        fig = (TUTORIAL if tutorial else GALLERY)[study](opened)
     save(fig, ROOT / (f"docs/tutorial/{name}.png" if tutorial else f"docs/images/gallery/{name}.png"))
     if tutorial:
         (ROOT / f"docs/tutorial/{name}.txt").write_text((where / f"{name}.txt").read_text())

@@ -87,10 +87,15 @@ def gallery() -> list[str]:
     """What the gallery lacks, and pictures that are too large for the repository."""
     page = (ROOT / "docs/gallery.md").read_text()
     studies = [path.stem for path in [*ROOT.glob("input/*.yaml"), *ROOT.glob("input/plugin/*.yaml")]]
-    entry = "### `{0}`\n\n!\\[{0}\\]\\(images/(gallery/)?{0}.png\\)\n\n"
-    found = [f"docs/gallery.md lacks {name}" for name in studies if not re.search(entry.format(name), page)]
+    studies += [f"rare/{path.stem}" for path in ROOT.glob("input/rare/*.yaml")]
+    entry = "### `{0}`\n\n!\\[{0}\\]\\(images/(gallery/)?{1}.png\\)\n\n"
+    found = [
+        f"docs/gallery.md lacks {name}"
+        for name in studies
+        if not re.search(entry.format(name, name.replace("/", "_")), page)
+    ]
     costs = len(re.findall(r"^Cost: [0-9.]+ ", page, re.MULTILINE))
-    if costs != len(shown := re.findall(r"^### `(\w+)`$", page, re.MULTILINE)):
+    if costs != len(shown := re.findall(r"^### `([\w/]+)`$", page, re.MULTILINE)):
         found.append(f"docs/gallery.md has {costs} costs for {len(shown)} studies")
     found += [f"docs/gallery.md shows {name}, which is not in input" for name in set(shown) - set(studies)]
     pictures = [*ROOT.glob("docs/images/gallery/*"), *ROOT.glob("docs/tutorial/*.png")]

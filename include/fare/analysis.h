@@ -270,9 +270,10 @@ PetscErrorCode fare_log_committor_solve(const fare_grid *grid, const fare_system
 
 /** First passages of masses at one time. */
 typedef struct {
-  double survival; /**< mass that has not reached the target */
-  double density;  /**< mass that reaches it per time */
-  double lived;    /**< integral of the survival since the start */
+  double survival;      /**< mass that has not reached the target */
+  double density;       /**< mass that reaches it per time */
+  double density_error; /**< largest change of the density at any time when steps were halved the last time */
+  double lived;         /**< integral of the survival since the start */
 } fare_survival;
 /**
   Follows masses by the forward equation until they reach a target. Collective.

@@ -36,6 +36,13 @@ PetscErrorCode fare_evolution_destroy(fare_evolution **evolution);
 */
 void fare_evolution_set_linear(fare_evolution *evolution);
 /**
+  Divides the longest step that an advance may take, for comparison with one that takes it whole. Not
+  collective.
+  @param evolution changed
+  @param parts     at least 1
+*/
+void fare_evolution_set_parts(fare_evolution *evolution, int parts);
+/**
   Evolves to a later time. Collective.
   @param evolution the evolution
   @param t         the time, not before the present one

@@ -59,20 +59,22 @@ void fare_random_normals(
   @param block  number of the path
   @param step   below 2^56: which of its numbers, FARE_FEW at a time
   @param draw   tells apart several of one step, below 256
+  @param count  how many are wanted, from the first; the others are not set, or set
   @param u      one number per step
 */
 void fare_random_few_uniforms(
-  fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double u[FARE_FEW]);
+  fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, int count, double u[FARE_FEW]);
 /**
   The same of mean 0 and variance 1, as fare_random_normals(). A kernel.
   @param stream what they are drawn from
   @param block  number of the path
   @param step   below 2^56: which of its numbers, FARE_FEW at a time
   @param draw   tells apart several of one step, below 256
+  @param count  how many are wanted, from the first; the others are not set, or set
   @param z      one number per step
 */
 void fare_random_few_normals(
-  fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double z[FARE_FEW]);
+  fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, int count, double z[FARE_FEW]);
 /**
   The vector instructions that kernels were compiled for: together with the compiler, what the last bits of a
   result depend on. Not collective.

@@ -118,6 +118,7 @@ typedef struct {
   double of_optimum;    /**< share of the least possible cost; NaN where that is not known */
   double zeros;         /**< share of runs that estimate 0 */
   double largest;       /**< largest share of one run in the sum of all */
+  double skewness;      /**< of the mean over runs: how far it is from normal */
   double dt;            /**< step of the chain */
   double path_variance; /**< V of one path that is steered; NaN, as all below: none is */
   double path_variance_error;   /**< standard error, by leaving out a run at a time */

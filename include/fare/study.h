@@ -7,6 +7,7 @@
 #define FARE_STUDY_H
 
 #include <fare/analysis.h>
+#include <fare/infer.h>
 #include <fare/joint.h>
 #include <fare/joint_measure.h>
 #include <fare/measure.h>
@@ -90,6 +91,7 @@ typedef struct {
   fare_analysis           **analysis;           /**< each of them */
   fare_rare                *rare;               /**< events and their estimators; NULL: none */
   fare_control             *control;            /**< best drives; NULL: none */
+  fare_infer               *infer;              /**< inferences from data; NULL: none */
   PetscBool                 has_thermodynamics; /**< whether there is such a section */
   fare_thermo_options       thermodynamics;     /**< where there is */
   size_t                    measures;           /**< of samples against the truth */
@@ -304,6 +306,19 @@ const char *fare_score_column_at(size_t i, const char **meaning);
   @return FARE_ERR_INPUT when there is no such ensemble, or such a file already
 */
 PetscErrorCode fare_export(MPI_Comm comm, const char *directory, const char *ensemble, const char *path);
+/**
+  Writes the particles of one simulated ensemble as tracks, for inference. Says on rank 0 what was written.
+  Collective.
+
+  @param comm      the ranks
+  @param directory of the study
+  @param ensemble  its name; NULL: the one that was simulated
+  @param path      of the file; NULL: STUDY_tracks.h5
+  @return FARE_ERR_INPUT when there is no such ensemble, or such a file already
+*/
+PetscErrorCode fare_export_tracks(
+  MPI_Comm comm, const char *directory, const char *ensemble, const char *path);
+
 /**
   Writes the cells of its truth and the masses there, for generators whose density is known. Collective.
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from fare.study import Sweep as Sweep
     from fare.study import open as open
     from fare.study import sweep as sweep
+    from fare.tracks import read_tracks as read_tracks
+    from fare.tracks import write_tracks as write_tracks
     from fare.training import TrainingSet as TrainingSet
     from fare.training import export as export
 
@@ -51,7 +53,9 @@ _NAMES = {  # and the modules that they are in
     "Sweep": "study",
     "open": "study",
     "sweep": "study",
+    "read_tracks": "tracks",
     "write_samples": "samples",
+    "write_tracks": "tracks",
 }
 _MODULES = {"datasets", "plot", "two_sample"}
 

@@ -27,7 +27,7 @@ try:
     from fare.page import PAGE, folded, highest, number, table, write_aside
     from fare.plot.drawing import STYLE, headline, mean
     from fare.plot.sweeps import CAPTIONS, FIGURES, NEAR, SAMPLES, Row, driven_period, is_right
-    from fare.report import as_png, attempt
+    from fare.report import as_png, attempt, rare
     from fare.results import Study, Sweep
     from fare.tables import Measured, OverTrainings
     from fare.trainings import joined
@@ -370,6 +370,10 @@ def page(sweep: Sweep, rows: list[Row], states: list[Row], figures: list[str]) -
         body.append(folded("Results", results(sweep, rows)))
     if states:
         body.append(folded("Thermodynamics", states_table(sweep, states)))
+    for one in sweep.points.values():
+        if one.rare:
+            swept = ", ".join(f"{key} = {value}" for key, value in one.swept.items())
+            body.append(folded(f"Rare events, {html.escape(swept)}", rare(one)))
     return PAGE.format(title=html.escape(study.name), body="\n".join(body))
 
 

@@ -85,6 +85,11 @@ CAPTIONS = {
         " dashed line is plain simulation, as exact numbers tell; dashes are the least that a method can"
         " cost."
     ),
+    "inference": (
+        "Parameters from data, against the time between observations. Bars are standard errors; the lines are"
+        " what each method finds in infinitely many data, so that what lies between line and truth is its"
+        " bias."
+    ),
     "thermodynamics": (
         "What the drive costs: work, heat and entropy production of the truth. Where particles measured their"
         " work, its distribution forward and reversed: the two cross at the change of the free energy"
@@ -226,6 +231,23 @@ def rare(study: Study) -> str:
         " error is a bootstrap's: runs are too uneven for a normal one.</p>"
     )
     return note + table([(head, head in ("", "method", "event")) for head in heads], rows)
+
+
+def inference(study: Study) -> str:
+    """Estimates of parameters beside truth and limit."""
+    heads = ["", "method", "parameter", "lag", "pairs", "truth", "limit", "estimate", "std. error"]
+    heads += ["95% interval", "cells"]
+    rows = []
+    for r in study.infer:
+        numbers = (r.lag or float("nan"), r.pairs, r.truth, r.limit, r.estimate)
+        cells = [r.method, r.parameter, *(number(value, 5) for value in numbers)]
+        cells += [r.failure or number(r.error), f"{number(r.low)} … {number(r.high)}", number(r.grid)]
+        rows.append(
+            f"<tr><td>{html.escape(r.inference)}</td>"
+            f"{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>"
+        )
+    note = "<p class=note>Limit: of infinitely many data at that lag. Cells: error that the grid makes.</p>"
+    return note + table([(head, head in ("", "method", "parameter")) for head in heads], rows)
 
 
 def ranking(study: Study) -> str:
@@ -446,6 +468,8 @@ def numbers(study: Study, view: Study) -> list[str]:
             blocks.append(folded(f"Each training{where}", note, results(_trainings(study), at, names)))
     if study.rare:
         blocks.append(folded("Rare events", rare(study)))
+    if study.infer:
+        blocks.append(folded("Inference", inference(study)))
     if study.ranking:
         blocks.append(folded("Ranking", ranking(study)))
     if study.ensembles or study.truth or study.joint:

@@ -16,13 +16,26 @@ import pathlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
-from typing import Any
+from typing import Any, TypeVar
 
 import h5py
 import numpy as np
 
 from fare.files import Array, FareError, Snapshot, one_line, open_file, scalar_of, text_of
-from fare.tables import Bins, Comparison, Ensemble, Estimated, Joint, Measured, Ranked, Split, Truth
+from fare.tables import Bins, Comparison, Ensemble, Estimated, Inferred, Joint, Measured, Ranked, Split, Truth
+
+Row = TypeVar("Row")
+
+
+def _rows(of: type[Row], group: h5py.Group) -> list[Row]:
+    """Rows of a table whose columns are datasets, or of texts attributes in the plural."""
+    columns: dict[str, list[Any]] = {}
+    for f in fields(of):  # type: ignore[arg-type]
+        texts = group.attrs.get(f"{f.name}s")
+        columns[f.name] = (
+            group[f.name][:].tolist() if texts is None else [text_of(text) for text in np.atleast_1d(texts)]
+        )
+    return [of(**dict(zip(columns, row))) for row in zip(*columns.values())]
 
 
 class Study:
@@ -98,8 +111,10 @@ class Study:
             self.ranked_over = (
                 f"{int(group.attrs['times'])} {'held-out ' if group.attrs['held_out'] else ''}times"
             )
-        self.rare = self._rare(file["rare"]) if "rare" in file else []
+        self.rare = _rows(Estimated, file["rare"]) if "rare" in file else []
         """Estimators of rare events, row by row."""
+        self.infer = _rows(Inferred, file["infer"]) if "infer" in file else []
+        """Parameters inferred from data, row by row."""
         self.swept: dict[str, str] = {}
         """Keys and values, as text, of a point of a sweep."""
         if "sweep" in file:
@@ -146,18 +161,6 @@ class Study:
                 rates = np.sort(group["rate"][:])
                 return rates[rates > 1e-9 * abs(rates).max()]
         return np.empty(0)
-
-    @staticmethod
-    def _rare(group: h5py.Group) -> list[Estimated]:
-        columns: dict[str, list[Any]] = {}
-        for f in fields(Estimated):
-            texts = group.attrs.get(f"{f.name}s")
-            columns[f.name] = (
-                group[f.name][:].tolist()
-                if texts is None
-                else [text_of(text) for text in np.atleast_1d(texts)]
-            )
-        return [Estimated(**dict(zip(columns, row))) for row in zip(*columns.values())]
 
     def _bins(self, group: h5py.Group, scales: Mapping[str, h5py.Dataset]) -> Bins:
         # as in the datasets, the last axis comes first

@@ -278,3 +278,38 @@ class Estimated:
     def plain_cost_10(self) -> float:
         """Steps that plain simulation takes to a relative error of 10%."""
         return 100 * self.path_cost * (1 if self.rate else (1 - self.p) / self.p)
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """A row of the table of inferences: a parameter, as one method found it at one lag. NaN: not known."""
+
+    inference: str
+    method: str
+    parameter: str
+    failure: str
+    """Why there are no numbers; empty where there are."""
+    lag: float
+    """Between observations; 0: as they come."""
+    pairs: float
+    sets: float
+    """Independent sets of data."""
+    truth: float
+    limit: float
+    """What the method finds in infinitely many data."""
+    limit_error: float
+    estimate: float
+    """Mean over sets."""
+    error: float
+    """Standard error of one set."""
+    low: float
+    """95% interval of the first set."""
+    high: float
+    spread: float
+    """Standard deviation over sets."""
+    covered: float
+    """Share of the sets whose interval holds the truth."""
+    grid: float
+    """Error that the cells make."""
+    log_likelihood: float
+    seconds: float

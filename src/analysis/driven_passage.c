@@ -63,6 +63,7 @@ static PetscErrorCode keep_survival(const passage *s, const fare_grid *grid, con
   for (int i = 0; i < count; i++) f->least[i] = driven.error;
   f        = fare_found(found, "passage_density", "density of their arrival times", (size_t)count, density);
   f->curve = PETSC_TRUE;
+  for (int i = 0; i < count; i++) f->least[i] = survival[i].density_error;
   fare_found_number(found, "survival_step_error", "estimated, of the time stepping", driven.error);
   PetscCall(PetscFree4(times, left, density, survival));
   PetscFunctionReturn(0);

@@ -5,7 +5,8 @@
   else, so few periods suffice even where relaxation takes many.
 
   All grids take steps of one tolerance, so grids do not tell the error of these. The finest solves again, for
-  a tolerance LOOSER times as large and with half the panels: a tighter one may be lost to rounding.
+  a tolerance LOOSER times as large and with half the panels: a tighter one may be lost to rounding. Where the
+  drive and not the tolerance limits steps, those are whole there, and halves elsewhere.
 
   Heat goes into a system whose force has a potential as sum_i V_i (L P)_i per time. Work is what the period
   gives back: minus all of it.
@@ -22,6 +23,7 @@ typedef struct {
   const fare_grid   *grid;
   const fare_system *system;
   double             start, period, tolerance;
+  int                parts;       /* of the longest step */
   Vec                base, image; /* masses of sum 1, and where a period takes them */
   PetscInt           periods;     /* evolved so far */
 } cycle;
@@ -38,6 +40,7 @@ static PetscErrorCode evolve(cycle *c, Vec P, Vec y)
   PetscCall(
     fare_evolution_create(c->grid, c->system, c->start, c->tolerance, PETSC_FALSE, state, &evolution));
   fare_evolution_set_linear(evolution);
+  fare_evolution_set_parts(evolution, c->parts);
   PetscCall(fare_evolution_advance(evolution, c->start + c->period));
   PetscCall(VecCopy(fare_evolution_masses(evolution), y));
   PetscCall(fare_evolution_destroy(&evolution));
@@ -47,24 +50,28 @@ static PetscErrorCode evolve(cycle *c, Vec P, Vec y)
 
 /*
   y = (I - Phi) v for v of sum 0, as a difference of evolved densities: Phi v = s (Phi(P + v/s) - Phi P), s
-  the size of v.
+  the size of v. What rounding leaves of its sum is taken from it with P: of a small residual that counts.
 */
 static PetscErrorCode multiply(Mat shell, Vec v, Vec y)
 {
-  cycle    *c;
-  PetscReal size;
-  Vec       shifted;
+  cycle      *c;
+  PetscReal   size;
+  PetscScalar sum;
+  Vec         shifted;
 
   PetscFunctionBegin;
   PetscCall(MatShellGetContext(shell, &c));
   PetscCall(fare_norm_1(v, &size));
   PetscCall(VecSet(y, 0));
   if (!(size > 0)) PetscFunctionReturn(0);
+  PetscCall(VecSum(v, &sum));
   PetscCall(VecDuplicate(v, &shifted));
-  PetscCall(VecWAXPY(shifted, 1 / size, v, c->base));
+  PetscCall(VecCopy(c->base, shifted));
+  PetscCall(VecAXPBY(shifted, 1 / size, 1 - sum / size, v));
   PetscCall(evolve(c, shifted, y));
   PetscCall(VecAXPY(y, -1, c->image));
   PetscCall(VecAYPX(y, -size, v));
+  PetscCall(VecAXPY(y, -sum, c->base));
   PetscCall(VecDestroy(&shifted));
   PetscFunctionReturn(0);
 }
@@ -92,17 +99,18 @@ static PetscErrorCode residual(void *context, Vec P, Vec r, double *scale)
 
 /* From masses that are a guess. */
 static PetscErrorCode refine(const fare_grid *grid, const fare_system *system, double start, double period,
-  double tolerance, Vec masses, fare_solved *solved)
+  double tolerance, int parts, Vec masses, fare_solved *solved)
 {
-  cycle c = {grid, system, start, period, tolerance, NULL, NULL, 0};
-  KSP   ksp;
+  const double most = 1e-5;
+  cycle        c    = {grid, system, start, period, tolerance, parts, NULL, NULL, 0};
+  KSP          ksp;
 
   PetscFunctionBegin;
   PetscCall(VecDuplicate(masses, &c.base));
   PetscCall(VecDuplicate(masses, &c.image));
   PetscCall(fare_linear_solver_create_map(masses, multiply, &c, "analysis_periodic_", &ksp));
-  PetscCall(
-    fare_linear_solver_refine(ksp, residual, &c, tolerance, 1e-5, "periodic steady state", masses, solved));
+  PetscCall(fare_linear_solver_refine(ksp, residual, &c, PetscMin(tolerance, most), PetscMax(tolerance, most),
+    "periodic steady state", masses, solved));
   solved->iterations = c.periods;
   PetscCall(KSPDestroy(&ksp));
   PetscCall(VecDestroy(&c.base));
@@ -117,7 +125,7 @@ PetscErrorCode fare_periodic_solve(const fare_grid *grid, const fare_system *sys
 
   PetscFunctionBegin;
   PetscCall(fare_stationary_solve(grid, system, start, masses, &guessed));
-  PetscCall(refine(grid, system, start, period, tolerance, *masses, solved));
+  PetscCall(refine(grid, system, start, period, tolerance, 2, *masses, solved));
   PetscFunctionReturn(0);
 }
 
@@ -248,7 +256,7 @@ static PetscErrorCode step_errors(const periodic *s, const fare_grid *grid, cons
   PetscFunctionBegin;
   PetscCall(VecDuplicate(P, &Q));
   PetscCall(VecCopy(P, Q));
-  PetscCall(refine(grid, system, time, s->period, tolerance, Q, &solved));
+  PetscCall(refine(grid, system, time, s->period, tolerance, 1, Q, &solved));
   PetscCall(find_means(s, grid, system, time, tolerance, (s->panels + 1) / 2, Q, &other));
   for (int axis = 0; axis < grid->dim; axis++)
     m->velocity[axis] = fabs(m->velocity[axis] - other.velocity[axis]);

@@ -13,7 +13,7 @@ typedef struct {
   Vec            masses;
   int            count;
   fare_survival *survival;
-  double        *before; /* survival of the level before */
+  fare_survival *before; /* of the level before */
   double         lived;
   /* 1 outside the target; what leaves each cell for good per time, with the sign - */
   Vec ones, leaves;
@@ -30,7 +30,7 @@ static PetscErrorCode look(void *context, int stop, double t, Vec P)
   PetscCall(fare_absorbing_residual(p->stepper->absorbing, 0, p->ones, p->leaves, &scale));
   PetscCall(VecSum(P, &sum));
   PetscCall(VecDot(p->leaves, P, &flow));
-  p->survival[stop] = (fare_survival){sum, -flow, p->lived};
+  p->survival[stop] = (fare_survival){.survival = sum, .density = -flow, .lived = p->lived};
   PetscFunctionReturn(0);
 }
 
@@ -38,6 +38,7 @@ static PetscErrorCode run(void *context, int level, double *difference, fare_dri
 {
   static const double zero = 0;
   problem            *p    = context;
+  double              most = 0;
   Vec                 P;
 
   PetscFunctionBegin;
@@ -52,9 +53,11 @@ static PetscErrorCode run(void *context, int level, double *difference, fare_dri
   PetscCall(VecDestroy(&P));
   *difference = 0;
   for (int i = 0; i < p->count; i++) {
-    *difference  = PetscMax(*difference, fabs(p->survival[i].survival - p->before[i]));
-    p->before[i] = p->survival[i].survival;
+    *difference  = PetscMax(*difference, fabs(p->survival[i].survival - p->before[i].survival));
+    most         = PetscMax(most, fabs(p->survival[i].density - p->before[i].density));
+    p->before[i] = p->survival[i];
   }
+  for (int i = 0; i < p->count; i++) p->survival[i].density_error = most;
   driven->steps      = p->stepper->steps;
   driven->iterations = level + 1;
   PetscFunctionReturn(0);

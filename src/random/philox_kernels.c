@@ -97,13 +97,20 @@ void fare_random_uniforms(
   }
 }
 
+/* Pairs i, i + FARE_FEW/2 that hold the first `count` numbers, in whole vectors. */
+static inline int pairs_of(int count)
+{
+  return count < FARE_FEW / 2 ? (count + 7) & ~7 : FARE_FEW / 2;
+}
+
 void fare_random_few_uniforms(
-  fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double u[FARE_FEW])
+  fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, int count, double u[FARE_FEW])
 {
   const uint32_t c1 = (uint32_t)block, c2 = (uint32_t)step, c3 = (draw & 0xFFu) | (uint32_t)(step >> 32) << 8;
+  const word     pairs = (word)pairs_of(count);
 
 #pragma omp simd
-  for (word i = 0; i < FARE_FEW / 2; i++) {
+  for (word i = 0; i < pairs; i++) {
     counter  a  = {i, c1, c2, c3};
     uint32_t k0 = stream.key[0], k1 = stream.key[1];
 
@@ -118,10 +125,10 @@ void fare_random_few_uniforms(
 }
 
 /* Box and Muller 1958: both normals of a pair. */
-static inline void turn(int half, const double u[], double z[])
+static inline void turn(int half, int pairs, const double u[], double z[])
 {
 #pragma omp simd
-  for (int i = 0; i < half; i++) {
+  for (int i = 0; i < pairs; i++) {
     const double radius = sqrt(-2 * fare_kernel_log(u[i]));
     double       cosine, sine;
 
@@ -137,16 +144,16 @@ void fare_random_normals(
   double u[FARE_BLOCK] FARE_ALIGNED;
 
   fare_random_uniforms(stream, block, step, draw, u);
-  turn(HALF, u, z);
+  turn(HALF, HALF, u, z);
 }
 
 void fare_random_few_normals(
-  fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double z[FARE_FEW])
+  fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, int count, double z[FARE_FEW])
 {
   double u[FARE_FEW] FARE_ALIGNED;
 
-  fare_random_few_uniforms(stream, block, step, draw, u);
-  turn(FARE_FEW / 2, u, z);
+  fare_random_few_uniforms(stream, block, step, draw, count, u);
+  turn(FARE_FEW / 2, pairs_of(count), u, z);
 }
 
 const char *fare_random_instructions(void)

@@ -10,6 +10,7 @@
 
 #define ZEROS_MOST   0.05 /* share of runs, and ... */
 #define LARGEST_MOST 0.3  /* ... of one run in the sum, that a normal interval bears */
+#define SKEWED_MOST  0.4  /* skewness of the mean over runs that it bears */
 #define REPLICATES   2000 /* of the bootstrap */
 #define NORMAL_95    1.959963984540054
 
@@ -54,6 +55,25 @@ static void bootstrap(int64_t runs, const fare_rare_once once[], uint64_t seed, 
   *high = value[(int)(0.975 * REPLICATES)];
 }
 
+/*
+  Skewness of the mean over runs: as they show it, or as a lognormal law of their spread or of that of their
+  logarithms has it, (3 + V) sqrt(V/runs). Few runs do not see the tail from which the mean comes.
+*/
+static double skewness_of_mean(int64_t runs, const fare_rare_once once[], const fare_rare_row *row)
+{
+  double cubes = 0, sum = 0, squares = 0, V = row->variance;
+
+  for (int64_t i = 0; i < runs; i++) {
+    const double ratio = once[i].estimate / row->estimate, log_ratio = ratio > 0 ? log(ratio) : NAN;
+
+    cubes += (ratio - 1) * (ratio - 1) * (ratio - 1);
+    sum += log_ratio;
+    squares += log_ratio * log_ratio;
+  }
+  V = fmax(V, expm1((squares - sum * sum / (double)runs) / (double)(runs - 1))); /* fmax: where it is known */
+  return fmax(cubes / pow(row->variance * (double)runs, 1.5), (3 + V) * sqrt(V / (double)runs));
+}
+
 static void judge_estimate(int64_t runs, const fare_rare_once once[], uint64_t seed, fare_rare_row *row)
 {
   double squares = 0, largest = 0, zeros = 0;
@@ -68,7 +88,9 @@ static void judge_estimate(int64_t runs, const fare_rare_once once[], uint64_t s
   row->largest  = row->estimate != 0 ? largest / fabs(row->estimate * (double)runs) : NAN;
   row->error    = runs > 1 ? sqrt(squares / (double)(runs - 1) / (double)runs) : NAN;
   row->variance = PetscSqr(row->error / row->estimate) * (double)runs;
-  row->normal   = runs > 1 && row->zeros <= ZEROS_MOST && row->largest <= LARGEST_MOST;
+  row->skewness = runs > 1 ? skewness_of_mean(runs, once, row) : NAN;
+  row->normal =
+    runs > 1 && row->zeros <= ZEROS_MOST && row->largest <= LARGEST_MOST && !(row->skewness > SKEWED_MOST);
   row->low = row->high = row->variance_low = row->variance_high = NAN;
   if (row->normal) {
     row->low           = row->estimate - NORMAL_95 * row->error;

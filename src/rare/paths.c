@@ -102,11 +102,13 @@ static void draw(lanes *s, int lane)
   const fare_path *path    = s->path[lane];
   const uint64_t   counter = (uint64_t)(path->step - path->born) / FARE_FEW,
                  at        = (uint64_t)path->generation << BORN | counter;
+  const int64_t until = s->walk->until, last = until - path->step + (path->step - path->born) % FARE_FEW;
+  const int     count  = until < 0 ? FARE_FEW : (int)PetscMin(FARE_FEW, last);
+  double(*z)[FARE_FEW] = s->z[s->shelf[lane]];
 
   for (int axis = 0; axis < s->dim; axis++)
-    fare_random_few_normals(s->walk->noise, path->slot, at, (uint32_t)axis, s->z[s->shelf[lane]][axis]);
-  if (s->bridge)
-    fare_random_few_uniforms(s->walk->noise, path->slot, at, (uint32_t)s->dim, s->z[s->shelf[lane]][s->dim]);
+    fare_random_few_normals(s->walk->noise, path->slot, at, (uint32_t)axis, count, z[axis]);
+  if (s->bridge) fare_random_few_uniforms(s->walk->noise, path->slot, at, (uint32_t)s->dim, count, z[s->dim]);
 }
 
 /* Drift and diffusion of lanes from..to-1, of the same parameters: those of whole vectors. */

@@ -40,6 +40,7 @@ static const struct {
   COLUMN(of_optimum),
   COLUMN(zeros),
   COLUMN(largest),
+  COLUMN(skewness),
   COLUMN(dt),
   COLUMN(path_variance),
   COLUMN(path_variance_error),
@@ -321,10 +322,9 @@ static void print_doubts(const fare_rare_results *results, FILE *to)
       fprintf(to, "%s: a single run tells no error\n", r->estimator);
     else if (r->normal == 0)
       fprintf(to,
-        "%s: %.0f%% of runs found nothing, and one run is %.0f%% of the sum: no normal error; the interval "
-        "is "
-        "a bootstrap's, and may still be too narrow\n",
-        r->estimator, 100 * r->zeros, 100 * r->largest);
+        "%s: %.0f%% of runs found nothing, one run is %.0f%% of the sum, and the skewness of the mean may be "
+        "%.1f: no normal error; the interval is a bootstrap's, and may still be too narrow\n",
+        r->estimator, 100 * r->zeros, 100 * r->largest, r->skewness);
   }
 }
 

@@ -115,7 +115,7 @@ static PetscErrorCode create_evolution(const fare_truth *truth, const fare_grid 
     PetscCall(fare_evolution_create_transport(grid, truth->system, start, tolerance, masses, e));
   else
     PetscCall(fare_evolution_create(grid, truth->system, start, tolerance, bound, masses, e));
-  (*e)->parts = parts;
+  fare_evolution_set_parts(*e, parts);
   PetscFunctionReturn(0);
 }
 

@@ -170,6 +170,8 @@ REFUSED = (
         "analyses need a grid, which a truth of kind 'gaussian' is not",
     ),
     ("thermodynamics={}", "thermodynamics needs a grid, which a truth of kind 'gaussian' is not"),
+    ("events=[]", "rare events need a grid, which a truth of kind 'gaussian' is not"),
+    ("rare=[]", "rare events need a grid, which a truth of kind 'gaussian' is not"),
     ("measures=[kl]", "unknown measure 'kl'"),
     ("record={densities: true}", "need a grid"),
     ("record={axes: [1, 33]}", "record.axes: there is no axis 33, the system has 32"),
@@ -180,6 +182,38 @@ REFUSED = (
     ("ensembles.0={name: e, sampler: langevin, particles: 10, dt: 0.1, integrator: baoab}", "baoab"),
     ("ensembles.0={name: e, sampler: annealed_importance, particles: 10}", "begins in equilibrium"),
 )
+
+
+PRODUCT = """\
+study: two
+system: {name: product, copies: 2, unit: {name: double_well}, FRAME}
+snapshots: {end: 0.1, count: 2}
+truth: TRUTH
+"""
+EVENT = "events: [{name: e, a: {upper: [-1, 3]}, b: {lower: [1, -3]}, start: [0, 0]}]\n"
+RARE = EVENT + "rare: [{name: r, method: brute_force, event: e, dt: 0.1}]\n"
+STATIONARY = "analysis: [{name: a, kind: stationary}]\n"
+NO_LIFT = "a grid knows the forces of a product before its lift alone"
+NO_GRID = "a grid, which a truth of kind 'product' is not"
+
+
+def check_products(where):
+    """In few axes a grid serves, too: of what is turned, not of what is lifted."""
+    for frame, truth, more, wanted in (
+        ("rotation: haar", "{cells: [16, 16]}", RARE + STATIONARY, ""),
+        ("lift: 0.3", "{cells: [16, 16]}", "", NO_LIFT),
+        ("lift: 0.3", "{kind: grid, cells: [16, 16]}", RARE, NO_LIFT),
+        ("lift: 0.3, rotation: haar", "{cells: [16, 16]}", STATIONARY, NO_LIFT),
+        ("lift: 0.3", "{kind: product, cells: [16]}", "", ""),
+        ("lift: 0.3", "{kind: product, cells: [16]}", STATIONARY, "analyses need " + NO_GRID),
+        ("lift: 0.3", "{kind: product, cells: [16]}", RARE, "rare events need " + NO_GRID),
+        ("rotation: haar", "{kind: product, cells: [16]}", EVENT, "rare events need " + NO_GRID),
+    ):
+        text = PRODUCT.replace("FRAME", frame).replace("TRUTH", truth) + more
+        (where / "two.yaml").write_text(text)
+        done = execute(["check", "two.yaml"], where)
+        wrong = refusal(done, wanted, 0) if wanted else done.returncode and done.stderr
+        expect(not wrong, f"{frame}, {truth}, {more}: {wrong}")
 
 
 def check_refusals(where):
@@ -233,6 +267,7 @@ def main():
         where = pathlib.Path(place)
         (where / "study.yaml").write_text(STUDY)
         check_refusals(where)
+        check_products(where)
         check_study(where, restart.run(where, 1))
         check_ranks(where)
         check_kill(where)

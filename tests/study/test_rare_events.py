@@ -20,6 +20,7 @@ import numpy as np
 from checks import conclude, expect, fare
 from fare import open as open_study
 from fare import plot
+from fare import sweep as open_sweep
 from launch import ALONE, ENVIRONMENT, FARE
 from rare import columns, expect_refusal, expect_same_bits, run
 
@@ -192,6 +193,44 @@ def check_python(where):
     expect(done.returncode == 0 and "Rare events" in page.read_text(), "the report has them", done.stderr)
 
 
+def check_skewed(where):
+    """Some runs with a heavy tail, none of which stands out: their spread is no normal error."""
+    rare, said = run(where, study(rare=SPLIT + ", runs: 20}"), "skewed")
+    expect(rare["largest"][0] < 0.3 and rare["zeros"][0] == 0, "no run stands out", rare["largest"])
+    expect(rare["skewness"][0] > 0.4 and rare["normal"][0] == 0, "skewed, and not normal", rare["skewness"])
+    expect(np.isnan(rare["z"][0]) and rare["low"][0] < rare["estimate"][0] < rare["high"][0], "an interval")
+    expect("the skewness of the mean may be" in said, "it is said", said)
+
+
+def check_sweep(where):
+    """Probabilities and rates of all points of a sweep, in axes of their own."""
+    flow = "{name: flow, method: weighted_ensemble, event: over, resample: 0.04, time: 2, burn: 1, dt: 0.01"
+    text = (
+        study(rare=f"{SPLIT}, runs: 3}}, {flow}, runs: 3}}")
+        + "sweep: [{system.parameters.kT: [0.3, 0.25]}]\n"
+    )
+    (where / "sweep.yaml").write_text(text)
+    done = fare(where, "run", where / "sweep.yaml", "--set", f"output.directory={where / 'sweep'}")
+    expect(done.returncode == 0, "the sweep runs", done.stderr)
+    expect((where / "sweep/figures/sweep_rare.png").stat().st_size > 0, "its figure")
+    expect("Rare events, system.parameters.kT = 0.25" in (where / "sweep/sweep.html").read_text(), "its page")
+    opened = open_sweep(where / "sweep")
+    rows = [row for one in opened.results.points.values() for row in one.rare]
+    left, right = plot.rare_figure(opened).axes
+    for ax, method in ((left, "splitting"), (right, "weighted_ensemble")):
+        drawn = {
+            tuple(at)
+            for line in ax.lines
+            if line.get_label() == method.replace("_", " ")
+            for at in zip(line.get_xdata(), line.get_ydata())
+        }
+        expect(
+            drawn == {(1 / row.p, row.cost_10) for row in rows if row.method == method},
+            f"points of {method}",
+            drawn,
+        )
+
+
 def check_mistakes(where):
     for text, message in (
         (study(events=OVER.replace("-0.9", "-1.5")), "the start lies in a: nothing is left to happen"),
@@ -221,6 +260,8 @@ def main():
         check_bias(where)
         check_ranks(where)
         check_python(where)
+        check_skewed(where)
+        check_sweep(where)
         check_kill(where)
         check_mistakes(where)
     return conclude()

@@ -23,13 +23,16 @@ from fare import results
 from fare.files import FareError
 from fare.plot import corners, currents, densities, distances, figures
 from fare.plot.drawing import COLUMN, ROW, STYLE, TRUTH, colours, fitting, headline, legend_above, shown
-from fare.plot.rare import cost_panel, known
+from fare.plot.rare import figure_of, known, one_panel
+from fare.plot.rare import styles as rare_styles
+from fare.tables import Estimated
 from fare.trainings import joined
 
 if TYPE_CHECKING:
     from fare.study import Study, Sweep
 
     AnyStudy = Union[Study, results.Study]
+    WithRare = Union[Study, results.Study, Sweep, results.Sweep]
 
 __all__ = [
     "corner",
@@ -40,6 +43,8 @@ __all__ = [
     "figure",
     "ranking",
     "rare",
+    "rare_figure",
+    "rare_styles",
     "snapshot",
     "snapshot_map",
     "style",
@@ -260,23 +265,40 @@ def ranking(study: AnyStudy, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def rare(study: AnyStudy | Iterable[AnyStudy], *, ax: Axes | None = None) -> Axes:
-    """What a relative error of 10% costs each estimator of rare events, against 1/p: of a study or of several."""
-    studies = [_tables(one) for one in study] if isinstance(study, Iterable) else [_tables(study)]
-    rows = [row for tables in studies for row in tables.rare]
+def _estimated(study: WithRare | Iterable[WithRare]) -> list[Estimated]:
+    """Rows of the tables of rare events of studies and sweeps."""
+    rows: list[Estimated] = []
+    for one in study if isinstance(study, Iterable) else [study]:
+        tables = one if isinstance(one, (results.Study, results.Sweep)) else one.results
+        points = tables.points.values() if isinstance(tables, results.Sweep) else [tables]
+        rows += [row for point in points for row in point.rare]
     if not known(rows):
-        raise FareError(
-            f"{studies[0].path if studies else 'no study'}: the study has no estimators of rare events"
-        )
+        raise FareError("there are no estimators of rare events in what is to be drawn")
+    return rows
+
+
+def rare_figure(study: WithRare | Iterable[WithRare]) -> Figure:
+    """What a relative error of 10% costs each estimator of rare events, against 1/p, of studies and sweeps: with an axis
+    for probabilities and one for rates, where there are both.
+    """
+    with matplotlib.rc_context(STYLE):
+        return figure_of(_estimated(study))
+
+
+def rare(study: WithRare | Iterable[WithRare], *, ax: Axes | None = None) -> Axes:
+    """The same on one axis, of either probabilities or rates."""
+    rows = _estimated(study)
+    if len({row.rate for row in known(rows)}) > 1:
+        raise FareError("these are probabilities and rates, which cannot share one axis: take rare_figure()")
     ax = _axes(ax)
-    cost_panel(ax, rows)
+    one_panel(ax, rows)
     return ax
 
 
 def figure(study: AnyStudy, name: str) -> Figure | None:
     """A figure of the report with all its panels, as a matplotlib Figure: divergences, density, snapshots,
-    differences, currents, ranking, costs, rare, thermodynamics, training, truth_error or other_divergences; in three
-    dimensions snapshots_axes_1_2 and so on; of truths of many axes marginals, marginal_lines and corner_NAME of
+    differences, currents, ranking, costs, rare, inference, thermodynamics, training, truth_error or
+    other_divergences; in three dimensions snapshots_axes_1_2 and so on; of truths of many axes marginals, marginal_lines and corner_NAME of
     each ensemble. None where the study has nothing to draw.
     """
     tables = _tables(study)

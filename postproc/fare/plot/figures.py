@@ -30,6 +30,7 @@ from fare.plot.drawing import (
     plain_ticks,
     shown,
 )
+from fare.plot.inference import inference
 from fare.plot.rare import rare
 from fare.results import Study
 
@@ -243,6 +244,7 @@ FIGURES: dict[str, Make] = {
     "ranking": ranking,
     "costs": costs,
     "rare": rare,
+    "inference": inference,
     "thermodynamics": thermodynamics,
     "training": training,
     "truth_error": truth_error,

@@ -28,6 +28,7 @@ from fare.plot.drawing import (
     measure_axis,
     quantity,
 )
+from fare.plot.rare import figure_of
 from fare.results import Axis, Sweep
 
 Row = dict[str, Any]
@@ -35,6 +36,11 @@ SAMPLES = 1e6  # whose noise floor the map is read against
 NEAR = 0.01  # nats above the floor within which a sampler counts as following the truth
 
 CAPTIONS = {
+    "rare": (
+        "Estimators of rare events: steps to a relative error of 10% against how rare the event is, from all"
+        " points. Dashed: plain simulation, by the exact probability; dotted: the least that a method can"
+        " cost. Bars: the 95% interval, from the spread of runs."
+    ),
     "measures": (
         "Distance from the truth, averaged over all times, against what was swept. Bars: the 95% interval,"
         " averaged likewise; a band: the range over trainings; dashed, in the colour of the ensemble: its"
@@ -453,7 +459,13 @@ def tracking(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
     return fig
 
 
+def rare(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
+    """What an error of 10% costs each estimator, over all points."""
+    return figure_of([row for study in sweep.points.values() for row in study.rare])
+
+
 FIGURES = {
+    "rare": rare,
     "regimes": regimes,
     "tracking": tracking,
     "measures": measures,

@@ -2,6 +2,8 @@
 /* From a study file to a plan: every section read and checked before anything runs. */
 #include "plan.h"
 
+#include <fare/product.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +11,7 @@
 typedef struct {
   char            *study;
   PetscInt64       seed;
-  const fare_node *system, *drive, *initial, *snapshots, *truth, *analysis, *events, *rare, *control,
+  const fare_node *system, *drive, *initial, *snapshots, *truth, *analysis, *events, *rare, *control, *infer,
     *thermodynamics, *ensembles, *measures, *record, *output, *sweep;
 } sections;
 
@@ -27,6 +29,7 @@ const fare_field fare_plan_fields[] = {
   {"events", FARE_NODE, AT(events), "", 0, 0, NULL, "", "list of rare events"},
   {"rare", FARE_NODE, AT(rare), "", 0, 0, NULL, "", "list of estimators of their probabilities"},
   {"control", FARE_NODE, AT(control), "", 0, 0, NULL, "", "list of drives to be optimised on the grid"},
+  {"infer", FARE_NODE, AT(infer), "", 0, 0, NULL, "", "list of inferences of parameters from tracks"},
   {"thermodynamics", FARE_NODE, AT(thermodynamics), "", 0, 0, NULL, "",
     "energy, entropy, work, heat and entropy production of the truth; {} for all defaults"},
   {"ensembles", FARE_NODE, AT(ensembles), "", 0, 0, NULL, "", "list of samplers to compare"},
@@ -183,6 +186,10 @@ static PetscErrorCode read_truth(fare_plan *plan, const fare_node *node)
     FARE_REFUSE(kind ? kind : node,
       "a grid has up to %d axes, the system has %d: set 'kind' to another of `fare list truths`",
       FARE_DIM_MAX, dim);
+  if (fare_product_is_lifted(fare_product_of(plan->system)))
+    FARE_REFUSE(kind ? kind : node,
+      "a grid knows the forces of a product before its lift alone: set 'kind' to product, without analyses, "
+      "rare events and thermodynamics, or remove 'lift' from the system");
   PetscCall(fare_truth_options_from_config(node, plan->system, &plan->truth));
   plan->has_truth = PETSC_TRUE;
   PetscFunctionReturn(0);
@@ -287,6 +294,16 @@ static PetscErrorCode check_recorded_axes(const fare_plan *plan, const fare_node
   PetscFunctionReturn(0);
 }
 
+static PetscErrorCode read_infer(fare_plan *plan, const fare_node *list)
+{
+  const fare_infer_study study = {
+    plan->system, &plan->truth, &plan->initial, plan->snapshots.start, (uint64_t)plan->seed};
+
+  PetscFunctionBegin;
+  PetscCall(fare_infer_from_config(list, &study, &plan->infer));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sections *s)
 {
   PetscErrorCode code;
@@ -310,12 +327,14 @@ static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sect
   PetscCall(check_grid(plan, s->events, "rare events need"));
   PetscCall(check_grid(plan, s->rare, "rare events need"));
   PetscCall(check_grid(plan, s->control, "control needs"));
+  PetscCall(check_grid(plan, s->infer, "inference needs"));
   PetscCall(check_grid(plan, s->thermodynamics, "thermodynamics needs"));
   if (s->analysis)
     PetscCall(
       fare_analyses_from_config(s->analysis, plan->system, &plan->truth, &plan->analyses, &plan->analysis));
   PetscCall(fare_rare_from_config(s->events, s->rare, plan->system, &plan->truth, &plan->rare));
   PetscCall(fare_control_from_config(s->control, plan->system, &plan->truth, &plan->control));
+  PetscCall(read_infer(plan, s->infer));
   plan->has_thermodynamics = s->thermodynamics ? PETSC_TRUE : PETSC_FALSE;
   if (s->thermodynamics && fare_thermo_needs_rates(plan->system)) {
     if (plan->truth.scheme == FARE_SCHEME_HIGH_ORDER)
@@ -393,6 +412,7 @@ PetscErrorCode fare_plan_destroy(fare_plan **plan)
   fare_swept_free(&p->swept);
   PetscCall(fare_rare_destroy(&p->rare));
   PetscCall(fare_control_destroy(&p->control));
+  PetscCall(fare_infer_destroy(&p->infer));
   PetscCall(fare_analyses_destroy(&p->analyses, &p->analysis));
   fare_initial_free(&p->initial);
   fare_truth_options_free(&p->truth);

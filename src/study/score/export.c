@@ -5,6 +5,8 @@
 */
 #include "score.h"
 
+#include <fare/tracks.h>
+
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -315,6 +317,121 @@ PetscErrorCode fare_export(MPI_Comm comm, const char *directory, const char *ens
       study.dim > 1 ? "s" : "", study.snapshots, trained,
       study.learned ? "as the study was" : "every second");
   }
+  PetscCall(fare_finished_close(&study));
+  PetscFunctionReturn(code);
+}
+
+/* Rows of a share of the particles, a track after the other. */
+typedef struct {
+  uint64_t first, count; /* particles */
+  int64_t *id;           /* per row, as the time and the position */
+  double  *time, *x;
+  double  *component; /* per particle */
+  int64_t *now;       /* ids of a snapshot, alike */
+} share;
+
+static PetscErrorCode take_snapshot(const source *from, size_t k, fare_store *snapshot, share *s)
+{
+  const size_t T = from->study->snapshots, dim = (size_t)from->study->dim;
+  char         path[PATH_SIZE], name[FARE_COMPONENT_SIZE], position[FARE_COMPONENT_SIZE + 16];
+
+  PetscFunctionBegin;
+  PetscCall(fare_store_read(
+    snapshot, species(from, k, "id", path), FARE_STORE_INT64, 1, &s->first, &s->count, s->now));
+  for (uint64_t i = 0; i < s->count; i++) {
+    if (k && s->id[i * T] != s->now[i])
+      FARE_FAIL(FARE_ERR_FAILED, "%s: snapshot %zu holds other particles of %s than the first one",
+        from->study->directory, k, from->name);
+    s->id[i * T + k]   = s->now[i];
+    s->time[i * T + k] = from->study->time[k];
+  }
+  for (size_t axis = 0; axis < dim; axis++) {
+    fare_record_component((int)dim, (int)axis, name);
+    snprintf(position, sizeof position, "position/%s", name);
+    PetscCall(read_component(snapshot, species(from, k, position, path), s->first, s->count, s->component));
+    for (uint64_t i = 0; i < s->count; i++) s->x[(i * T + k) * dim + axis] = s->component[i];
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode take_tracks(const source *from, share *s)
+{
+  PetscFunctionBegin;
+  for (size_t k = 0; k < from->study->snapshots; k++) {
+    fare_store    *snapshot;
+    PetscErrorCode code;
+
+    PetscCall(fare_as_input(fare_finished_snapshot(from->study, k, &snapshot)));
+    code = fare_error_agree(from->study->comm, take_snapshot(from, k, snapshot, s));
+    PetscCall(fare_store_close(&snapshot));
+    PetscCall(code);
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode fill_tracks(const void *context, fare_store *to)
+{
+  const source  *from = context;
+  const uint64_t all = (uint64_t)from->particles, T = from->study->snapshots,
+                 dim = (uint64_t)from->study->dim;
+  share          s   = {0};
+  char           what[512];
+  int            rank, size;
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(from->study->comm, &rank));
+  PetscCallMPI(MPI_Comm_size(from->study->comm, &size));
+  s.first = all * (uint64_t)rank / (uint64_t)size;
+  s.count = all * (uint64_t)(rank + 1) / (uint64_t)size - s.first;
+  if (!s.count) s.first = 0;
+  snprintf(what, sizeof what,
+    "tracks of the ensemble %s (sampler %s) of the study %s: rows of id, time, position", from->name,
+    from->sampler, from->study->study);
+  PetscCall(fare_export_describe(from->study, to, FARE_TRACKS_FORMAT, what));
+  PetscCall(fare_tracks_begin(to, from->study->dim, all * T));
+  PetscCall(PetscMalloc5(s.count * T, &s.id, s.count * T, &s.time, s.count * T * dim, &s.x, s.count,
+    &s.component, s.count, &s.now));
+  code = take_tracks(from, &s);
+  if (!code) code = fare_tracks_fill(to, from->study->dim, s.first * T, s.count * T, s.id, s.time, s.x);
+  PetscCall(PetscFree5(s.id, s.time, s.x, s.component, s.now));
+  PetscFunctionReturn(code);
+}
+
+/* Only simulated particles pass from one snapshot to the next, and those that end have weights. */
+static PetscErrorCode check_tracks(const source *from)
+{
+  PetscFunctionBegin;
+  if (strcmp(from->family, "simulation"))
+    FARE_FAIL(FARE_ERR_INPUT,
+      "%s: the particles of %s (%s) are drawn anew at each time and have no tracks: choose a simulated "
+      "ensemble",
+      from->study->directory, from->name, from->sampler);
+  if (from->weighted)
+    FARE_FAIL(FARE_ERR_INPUT, "%s: particles of %s have weights, as some are absorbed: tracks have none",
+      from->study->directory, from->name);
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_export_tracks(
+  MPI_Comm comm, const char *directory, const char *ensemble, const char *path)
+{
+  fare_finished  study;
+  source         from = {.study = &study};
+  char           usual[sizeof study.study + 16];
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  PetscCall(fare_finished_open(comm, directory, &study));
+  code = fare_as_input(choose(&study, ensemble, &from));
+  if (!code) code = fare_as_input(is_weighted(&from));
+  if (!code) code = check_tracks(&from);
+  snprintf(usual, sizeof usual, "%s_tracks.h5", study.study);
+  if (!path) path = usual;
+  if (!code) code = fare_export_write(comm, path, fill_tracks, &from);
+  if (!code && fare_is_rank_0(comm))
+    printf("%s: %lld tracks of %s in %d dimension%s at %zu times\n", path, (long long)from.particles,
+      from.name, study.dim, study.dim > 1 ? "s" : "", study.snapshots);
   PetscCall(fare_finished_close(&study));
   PetscFunctionReturn(code);
 }

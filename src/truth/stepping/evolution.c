@@ -335,6 +335,11 @@ void fare_evolution_set_linear(fare_evolution *evolution)
   evolution->is_linear = PETSC_TRUE;
 }
 
+void fare_evolution_set_parts(fare_evolution *evolution, int parts)
+{
+  evolution->parts = parts;
+}
+
 Vec fare_evolution_masses(const fare_evolution *evolution)
 {
   return evolution->masses;
