@@ -610,11 +610,13 @@ static PetscErrorCode show(
   if (done > 0)
     length = (size_t)snprintf(note, sizeof note, "%.0f runs: %.4g +- %.2g%s", done, sum / done,
       done > 1 ? sqrt(squares / done / (done - 1)) : NAN, s->run.begun ? "; " : "");
-  if (s->run.begun && !isnan(s->run.present))
-    snprintf(note + length, sizeof note - length, "run %lld so far: %.4g +- %.2g",
-      (long long)s->run.number + 1, s->run.present, s->run.present_error);
-  else if (s->run.begun)
+  if (s->run.begun && isnan(s->run.present))
     snprintf(note + length, sizeof note - length, "run %lld goes on", (long long)s->run.number + 1);
+  else if (s->run.begun)
+    length += (size_t)snprintf(note + length, sizeof note - length, "run %lld so far: %.4g",
+      (long long)s->run.number + 1, s->run.present);
+  if (s->run.begun && !isnan(s->run.present_error))
+    snprintf(note + length, sizeof note - length, " +- %.2g", s->run.present_error);
   fare_progress_update(progress, done + begun, note);
   PetscFunctionReturn(0);
 }

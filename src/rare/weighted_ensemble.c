@@ -13,7 +13,7 @@
   hardly changes the mean of any function of the score (Gerber, Chopin and Whiteley, Ann. Stat. 47, 2236
   (2019)). Weights are kept as logarithms: none is too small.
 */
-#include "allocation.h"
+#include "statistics/allocation.h"
 #include "runs.h"
 
 #include <math.h>

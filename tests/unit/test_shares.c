@@ -7,7 +7,7 @@
 */
 #include "fare_test.h"
 
-#include "rare/allocation.h"
+#include "rare/statistics/allocation.h"
 
 #include <math.h>
 #include <string.h>

@@ -3,7 +3,7 @@
   What independent runs tell of a method: its estimate with an error, the relative variance V of a run, and
   the work V C that an error costs. Runs that estimate zero count.
 */
-#include "rare.h"
+#include "rare/rare.h"
 
 #include <math.h>
 #include <stdlib.h>
