@@ -179,6 +179,9 @@ PetscErrorCode fare_rare_truth_find(
       truth->continuum, truth->continuum_error);
     truth->continuum = truth->continuum_error = NAN;
   }
-  if (truth->chain_error > 0.5 * truth->chain) truth->chain = truth->chain_error = NAN;
+  if (truth->chain_error > 0.5 * truth->chain) {
+    truth->chain = truth->chain_error = NAN;
+    truth->predicted                  = PETSC_FALSE;
+  }
   PetscFunctionReturn(0);
 }
