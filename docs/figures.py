@@ -241,7 +241,7 @@ def estimates(study: fare.Study) -> Figure:
     axes = fig.subplots(1, 2, sharey=True)
     for k, row in enumerate(rows):
         shade, marker = fare.plot.rare_styles(rows)[row.method]
-        exact = row.chain if np.isfinite(row.chain) else row.continuum
+        exact = row.p  # or as well as it is known
         low, high = (row.low, row.high) if np.isfinite(row.low) else (row.estimate, row.estimate)
         width = [[(row.estimate - low) / exact], [(high - row.estimate) / exact]]
         face = shade if row.normal else "white"

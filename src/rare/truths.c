@@ -173,5 +173,15 @@ PetscErrorCode fare_rare_truth_find(
   }
   PetscCall(fare_rare_chain_solve(context, truth, &known));
   if (!known) PetscCall(predict(context, truth));
+  /* a bar of half the number leaves no digit */
+  if (truth->continuum_error > 0.5 * truth->continuum) {
+    fare_warn("event %s: the grid cannot tell it: it finds %.3g with an error of %.1g", context->event->name,
+      truth->continuum, truth->continuum_error);
+    truth->continuum = truth->continuum_error = NAN;
+  }
+  if (truth->chain_error > 0.5 * truth->chain) {
+    truth->chain = truth->chain_error = NAN;
+    truth->predicted                  = PETSC_FALSE;
+  }
   PetscFunctionReturn(0);
 }
