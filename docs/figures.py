@@ -77,6 +77,11 @@ def measure_panel(ax: Axes, study: fare.Study) -> None:
     )
 
 
+def of_report(name: str) -> Callable[[fare.Study], Figure]:
+    """A figure as the report has it."""
+    return lambda study: fare.plot.figure(study, name)
+
+
 def over_time(study: fare.Study) -> Figure:
     """One axis: the truth over time, and how far the ensembles are from it."""
     fig, axes = panels(2)
@@ -245,6 +250,9 @@ GALLERY = {
     "regimes": swept("regimes"),
     "regimes_samplers": swept("tracking"),
     "timestep": swept("costs"),
+    "prinz_tilt": of_report("control"),
+    "prinz_event": of_report("control"),
+    "prinz_sensitivity": of_report("sensitivity"),
     "my_system": over_time,
     "my_sampler": truth_and_model,
 }
@@ -320,7 +328,7 @@ def write_cost(name: str, where: pathlib.Path) -> None:
 
 def make(name: str, where: pathlib.Path) -> None:
     tutorial = name in TUTORIAL
-    folders = ("docs/tutorial",) if tutorial else ("input", "input/plugin")
+    folders = ("docs/tutorial",) if tutorial else ("input", "input/control", "input/plugin")
     file = next(
         ROOT / folder / f"{name}.yaml" for folder in folders if (ROOT / folder / f"{name}.yaml").exists()
     )

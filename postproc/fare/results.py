@@ -21,6 +21,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from fare.controls import controls, sensitivities
 from fare.files import Array, FareError, Snapshot, one_line, open_file, scalar_of, text_of
 from fare.tables import Bins, Comparison, Ensemble, Estimated, Joint, Measured, Ranked, Split, Truth
 
@@ -100,6 +101,10 @@ class Study:
             )
         self.rare = self._rare(file["rare"]) if "rare" in file else []
         """Estimators of rare events, row by row."""
+        self.controls = controls(file)
+        """Best drives, line by line."""
+        self.sensitivities = sensitivities(file)
+        """Derivatives by a drive over time, of analyses."""
         self.swept: dict[str, str] = {}
         """Keys and values, as text, of a point of a sweep."""
         if "sweep" in file:

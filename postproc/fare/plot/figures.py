@@ -30,6 +30,7 @@ from fare.plot.drawing import (
     plain_ticks,
     shown,
 )
+from fare.plot.control import control, sensitivity
 from fare.plot.rare import rare
 from fare.results import Study
 
@@ -243,6 +244,8 @@ FIGURES: dict[str, Make] = {
     "ranking": ranking,
     "costs": costs,
     "rare": rare,
+    "control": control,
+    "sensitivity": sensitivity,
     "thermodynamics": thermodynamics,
     "training": training,
     "truth_error": truth_error,
