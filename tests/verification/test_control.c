@@ -174,7 +174,7 @@ static void events_become_likely(void **state)
     &s);
   assert_null(r->failure);
   assert_between(r->optimum, 2.17e-4, 2.4e-4);
-  assert_near(r->checked, r->optimum, 2e-3 * r->optimum);
+  assert_near(r->checked, r->optimum, 5e-3 * r->optimum);
   assert_near(PetscMax(rung(r, "constant_up"), rung(r, "constant_down")), 8.405e-5, 1e-6);
   assert_near(rung(r, "sine"), 1.555e-5, 6e-7);
   free_control(&s);
