@@ -77,6 +77,11 @@ def measure_panel(ax: Axes, study: fare.Study) -> None:
     )
 
 
+def of_report(name: str) -> Callable[[fare.Study], Figure]:
+    """A figure as the report has it."""
+    return lambda study: fare.plot.figure(study, name)
+
+
 def over_time(study: fare.Study) -> Figure:
     """One axis: the truth over time, and how far the ensembles are from it."""
     fig, axes = panels(2)
@@ -348,6 +353,9 @@ GALLERY = {
     "rare/quadruple_well": estimates,
     "rare/swing_equation": estimates,
     "rare/tilted_washboard": deviations,
+    "prinz_tilt": of_report("control"),
+    "prinz_event": of_report("control"),
+    "prinz_sensitivity": of_report("sensitivity"),
     "my_system": over_time,
     "my_sampler": truth_and_model,
 }

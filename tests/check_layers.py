@@ -25,8 +25,8 @@ LAYERS = [
     ["joint"],
     ["sampler", "analysis"],
     ["rare", "infer"],
-    ["control"],
     ["measure", "record", "thermo"],
+    ["control"],
     ["study"],
     ["apps"],
 ]

@@ -90,6 +90,18 @@ PetscErrorCode fare_protocol_plan(const fare_system *system, double start, doubl
 PetscErrorCode fare_adjoint_point(
   const fare_grid *grid, const fare_goal *goal, const double x[], Vec *masses);
 
+/**
+  The field of an observable, whose mean a goal is. Collective.
+  @param grid   the cells
+  @param axis   along which a coordinate is taken
+  @param power  of that coordinate
+  @param region whose probability is meant instead; NULL: none
+  @param field  new global vector; the caller destroys it
+  @return an error of PETSc
+*/
+PetscErrorCode fare_adjoint_observable(
+  const fare_grid *grid, int axis, int power, const fare_region *region, Vec *field);
+
 /** A drive to be tried again and again. */
 typedef struct fare_adjoint fare_adjoint;
 /**

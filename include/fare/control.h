@@ -6,7 +6,7 @@
 #ifndef FARE_CONTROL_H
 #define FARE_CONTROL_H
 
-#include <fare/analysis.h>
+#include <fare/rare.h>
 
 /** The section `control:` of a plan. */
 typedef struct fare_control fare_control;
@@ -18,11 +18,12 @@ extern const fare_field fare_control_fields[];
   @param list    its node; NULL: none. It must outlive the rest
   @param system  the physics, borrowed
   @param truth   options of the truth, borrowed
+  @param rare    events that lines name, borrowed; NULL: none
   @param control destroy with fare_control_destroy(), after an error, too; NULL where there is no list
   @return FARE_ERR_INPUT with file, line and path of what is wrong
 */
-PetscErrorCode fare_control_from_config(
-  const fare_node *list, const fare_system *system, const fare_truth_options *truth, fare_control **control);
+PetscErrorCode fare_control_from_config(const fare_node *list, const fare_system *system,
+  const fare_truth_options *truth, const fare_rare *rare, fare_control **control);
 /**
   Destroys it. Not collective.
   @param control set to NULL; may be NULL
@@ -46,25 +47,50 @@ void fare_control_write(const fare_control *control, fare_text *to);
 PetscErrorCode fare_control_compare(
   const fare_control *control, const fare_node *list, fare_difference *difference);
 
-/** What one line found. Work beyond the difference of free energies, of several drives. */
+#define FARE_CONTROL_COURSES_MAX 4 /**< parameters that one line drives, at most */
+#define FARE_CONTROL_RUNGS_MAX   8 /**< drives that the best one is compared with, at most */
+
+/** A drive that the best one is compared with. */
 typedef struct {
-  const char *name;        /**< of the line; borrowed */
-  char       *failure;     /**< why there is no result, or NULL */
-  const char *parameter;   /**< that is driven; borrowed */
-  double      free_energy; /**< its difference between both ends */
-  double      at_once;     /**< dissipated by a jump at the start */
-  double      linear;      /**< by a linear ramp */
-  double      optimum;     /**< by the best drive of this kind */
-  double      step_error;  /**< of the optimum: what twice the steps changed */
-  double      grid_error;  /**< of the optimum, estimated by cells twice as wide; NaN: they cannot be had */
-  PetscInt    steps;       /**< in time, of the numbers above */
-  PetscInt    iterations;  /**< of the search */
-  int         knots;       /**< number of knots */
-  double     *time;        /**< of the knots */
-  double     *value;       /**< of the best drive there, linear between */
-  double      from;        /**< its value before */
-  double      to;          /**< its value after */
-  double      base;        /**< of the parameter in the section `system:` */
+  const char *name;     /**< "switch", "linear", ... */
+  double      value;    /**< what it leads to; NaN: it could not be had */
+  double      error;    /**< what twice the steps and wider cells change, added */
+  PetscBool   feasible; /**< it keeps to bounds, jumps and energy, so that the best drive cannot be worse */
+} fare_control_rung;
+/** What one parameter does in the best drive. */
+typedef struct {
+  const char *parameter; /**< its name; borrowed */
+  double      from;      /**< its value before */
+  double      to;        /**< its value after */
+  double      base;      /**< in the section `system:` */
+  double     *value;     /**< at the knots, linear between */
+} fare_control_course;
+/** What one line found. */
+typedef struct {
+  const char         *name;        /**< of the line; borrowed */
+  char               *failure;     /**< why there is no result, or NULL */
+  const char         *aim;         /**< of the line */
+  const char         *quantity;    /**< what all values are */
+  double              free_energy; /**< its difference between both ends; NaN where the aim is not work */
+  double              optimum;     /**< what the best drive of this kind leads to */
+  double              step_error;  /**< of the optimum: what twice the steps changed */
+  double              grid_error;  /**< estimated by cells twice as wide; NaN: they cannot be had */
+  double              checked;     /**< what the truth's own time method says of this drive */
+  double              bound;       /**< that no control dissipates less than; NaN: not known */
+  double              bound_error; /**< estimated */
+  double              energy;      /**< integral of the squares of what is added to the parameters */
+  PetscInt            steps;       /**< in time, of the numbers above */
+  PetscInt            iterations;  /**< of the search */
+  int                 rungs;       /**< drives to compare with */
+  fare_control_rung   rung[FARE_CONTROL_RUNGS_MAX];     /**< each of them */
+  int                 knots;                            /**< number of knots */
+  double             *time;                             /**< of the knots */
+  int                 courses;                          /**< parameters that are driven */
+  fare_control_course course[FARE_CONTROL_COURSES_MAX]; /**< each of them */
+  PetscInt            cells;                            /**< of `density`, on one axis; 0: there is none */
+  double              lower;                            /**< lower end of the cells */
+  double              upper;                            /**< upper end */
+  double             *density;                          /**< [knot * cells + cell], under the best drive */
 } fare_control_result;
 /** What all lines found. */
 typedef struct {

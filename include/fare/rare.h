@@ -61,6 +61,14 @@ extern const fare_field fare_rare_fields[];
 PetscErrorCode fare_rare_from_config(const fare_node *events, const fare_node *list,
   const fare_system *system, const fare_truth_options *truth, fare_rare **rare);
 /**
+  Finds the event that a scalar names. Not collective.
+  @param rare  events of a study; NULL: none
+  @param node  the scalar
+  @param event borrowed
+  @return FARE_ERR_INPUT where there is no such event
+*/
+PetscErrorCode fare_rare_event(const fare_rare *rare, const fare_node *node, const fare_event **event);
+/**
   Destroys them. Not collective.
   @param rare set to NULL; may be NULL
   @return 0 or an error code

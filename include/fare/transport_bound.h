@@ -35,5 +35,17 @@ typedef struct {
 */
 PetscErrorCode fare_transport_bound_solve(const fare_grid *grid, const fare_system *system, double t,
   int parameter, double from, double to, double duration, fare_transport_bound *bound);
+/**
+  The same between two systems that differ by any parameters of the potential. Not collective; the same on all
+  ranks.
+  @param grid     as above
+  @param first    the physics at the start, as it is at time 0
+  @param last     the physics at the end, with the same kT and mobility
+  @param duration of the way
+  @param bound    filled in
+  @return as fare_transport_bound_solve()
+*/
+PetscErrorCode fare_transport_bound_between(const fare_grid *grid, const fare_system *first,
+  const fare_system *last, double duration, fare_transport_bound *bound);
 
 #endif

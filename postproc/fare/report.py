@@ -90,6 +90,15 @@ CAPTIONS = {
         " what each method finds in infinitely many data, so that what lies between line and truth is its"
         " bias."
     ),
+    "control": (
+        "The best drive of each line: its parameters with their jumps at both ends, beside linear ramps"
+        " (dashed); what it leads to beside other drives, with the bound that no control can undercut"
+        " (black); and the density under it."
+    ),
+    "sensitivity": (
+        "By how much a result changes with the value of a driven parameter at each time, per time: a drive"
+        " that differs by a small function of time changes it by the integral of both."
+    ),
     "thermodynamics": (
         "What the drive costs: work, heat and entropy production of the truth. Where particles measured their"
         " work, its distribution forward and reversed: the two cross at the change of the free energy"
@@ -253,6 +262,19 @@ def inference(study: Study) -> str:
         )
     note = "<p class=note>Limit: of infinitely many data at that lag. Cells: error that the grid makes.</p>"
     return note + table([(head, head in ("", "method", "parameter")) for head in heads], rows)
+
+
+def control(study: Study) -> str:
+    """What best drives lead to beside others."""
+    rows = []
+    for line in study.controls:
+        cells = [(r.drive, r.quantity, f"{r.value:.7g}", number(r.error)) for r in line.ladder]
+        for cell in cells or [("", line.quantity, line.failure, "")]:
+            rows.append(
+                f"<tr><td>{html.escape(line.name)}</td>"
+                f"{''.join(f'<td>{html.escape(text)}</td>' for text in cell)}</tr>"
+            )
+    return table([("control", True), ("drive", True), ("of", True), ("value", False), ("error", False)], rows)
 
 
 def ranking(study: Study) -> str:
@@ -475,6 +497,8 @@ def numbers(study: Study, view: Study) -> list[str]:
         blocks.append(folded("Rare events", rare(study)))
     if study.infer:
         blocks.append(folded("Inference", inference(study)))
+    if study.controls:
+        blocks.append(folded("Control", control(study)))
     if study.ranking:
         blocks.append(folded("Ranking", ranking(study)))
     if study.ensembles or study.truth or study.joint:

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import h5py
 import numpy as np
 
+from fare.controls import controls, sensitivities
 from fare.files import Array, FareError, Snapshot, one_line, open_file, scalar_of, text_of
 from fare.tables import Bins, Comparison, Ensemble, Estimated, Inferred, Joint, Measured, Ranked, Split, Truth
 
@@ -115,6 +116,10 @@ class Study:
         """Estimators of rare events, row by row."""
         self.infer = _rows(Inferred, file["infer"]) if "infer" in file else []
         """Parameters inferred from data, row by row."""
+        self.controls = controls(file)
+        """Best drives, line by line."""
+        self.sensitivities = sensitivities(file)
+        """Derivatives by a drive over time, of analyses."""
         self.swept: dict[str, str] = {}
         """Keys and values, as text, of a point of a sweep."""
         if "sweep" in file:

@@ -24,6 +24,7 @@ except ImportError as missing:
     raise ImportError(f"fare.open and fare.score need pandas and xarray ({missing})") from missing
 
 from fare import results
+from fare.controls import Rung
 from fare.files import Array, FareError, Snapshot, open_file, text_of
 from fare.tables import Comparison, Estimated, Measured, Ranked, Split
 
@@ -280,6 +281,25 @@ class Study:
     def rare(self) -> pandas.DataFrame:
         """Estimators of rare events beside the exact answers; empty unless the plan asked for them."""
         return _frame(Estimated, self.results.rare)
+
+    @functools.cached_property
+    def control(self) -> pandas.DataFrame:
+        """The ladder of each line of `control`: drives, the best one, and the bound of full control; empty unless the
+        plan asked for it.
+        """
+        return _frame(Rung, (rung for line in self.results.controls for rung in line.ladder))
+
+    @functools.cached_property
+    def best_drives(self) -> dict[str, pandas.DataFrame]:
+        """The best drive of each line of `control`: its parameters at the knots, linear between."""
+        return {
+            line.name: pandas.DataFrame(
+                {course.parameter: course.values for course in line.courses},
+                index=pandas.Index(line.times, name="time"),
+            )
+            for line in self.results.controls
+            if not line.failure
+        }
 
     @functools.cached_property
     def thermodynamics(self) -> xarray.Dataset:

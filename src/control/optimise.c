@@ -1,258 +1,219 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
-  The drive of least work: values at knots, linear between, with jumps at both ends (Schmiedl and Seifert,
-  Phys. Rev. Lett. 98, 108301 (2007)), by the derivatives of the discretised evolution and PETSc's TAO, a
-  bounded quasi-Newton method. TAO is there with PETSc, whereas an L-BFGS-B of one's own would have to be
-  kept.
+  The best drive: values at knots, linear between, with jumps at both ends (Schmiedl and Seifert, Phys. Rev.
+  Lett. 98, 108301 (2007)), by the derivatives of the discretised evolution.
 
   An optimiser exploits what a time stepper gets wrong: with one value per step of implicit Euler it raised
-  the probability of an event to twice what is true. So there are many steps between knots, and the work is
-  found again with twice the steps and on wider cells; an optimum that either changes by more than 1% is
-  refused.
+  the probability of an event to twice what is true. So there are many steps between knots, and the result is
+  found again with twice the steps, on wider cells, and by the truth's own time method; an optimum that any of
+  these changes by more than 1% is refused.
 */
 #include "control.h"
 
-#include <fare/adjoint.h>
-
-#include <petsctao.h>
+#include <fare/transport_bound.h>
 
 #include <math.h>
 
-#define ITERATIONS_MAX 500
-#define TIGHT          1e-7 /* gradient at the end, relative to the first */
-#define TRUSTED        0.01 /* change by steps or cells, of the optimum */
+#define TRUSTED 0.01 /* change of the optimum, of its scale */
 
-/* One number of steps on one grid. */
+/* The same drive by other steps and cells. */
 typedef struct {
-  const fare_control_line *line;
-  fare_protocol            protocol;
-  fare_adjoint            *adjoint;
-  double                  *place, *slope; /* values at places, and derivatives by them */
-} problem;
+  fare_control_problem plain, fine, wide; /* wide: without an adjoint where there are no such cells */
+  fare_grid           *half;
+} trio;
 
-static PetscErrorCode create(const fare_control_line *line, const fare_grid *grid, PetscInt steps, problem *p)
+static PetscErrorCode create_half(const fare_grid *grid, fare_grid **half)
 {
-  static const fare_goal goal = {.kind = FARE_GOAL_DISSIPATION};
+  PetscInt cells[FARE_DIM_MAX];
 
   PetscFunctionBegin;
-  p->line = line;
-  PetscCall(fare_protocol_plan(
-    line->system, 0, line->duration, (int)line->knots - 1, steps, 1, &line->parameter, &p->protocol));
-  PetscCall(PetscMalloc2(p->protocol.places, &p->place, p->protocol.places, &p->slope));
-  PetscCall(fare_adjoint_create(grid, line->system, &p->protocol, NULL, &goal, &p->adjoint));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode destroy(problem *p)
-{
-  PetscFunctionBegin;
-  PetscCall(fare_adjoint_destroy(&p->adjoint));
-  PetscCall(PetscFree2(p->place, p->slope));
-  PetscCall(fare_protocol_free(&p->protocol));
-  PetscFunctionReturn(0);
-}
-
-/* The knot to the left of a place, and how far it is from there to the next. */
-static int knot_below(const problem *p, PetscInt place, double *share)
-{
-  const double at   = p->protocol.at[place] / p->line->duration * (double)(p->line->knots - 1);
-  const int    left = (int)PetscMax(0, PetscMin((double)p->line->knots - 2, floor(at)));
-
-  *share = at - left;
-  return left;
-}
-
-/* Dissipated work of the drive with these knots; its derivatives by them, where not NULL. Collective. */
-static PetscErrorCode dissipate(problem *p, const double knot[], double *work, double gradient[])
-{
-  const PetscInt last = p->protocol.places - 1;
-  double         share;
-
-  PetscFunctionBegin;
-  p->place[0]    = p->line->from;
-  p->place[last] = p->line->to;
-  for (PetscInt i = 1; i < last; i++) {
-    const int k = knot_below(p, i, &share);
-
-    p->place[i] = knot[k] + share * (knot[k + 1] - knot[k]);
-  }
-  PetscCall(fare_adjoint_run(p->adjoint, p->place, work, gradient ? p->slope : NULL));
-  if (!gradient) PetscFunctionReturn(0);
-  PetscCall(PetscArrayzero(gradient, p->line->knots));
-  for (PetscInt i = 1; i < last; i++) {
-    const int k = knot_below(p, i, &share);
-
-    gradient[k] += (1 - share) * p->slope[i];
-    gradient[k + 1] += share * p->slope[i];
-  }
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode evaluate(Tao tao, Vec x, PetscReal *work, Vec gradient, void *context)
-{
-  problem           *p = context;
-  const PetscScalar *knot;
-  PetscScalar       *to;
-
-  PetscFunctionBegin;
-  (void)tao;
-  PetscCall(VecGetArrayRead(x, &knot));
-  PetscCall(VecGetArrayWrite(gradient, &to));
-  PetscCall(dissipate(p, knot, work, to));
-  PetscCall(VecRestoreArrayWrite(gradient, &to));
-  PetscCall(VecRestoreArrayRead(x, &knot));
-  PetscFunctionReturn(0);
-}
-
-/* Without jumps the first and the last knot have no room. */
-static PetscErrorCode bound(const fare_control_line *line, Vec lower, Vec upper)
-{
-  const PetscInt last = (PetscInt)line->knots - 1;
-
-  PetscFunctionBegin;
-  PetscCall(VecSet(lower, line->lower));
-  PetscCall(VecSet(upper, line->upper));
-  if (!line->jumps) {
-    PetscCall(VecSetValue(lower, 0, line->from, INSERT_VALUES));
-    PetscCall(VecSetValue(upper, 0, line->from, INSERT_VALUES));
-    PetscCall(VecSetValue(lower, last, line->to, INSERT_VALUES));
-    PetscCall(VecSetValue(upper, last, line->to, INSERT_VALUES));
-  }
-  PetscCall(VecAssemblyBegin(lower));
-  PetscCall(VecAssemblyEnd(lower));
-  PetscCall(VecAssemblyBegin(upper));
-  PetscCall(VecAssemblyEnd(upper));
-  PetscFunctionReturn(0);
-}
-
-/* A search that ends where its line search finds nothing better has come to what rounding lets it see. */
-static PetscErrorCode judge(Tao tao, PetscInt *iterations)
-{
-  TaoConvergedReason reason;
-
-  PetscFunctionBegin;
-  PetscCall(TaoGetConvergedReason(tao, &reason));
-  PetscCall(TaoGetIterationNumber(tao, iterations));
-  if (reason > 0 || reason == TAO_DIVERGED_LS_FAILURE) PetscFunctionReturn(0);
-  FARE_FAIL(FARE_ERR_FAILED, "the search for the best drive ended after %lld iterations (%s)",
-    (long long)*iterations, TaoConvergedReasons[reason]);
-}
-
-/* Improves the knots. Every rank does the same with the same numbers. */
-static PetscErrorCode search(problem *p, double knot[], PetscInt *iterations)
-{
-  Vec x, lower, upper;
-  Tao tao;
-
-  PetscFunctionBegin;
-  PetscCall(VecCreateSeqWithArray(PETSC_COMM_SELF, 1, (PetscInt)p->line->knots, knot, &x));
-  PetscCall(VecCreateSeq(PETSC_COMM_SELF, (PetscInt)p->line->knots, &lower));
-  PetscCall(VecDuplicate(lower, &upper));
-  PetscCall(bound(p->line, lower, upper));
-  PetscCall(TaoCreate(PETSC_COMM_SELF, &tao));
-  PetscCall(TaoSetType(tao, TAOBQNLS));
-  PetscCall(TaoSetSolution(tao, x));
-  PetscCall(TaoSetVariableBounds(tao, lower, upper));
-  PetscCall(TaoSetObjectiveAndGradient(tao, NULL, evaluate, p));
-  PetscCall(TaoSetTolerances(tao, 0, 0, TIGHT));
-  PetscCall(TaoSetMaximumIterations(tao, ITERATIONS_MAX));
-  PetscCall(TaoSetOptionsPrefix(tao, "control_"));
-  PetscCall(TaoSetFromOptions(tao));
-  PetscCall(TaoSolve(tao));
-  PetscCall(judge(tao, iterations));
-  PetscCall(TaoDestroy(&tao));
-  PetscCall(VecDestroy(&upper));
-  PetscCall(VecDestroy(&lower));
-  PetscCall(VecDestroy(&x));
-  PetscFunctionReturn(0);
-}
-
-/* The optimum once more on cells twice as wide; NaN where there are none. */
-static PetscErrorCode dissipate_on_wider_cells(
-  const fare_control_line *line, const fare_grid *grid, const double knot[], double *work)
-{
-  PetscInt   cells[FARE_DIM_MAX];
-  fare_grid *half;
-  problem    p = {0};
-
-  PetscFunctionBegin;
-  *work = NAN;
+  *half = NULL;
   for (int axis = 0; axis < grid->dim; axis++) {
     if (grid->cells[axis] % 2) PetscFunctionReturn(0);
     cells[axis] = grid->cells[axis] / 2;
   }
-  PetscCall(fare_grid_create(grid->comm, grid->dim, cells, grid->lower, grid->upper, grid->boundary, &half));
-  PetscCall(create(line, half, (PetscInt)line->steps, &p));
-  PetscCall(dissipate(&p, knot, work, NULL));
-  PetscCall(destroy(&p));
-  PetscCall(fare_grid_destroy(&half));
+  PetscCall(fare_grid_create(grid->comm, grid->dim, cells, grid->lower, grid->upper, grid->boundary, half));
   PetscFunctionReturn(0);
 }
 
-/* With twice the steps: the optimum, and the drives that it is compared with. */
-static PetscErrorCode compare(const fare_control_line *line, const fare_grid *grid, fare_control_result *r)
+static PetscErrorCode create(const fare_control_line *line, const fare_grid *grid, trio *t)
 {
-  problem p = {0};
-  double *knot;
+  const PetscInt steps = (PetscInt)line->steps;
 
   PetscFunctionBegin;
-  PetscCall(create(line, grid, 2 * (PetscInt)line->steps, &p));
-  PetscCall(PetscMalloc1(line->knots, &knot));
-  PetscCall(dissipate(&p, r->value, &r->optimum, NULL));
-  for (int k = 0; k < r->knots; k++) knot[k] = line->from + (line->to - line->from) * k / (r->knots - 1);
-  PetscCall(dissipate(&p, knot, &r->linear, NULL));
-  for (int k = 0; k < r->knots; k++) knot[k] = line->to;
-  PetscCall(dissipate(&p, knot, &r->at_once, NULL));
-  PetscCall(fare_adjoint_free_energy(p.adjoint, &r->free_energy));
-  r->steps = p.protocol.steps;
-  PetscCall(PetscFree(knot));
-  PetscCall(destroy(&p));
+  *t = (trio){.half = NULL};
+  PetscCall(fare_control_problem_create(line, grid, steps, &t->plain));
+  PetscCall(fare_control_problem_create(line, grid, 2 * steps, &t->fine));
+  PetscCall(create_half(grid, &t->half));
+  if (t->half) PetscCall(fare_control_problem_create(line, t->half, steps, &t->wide));
   PetscFunctionReturn(0);
+}
+
+static PetscErrorCode destroy(trio *t)
+{
+  PetscFunctionBegin;
+  PetscCall(fare_control_problem_free(&t->plain));
+  PetscCall(fare_control_problem_free(&t->fine));
+  if (t->half) PetscCall(fare_control_problem_free(&t->wide));
+  if (t->half) PetscCall(fare_grid_destroy(&t->half));
+  PetscFunctionReturn(0);
+}
+
+/* By the fine steps, with what the others change. */
+static PetscErrorCode assess(
+  trio *t, const double knot[], double *value, double *step_error, double *grid_error)
+{
+  double plain, wide = NAN;
+
+  PetscFunctionBegin;
+  PetscCall(fare_control_value(&t->plain, knot, &plain, NULL));
+  PetscCall(fare_control_value(&t->fine, knot, value, NULL));
+  if (t->half) PetscCall(fare_control_value(&t->wide, knot, &wide, NULL));
+  *step_error = fabs(*value - plain);
+  *grid_error = fabs(wide - plain) / 3;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode compare(const fare_control_ladder *ladder, trio *t, fare_control_result *r)
+{
+  double steps, cells;
+
+  PetscFunctionBegin;
+  r->rungs = ladder->count;
+  for (int i = 0; i < ladder->count; i++) {
+    r->rung[i].name     = ladder->rung[i].name;
+    r->rung[i].feasible = ladder->rung[i].feasible;
+    PetscCall(assess(t, ladder->rung[i].knot, &r->rung[i].value, &steps, &cells));
+    r->rung[i].error = steps + (isnan(cells) ? 0 : cells);
+  }
+  PetscFunctionReturn(0);
+}
+
+/* The best of the drives that keep to the limits; else the first, brought within the bounds. */
+static void choose_start(const fare_control_line *line, const fare_control_ladder *ladder,
+  const fare_control_result *r, double knot[])
+{
+  const int size  = (int)line->knots * line->drives;
+  double    least = HUGE_VAL, factor;
+  int       best  = -1;
+
+  for (int i = 0; i < ladder->count; i++) {
+    const double cost = fare_control_cost(line, r->rung[i].value, &factor);
+
+    /* on the sphere of an energy, where there is one */
+    if (!ladder->rung[i].feasible || !(cost < least) ||
+      (line->energy < FARE_CONTROL_OWN && !(fare_control_energy(line, ladder->rung[i].knot, NULL) > 0)))
+      continue;
+    best  = i;
+    least = cost;
+  }
+  for (int i = 0; i < size; i++) {
+    const fare_control_drive *drive = &line->drive[i % line->drives];
+
+    knot[i] = best >= 0 ? ladder->rung[best].knot[i]
+                        : PetscMax(drive->lower, PetscMin(drive->upper, ladder->rung[0].knot[i]));
+  }
+}
+
+/* What a change of the optimum is compared with. */
+static double scale_of(const fare_control_line *line, const fare_control_result *r)
+{
+  if (line->aim == FARE_AIM_OBSERVABLE) return fabs(r->optimum - r->rung[0].value);
+  if (line->aim == FARE_AIM_REACH) return PetscMax(r->optimum, r->rung[0].value);
+  return r->optimum;
 }
 
 static PetscErrorCode certify(const fare_control_line *line, const fare_control_result *r)
 {
-  const double most = TRUSTED * r->optimum;
+  const double most = TRUSTED * scale_of(line, r);
+  double       factor;
 
   PetscFunctionBegin;
   if (!(r->step_error <= most))
     FARE_FAIL(FARE_ERR_FAILED,
-      "the best drive dissipates %g, which changes by %g with twice the steps: it exploits the time steps; "
-      "take more `steps`, or fewer `knots`",
-      r->optimum, r->step_error);
+      "%s %g by the best drive changes by %g with twice the steps: it exploits the time steps; take more "
+      "`steps`, or fewer `knots`",
+      r->quantity, r->optimum, r->step_error);
   if (r->grid_error > most)
     FARE_FAIL(FARE_ERR_FAILED,
-      "the best drive dissipates %g, with an error of %g by the cells, which is more than 1%%: take more "
-      "cells",
-      r->optimum, r->grid_error);
-  if (line->jumps && r->optimum > r->linear * (1 + TRUSTED))
-    FARE_FAIL(FARE_ERR_FAILED, "the drive that was found dissipates %g, more than a linear ramp (%g)",
-      r->optimum, r->linear);
+      "%s %g by the best drive has an error of %g by the cells, which is more than 1%%: take more cells",
+      r->quantity, r->optimum, r->grid_error);
+  if (!(fabs(r->checked - r->optimum) <= most))
+    FARE_FAIL(FARE_ERR_FAILED,
+      "%s %g by the best drive is %g by the truth's own steps: it exploits the time steps; take more "
+      "`steps`, or "
+      "fewer `knots`",
+      r->quantity, r->optimum, r->checked);
+  for (int i = 0; i < r->rungs; i++) {
+    if (r->rung[i].feasible &&
+      fare_control_cost(line, r->optimum, &factor) >
+        fare_control_cost(line, r->rung[i].value, &factor) + TRUSTED * (line->event ? 1 : scale_of(line, r)))
+      FARE_FAIL(FARE_ERR_FAILED, "%s %g by the drive that was found is worse than %g by the drive '%s'",
+        r->quantity, r->optimum, r->rung[i].value, r->rung[i].name);
+  }
+  if (r->bound > r->optimum + most)
+    FARE_FAIL(FARE_ERR_FAILED, "%s %g by the drive that was found is less than any can have, %g", r->quantity,
+      r->optimum, r->bound);
   PetscFunctionReturn(0);
+}
+
+static PetscErrorCode keep_numbers(
+  const fare_control_line *line, const double knot[], const trio *t, fare_control_result *r)
+{
+  PetscFunctionBegin;
+  r->free_energy = NAN;
+  if (fare_aim_is_work(line->aim)) PetscCall(fare_adjoint_free_energy(t->fine.adjoint, &r->free_energy));
+  r->steps  = t->fine.protocol.steps;
+  r->energy = fare_control_energy(line, knot, NULL);
+  for (int i = 0; i < r->knots * line->drives; i++)
+    r->course[i % line->drives].value[i / line->drives] = knot[i];
+  PetscFunctionReturn(0);
+}
+
+/* What no control can undercut, where optimal transport is known. */
+static PetscErrorCode bound(const fare_control_line *line, const fare_grid *grid, fare_control_result *r)
+{
+  fare_transport_bound found;
+  fare_system         *before, *after;
+  PetscErrorCode       code;
+
+  PetscFunctionBegin;
+  r->bound = r->bound_error = NAN;
+  for (int d = 0; d < line->drives; d++) {
+    if (line->drive[d].parameter < FARE_OWN) PetscFunctionReturn(0);
+  }
+  if (!fare_aim_is_work(line->aim)) PetscFunctionReturn(0);
+  PetscCall(fare_control_system(line, PETSC_FALSE, &before));
+  PetscCall(fare_control_system(line, PETSC_TRUE, &after));
+  code = fare_transport_bound_between(grid, before, after, line->duration, &found);
+  PetscCall(fare_system_destroy(&before));
+  PetscCall(fare_system_destroy(&after));
+  if (!code) r->bound = found.value;
+  if (!code) r->bound_error = found.error;
+  PetscFunctionReturn(code == FARE_ERR_INPUT || code == FARE_ERR_FAILED ? 0 : code);
 }
 
 PetscErrorCode fare_control_optimise(
   const fare_control_line *line, const fare_grid *grid, fare_control_result *r)
 {
-  problem p = {0};
-  double  coarse, wide;
+  fare_control_ladder ladder;
+  double             *knot;
+  trio                t;
 
   PetscFunctionBegin;
-  r->knots = (int)line->knots;
-  PetscCall(PetscMalloc2(r->knots, &r->time, r->knots, &r->value));
-  for (int k = 0; k < r->knots; k++) {
-    r->time[k] = line->duration * k / (r->knots - 1);
-    r->value[k] =
-      PetscMax(line->lower, PetscMin(line->upper, line->from + (line->to - line->from) * k / (r->knots - 1)));
-  }
-  PetscCall(create(line, grid, (PetscInt)line->steps, &p));
-  PetscCall(search(&p, r->value, &r->iterations));
-  PetscCall(dissipate(&p, r->value, &coarse, NULL));
-  PetscCall(destroy(&p));
-  PetscCall(dissipate_on_wider_cells(line, grid, r->value, &wide));
-  PetscCall(compare(line, grid, r));
-  r->step_error = fabs(r->optimum - coarse);
-  r->grid_error = fabs(wide - coarse) / 3;
+  PetscCall(bound(line, grid, r));
+  PetscCall(PetscMalloc1((size_t)(line->knots * line->drives), &knot));
+  PetscCall(create(line, grid, &t));
+  PetscCall(fare_control_ladder_create(line, grid, &ladder));
+  PetscCall(compare(&ladder, &t, r));
+  choose_start(line, &ladder, r, knot);
+  PetscCall(fare_control_search(&t.plain, knot, &r->iterations));
+  PetscCall(assess(&t, knot, &r->optimum, &r->step_error, &r->grid_error));
+  PetscCall(keep_numbers(line, knot, &t, r));
+  PetscCall(fare_control_follow(line, grid, &t.plain, r));
+  fare_control_ladder_free(&ladder);
+  PetscCall(destroy(&t));
+  PetscCall(PetscFree(knot));
   PetscCall(certify(line, r));
   PetscFunctionReturn(0);
 }

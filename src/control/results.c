@@ -6,6 +6,61 @@
 
 #define JUMP 1e-6 /* of the duration: how long a jump takes in a table, whose times must rise */
 
+static PetscErrorCode save_courses(const fare_control_result *r, const char *group, fare_store *store)
+{
+  const uint64_t count = (uint64_t)r->knots;
+  char           path[192], data[224];
+
+  PetscFunctionBegin;
+  snprintf(path, sizeof path, "%s/drives", group);
+  PetscCall(fare_store_group(store, path));
+  for (int d = 0; d < r->courses; d++) {
+    const fare_control_course *c = &r->course[d];
+
+    snprintf(path, sizeof path, "%s/drives/%s", group, c->parameter);
+    PetscCall(fare_store_group(store, path));
+    PetscCall(fare_store_put_real(store, path, "from", c->from));
+    PetscCall(fare_store_put_real(store, path, "to", c->to));
+    PetscCall(fare_store_put_real(store, path, "base", c->base));
+    snprintf(data, sizeof data, "%s/values", path);
+    PetscCall(fare_store_write_array(store, data, FARE_STORE_FLOAT64, 1, &count, c->value));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode save_ladder(const fare_control_result *r, const char *group, fare_store *store)
+{
+  char path[192];
+
+  PetscFunctionBegin;
+  snprintf(path, sizeof path, "%s/ladder", group);
+  PetscCall(fare_store_group(store, path));
+  for (int i = 0; i < r->rungs; i++) {
+    snprintf(path, sizeof path, "%s/ladder/%s", group, r->rung[i].name);
+    PetscCall(fare_store_group(store, path));
+    PetscCall(fare_store_put_real(store, path, "value", r->rung[i].value));
+    PetscCall(fare_store_put_real(store, path, "error", r->rung[i].error));
+    PetscCall(fare_store_put_int(store, path, "feasible", r->rung[i].feasible));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode save_arrays(const fare_control_result *r, const char *group, fare_store *store)
+{
+  const uint64_t extent[] = {(uint64_t)r->knots, (uint64_t)r->cells};
+  char           path[192];
+
+  PetscFunctionBegin;
+  snprintf(path, sizeof path, "%s/times", group);
+  PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, 1, extent, r->time));
+  if (!r->cells) PetscFunctionReturn(0);
+  PetscCall(fare_store_put_real(store, group, "lower", r->lower));
+  PetscCall(fare_store_put_real(store, group, "upper", r->upper));
+  snprintf(path, sizeof path, "%s/density", group);
+  PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, 2, extent, r->density));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode save_one(const fare_control_result *r, fare_store *store)
 {
   const struct {
@@ -13,21 +68,21 @@ static PetscErrorCode save_one(const fare_control_result *r, fare_store *store)
     double      value;
   } numbers[] = {
     {"free_energy", r->free_energy},
-    {"at_once", r->at_once},
-    {"linear", r->linear},
     {"optimum", r->optimum},
     {"step_error", r->step_error},
     {"grid_error", r->grid_error},
-    {"from", r->from},
-    {"to", r->to},
+    {"checked", r->checked},
+    {"bound", r->bound},
+    {"bound_error", r->bound_error},
+    {"energy", r->energy},
   };
-  const uint64_t count = (uint64_t)r->knots;
-  char           group[128], path[160];
+  char group[128];
 
   PetscFunctionBegin;
   snprintf(group, sizeof group, "/control/%s", r->name);
   PetscCall(fare_store_group(store, group));
-  PetscCall(fare_store_put_string(store, group, "parameter", r->parameter));
+  PetscCall(fare_store_put_string(store, group, "aim", r->aim));
+  PetscCall(fare_store_put_string(store, group, "quantity", r->quantity));
   if (r->failure) {
     PetscCall(fare_store_put_string(store, group, "failure", r->failure));
     PetscFunctionReturn(0);
@@ -36,10 +91,9 @@ static PetscErrorCode save_one(const fare_control_result *r, fare_store *store)
     PetscCall(fare_store_put_real(store, group, numbers[i].name, numbers[i].value));
   PetscCall(fare_store_put_int(store, group, "steps", r->steps));
   PetscCall(fare_store_put_int(store, group, "iterations", r->iterations));
-  snprintf(path, sizeof path, "%s/times", group);
-  PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, 1, &count, r->time));
-  snprintf(path, sizeof path, "%s/values", group);
-  PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, 1, &count, r->value));
+  PetscCall(save_courses(r, group, store));
+  PetscCall(save_ladder(r, group, store));
+  PetscCall(save_arrays(r, group, store));
   PetscFunctionReturn(0);
 }
 
@@ -52,46 +106,75 @@ PetscErrorCode fare_control_results_save(const fare_control_results *results, fa
   PetscFunctionReturn(0);
 }
 
-/* As a section of a study; a drive is added to the base value. */
-static void print_drive(const fare_control_result *r, FILE *to)
+void fare_control_write_drive(const fare_control_result *r, fare_text *to)
 {
   const double end = r->time[r->knots - 1];
 
-  fprintf(to, "\nBest drive of %s, to be pasted (times from 0 on):\ndrive:\n", r->name);
-  fprintf(to, "  - {parameter: %s, waveform: tabulated,\n     times: [0", r->parameter);
-  for (int k = 0; k < r->knots; k++)
-    fprintf(to, ", %.9g", PetscMax(JUMP * end, PetscMin((1 - JUMP) * end, r->time[k])));
-  fprintf(to, ", %.9g],\n     values: [%.9g", end, r->from - r->base);
-  for (int k = 0; k < r->knots; k++) fprintf(to, ", %.7g", r->value[k] - r->base);
-  fprintf(to, ", %.9g]}\n", r->to - r->base);
+  fare_text_add(to, "drive:\n");
+  for (int d = 0; d < r->courses; d++) {
+    const fare_control_course *c = &r->course[d];
+
+    fare_text_add(to, "  - {parameter: %s, waveform: tabulated,\n     times: [0", c->parameter);
+    for (int k = 0; k < r->knots; k++)
+      fare_text_add(to, ", %.9g", PetscMax(JUMP * end, PetscMin((1 - JUMP) * end, r->time[k])));
+    fare_text_add(to, ", %.9g],\n     values: [%.9g", end, c->from - c->base);
+    for (int k = 0; k < r->knots; k++) fare_text_add(to, ", %.9g", c->value[k] - c->base);
+    fare_text_add(to, ", %.9g]}\n", c->to - c->base);
+  }
+}
+
+/* A row of the table: a drive, or the bound. */
+static void print_row(
+  const fare_control_result *r, const char *drive, double value, double error, fare_table *table)
+{
+  const char *const words[] = {r->name, r->quantity, drive};
+
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(words); i++) fare_table_cell(table, "%s", words[i]);
+  fare_table_cell(table, "%.7g", value);
+  if (isnan(error))
+    fare_table_cell(table, "%s", "");
+  else
+    fare_table_cell(table, "%.1e", error);
+  if (isnan(r->bound))
+    fare_table_cell(table, "%s", "");
+  else
+    fare_table_cell(table, "%.1f%%", 100 * (1 - r->bound / value));
+}
+
+static void print_rows(const fare_control_result *r, fare_table *table)
+{
+  for (int i = 0; i < r->rungs; i++) print_row(r, r->rung[i].name, r->rung[i].value, r->rung[i].error, table);
+  print_row(r, "optimum", r->optimum, r->step_error + (isnan(r->grid_error) ? 0 : r->grid_error), table);
+  print_row(r, "optimum, other steps", r->checked, NAN, table);
+  if (!isnan(r->bound)) print_row(r, "bound", r->bound, r->bound_error, table);
+}
+
+static void print_drive(const fare_control_result *r, FILE *to)
+{
+  fare_text text = {0};
+
+  fprintf(to, "\nBest drive of %s, energy %.7g", r->name, r->energy);
+  if (!isnan(r->free_energy)) fprintf(to, ", difference of free energies %.7g", r->free_energy);
+  fprintf(to, ", to be pasted (times from 0 on):\n");
+  fare_control_write_drive(r, &text);
+  fprintf(to, "%s", text.text);
+  fare_text_free(&text);
 }
 
 void fare_control_results_print(const fare_control_results *results, FILE *to)
 {
-  static const char *const names[] = {"control", "parameter", "free energy", "at once", "linear", "optimum",
-    "+-", "of linear", "jumps to", "from"};
+  static const char *const names[] = {"control", "of", "drive", "value", "+-", "above the bound"};
   fare_table              *table;
   PetscBool                any = PETSC_FALSE;
 
   if (!results->count) return;
-  fprintf(to, "\nControl: work beyond the difference of free energies, least by the best drive\n");
+  fprintf(to, "\nControl: what the best drive leads to, beside others\n");
   fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table);
   fare_table_headings(table, names);
   for (size_t i = 0; i < results->count; i++) {
-    const fare_control_result *r = &results->result[i];
-
-    if (r->failure) continue;
+    if (results->result[i].failure) continue;
     any = PETSC_TRUE;
-    fare_table_cell(table, "%s", r->name);
-    fare_table_cell(table, "%s", r->parameter);
-    fare_table_cell(table, "%.7g", r->free_energy);
-    fare_table_cell(table, "%.7g", r->at_once);
-    fare_table_cell(table, "%.7g", r->linear);
-    fare_table_cell(table, "%.7g", r->optimum);
-    fare_table_cell(table, "%.1e", r->step_error + (isnan(r->grid_error) ? 0 : r->grid_error));
-    fare_table_cell(table, "%.1f%%", 100 * r->optimum / r->linear);
-    fare_table_cell(table, "%.4g", r->value[0]);
-    fare_table_cell(table, "%.4g", r->value[r->knots - 1]);
+    print_rows(&results->result[i], table);
   }
   if (any) fare_table_print(table, to);
   fare_table_destroy(&table);

@@ -99,22 +99,23 @@ static PetscErrorCode read_method(const fare_node *node, estimator *e)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode find_event(const fare_rare *rare, const fare_node *node, estimator *e)
+PetscErrorCode fare_rare_event(const fare_rare *rare, const fare_node *node, const fare_event **event)
 {
-  const char **names;
-  fare_text    text = {0};
+  const size_t events = rare ? rare->events : 0;
+  const char  *name   = fare_node_text(node), **names;
+  fare_text    text   = {0};
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(rare->events + 1, &names));
-  for (size_t i = 0; i < rare->events; i++) {
+  *event = NULL;
+  PetscCall(PetscMalloc1(events + 1, &names));
+  for (size_t i = 0; i < events; i++) {
     names[i] = rare->event[i].event.name;
-    if (!strcmp(names[i], e->event)) e->of = &rare->event[i].event;
+    if (!strcmp(names[i], name)) *event = &rare->event[i].event;
   }
-  if (!e->of) fare_text_add_nearest(&text, e->event, names, rare->events);
+  if (!*event) fare_text_add_nearest(&text, name, names, events);
   PetscCall(PetscFree(names));
-  if (!e->of) {
-    PetscErrorCode code =
-      fare_node_error(node, "there is no event '%s'%s", e->event, text.text ? text.text : "");
+  if (!*event) {
+    PetscErrorCode code = fare_node_error(node, "there is no event '%s'%s", name, text.text ? text.text : "");
 
     fare_text_free(&text);
     PetscFunctionReturn(code);
@@ -137,7 +138,7 @@ static PetscErrorCode read_estimator(const fare_node *node, fare_rare *rare, est
     if (!strcmp(other->name, e->name))
       FARE_REFUSE(fare_node_find(node, "name"), "there is an estimator '%s' already", e->name);
   }
-  PetscCall(find_event(rare, fare_node_find(node, "event"), e));
+  PetscCall(fare_rare_event(rare, fare_node_find(node, "event"), &e->of));
   context.event = e->of;
   PetscCall(fare_fields_read(e->type->fields, fare_rare_fields, node, e->options));
   if (e->type->check) PetscCall(e->type->check(e->options, node, &context));

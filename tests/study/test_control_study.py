@@ -51,8 +51,16 @@ def pasted(where):
         best = found.attrs["optimum"]
         expect(abs(best - 0.2234) < 2e-4, "the optimum of another program", best)
         expect(abs(work - best) < 2e-4, "the pasted drive dissipates what was promised", (work, best))
-        expect(best < found.attrs["linear"] < found.attrs["at_once"], "the ladder is ordered")
-        expect(found["values"].shape == (10,) and found["times"][-1] == 1.0, "knots are kept")
+        ladder = [found[f"ladder/{name}"].attrs["value"] for name in ("linear", "switch")]
+        expect(best < ladder[0] < ladder[1], "the ladder is ordered", ladder)
+        expect(
+            abs(found.attrs["checked"] - best) < 1e-5, "it was run with its own steps", found.attrs["checked"]
+        )
+        values = found["drives/tilt/values"]
+        expect(values.shape == (10,) and found["times"][-1] == 1.0, "knots are kept")
+        mass = found["density"][:].sum(axis=1) * (found.attrs["upper"] - found.attrs["lower"]) / 256
+        expect(found["density"].shape == (10, 256), "densities at the knots are kept")
+        expect(abs(mass - 1).max() < 1e-9, "and have mass 1", mass)
 
 
 def refused(where):

@@ -15,7 +15,7 @@ typedef struct {
   fare_grid    *grid;
   fare_protocol protocol;
   fare_adjoint *adjoint;
-  double        value[(3 * STEPS_MAX + 2) * 2], gradient[(3 * STEPS_MAX + 2) * 2];
+  double        value[(3 * STEPS_MAX + 2) * 4], gradient[(3 * STEPS_MAX + 2) * 4];
 } trial;
 
 /* Steps of unequal width. */
@@ -149,6 +149,39 @@ static void events_have_their_derivatives(void **state)
   }
 }
 
+/* Parameters of the system that stay as they are: the sum over all places. */
+static void constants_have_their_derivatives(void **state)
+{
+  static const int    all[]   = {FARE_KT, FARE_MOBILITY, FARE_OWN, TILT_OF_WELLS};
+  static const double value[] = {0.8, 1.3, 3.2, 0.4}, step = 2e-3;
+  static const double at[] = {2, 1, -1, -2}, weight[] = {-1. / 12, 8. / 12, -8. / 12, 1. / 12};
+  double              low = 0.513, high = 3;
+  fare_region         b    = {1, 1, &low, &high, PETSC_FALSE};
+  const fare_goal     goal = {.kind = FARE_GOAL_EVENT, .b = &b};
+  double              result, sum[4] = {0}, largest = 0;
+  trial               t;
+
+  (void)state;
+  begin("prinz", 1, 128, 20, 4, all, &goal, NULL, &t);
+  for (PetscInt i = 0; i < 4 * t.protocol.places; i++) t.value[i] = value[i % 4];
+  assert_ok(fare_adjoint_run(t.adjoint, t.value, &result, t.gradient));
+  for (PetscInt i = 0; i < 4 * t.protocol.places; i++) sum[i % 4] += t.gradient[i];
+  for (int k = 0; k < 4; k++) largest = PetscMax(largest, fabs(sum[k]));
+  for (int k = 0; k < 4; k++) {
+    double slope = 0;
+
+    for (int q = 0; q < 4; q++) {
+      for (PetscInt i = k; i < 4 * t.protocol.places; i += 4) t.value[i] = value[k] + at[q] * step;
+      assert_ok(fare_adjoint_run(t.adjoint, t.value, &result, NULL));
+      slope += weight[q] * result / step;
+    }
+    for (PetscInt i = k; i < 4 * t.protocol.places; i += 4) t.value[i] = value[k];
+    assert_true(fabs(sum[k]) > 1e-3 * largest);
+    assert_near(sum[k], slope, 1e-7 * largest);
+  }
+  end(&t);
+}
+
 static void two_axes_have_theirs(void **state)
 {
   static const int both[] = {FARE_OWN + 3, FARE_OWN + 4};
@@ -240,6 +273,7 @@ int main(int argc, char **argv)
     cmocka_unit_test(work_has_its_derivatives),
     cmocka_unit_test(ends_have_their_derivatives),
     cmocka_unit_test(events_have_their_derivatives),
+    cmocka_unit_test(constants_have_their_derivatives),
     cmocka_unit_test(two_axes_have_theirs),
     cmocka_unit_test(dragged_traps_need_their_work),
     cmocka_unit_test(tilted_wells_dissipate),

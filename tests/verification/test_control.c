@@ -3,25 +3,39 @@
 /* Best drives against closed forms and another program's, and what is refused. */
 #include "analyses.h"
 
-#include <fare/control.h>
+#include "control/control.h"
 
 typedef struct {
   fare_config         *config;
   fare_system         *system;
   fare_grid           *grid;
+  fare_rare           *rare;
   fare_control        *control;
   fare_control_results found;
 } study;
 
 static PetscErrorCode read_control(const char *type, const char *yaml, study *s)
 {
-  static const fare_truth_options truth = {.cells = {0, NULL}};
+  static const fare_truth_options truth = {.tolerance = 1e-8};
+  const fare_node                *root;
 
   memset(s, 0, sizeof *s);
   s->system = make_system(fare_system_type_find(type), 1);
+  if (strstr(yaml, "events:")) assert_ok(fare_system_set(s->system, "kT", 0.25));
   assert_ok(fare_config_parse("plan.yaml", yaml, strlen(yaml), &s->config));
-  return fare_control_from_config(
-    fare_node_find(fare_config_root(s->config), "control"), s->system, &truth, &s->control);
+  root = fare_config_root(s->config);
+  assert_ok(fare_rare_from_config(fare_node_find(root, "events"), NULL, s->system, &truth, &s->rare));
+  return fare_control_from_config(fare_node_find(root, "control"), s->system, &truth, s->rare, &s->control);
+}
+
+/* What one of the drives that the best is compared with leads to. */
+static double rung(const fare_control_result *r, const char *name)
+{
+  for (int i = 0; i < r->rungs; i++) {
+    if (!strcmp(r->rung[i].name, name)) return r->rung[i].value;
+  }
+  fail_msg("there is no drive '%s'", name);
+  return NAN;
 }
 
 static const fare_control_result *run_control(
@@ -34,10 +48,11 @@ static const fare_control_result *run_control(
   assert_ok(fare_control_run(s->control, s->grid, &s->found));
   assert_int_equal(s->found.count, 1);
   r = s->found.result;
-  if (getenv("FARE_TEST_SHOW") && !r->failure)
-    fare_log("at once %.8g, linear %.8g, optimum %.8g +- %.1e, %.1e; %g to %g; %d iterations", r->at_once,
-      r->linear, r->optimum, r->step_error, r->grid_error, r->value[0], r->value[r->knots - 1],
-      (int)r->iterations);
+  if (getenv("FARE_TEST_SHOW")) {
+    for (int i = 0; i < r->rungs; i++) fare_log("%s %.8g", r->rung[i].name, r->rung[i].value);
+    fare_log("optimum %.8g +- %.1e, %.1e; by other steps %.8g; bound %.8g; %d iterations; %s", r->optimum,
+      r->step_error, r->grid_error, r->checked, r->bound, (int)r->iterations, r->failure ? r->failure : "");
+  }
   return r;
 }
 
@@ -45,6 +60,7 @@ static void free_control(study *s)
 {
   fare_control_results_free(&s->found);
   assert_ok(fare_control_destroy(&s->control));
+  assert_ok(fare_rare_destroy(&s->rare));
   if (s->grid) assert_ok(fare_grid_destroy(&s->grid));
   assert_ok(fare_system_destroy(&s->system));
   fare_config_destroy(&s->config);
@@ -61,9 +77,11 @@ static void traps_have_closed_forms(void **state)
     "control: [{name: drag, parameter: centre, from: 0, to: 2, duration: 1, knots: 9}]", &s);
   assert_null(r->failure);
   assert_near(r->optimum, 4. / 3, 2e-4);
-  assert_near(r->linear, 4 / M_E, 2e-4);
-  assert_near(r->at_once, 2, 2e-4);
-  for (int k = 0; k < r->knots; k++) assert_near(r->value[k], 2. / 3 + 2. / 3 * k / (r->knots - 1), 5e-3);
+  assert_near(r->bound, 4. / 3, 1e-4);
+  assert_near(rung(r, "linear"), 4 / M_E, 2e-4);
+  assert_near(rung(r, "switch"), 2, 2e-4);
+  for (int k = 0; k < r->knots; k++)
+    assert_near(r->course[0].value[k], 2. / 3 + 2. / 3 * k / (r->knots - 1), 5e-3);
   free_control(&s);
 
   r = run_control("ornstein_uhlenbeck", -5, 5, 320,
@@ -71,9 +89,153 @@ static void traps_have_closed_forms(void **state)
   assert_null(r->failure);
   assert_near(r->free_energy, log(2), 2e-4);
   assert_near(r->optimum, 0.1974246, 2e-4);
-  assert_near(r->value[0], 1.3924, 0.02);
-  assert_near(r->value[11], 3.3542, 0.05);
+  assert_near(r->course[0].value[0], 1.3924, 0.02);
+  assert_near(r->course[0].value[11], 3.3542, 0.05);
+  assert_near(r->checked, r->optimum, 2e-4);
   free_control(&s);
+}
+
+/*
+  With centre and stiffness any Gaussian path can be had, so that the best one is the bound of full control:
+  the centre adds the least of m^2 + 2 (m - 2)^2, which is 8/3.
+*/
+static void two_drives_do_what_one_cannot(void **state)
+{
+  const fare_control_result *r;
+  study                      s;
+
+  (void)state;
+  r = run_control("ornstein_uhlenbeck", -5, 7, 384,
+    "control: [{name: both, duration: 1, knots: 9, drives: [{parameter: centre, from: 0, to: 2}, {parameter: "
+    "stiffness, from: 1, to: 4}]}]",
+    &s);
+  assert_null(r->failure);
+  assert_int_equal(r->courses, 2);
+  assert_near(r->optimum, 8. / 3 + 0.1974246, 1e-3);
+  assert_near(r->bound, 8. / 3 + 0.1974246, 1e-4);
+  assert_near(r->course[0].value[0], 4. / 3 / 1.3924, 0.05);
+  free_control(&s);
+}
+
+/*
+  A trap with k = 1 whose centre c(t) has the integral of c^2 = 2 moves the mean at time 1 by no more than the
+  square root of 1 - exp(-2); so that a Gaussian with mean 1.5 stays away by half the square of the rest.
+*/
+static void energy_limits_what_can_be_reached(void **state)
+{
+  const double               most = sqrt(1 - exp(-2));
+  const fare_control_result *r;
+  study                      s;
+
+  (void)state;
+  r = run_control("ornstein_uhlenbeck", -6, 6, 240,
+    "control: [{name: far, aim: observable, parameter: centre, duration: 1, knots: 9, energy: 2}]", &s);
+  assert_null(r->failure);
+  assert_near(r->optimum, most, 5e-4);
+  assert_near(r->checked, most, 5e-4);
+  assert_near(r->energy, 2, 1e-9);
+  assert_near(r->course[0].value[8], most * 2 / (1 - exp(-2)), 0.05);
+  free_control(&s);
+  r = run_control("ornstein_uhlenbeck", -6, 6, 240,
+    "control: [{name: far, aim: observable, seek: smallest, parameter: centre, duration: 1, knots: 9, "
+    "energy: "
+    "2}]",
+    &s);
+  assert_null(r->failure);
+  assert_near(r->optimum, -most, 5e-4);
+  free_control(&s);
+  r = run_control("ornstein_uhlenbeck", -6, 6, 240,
+    "control: [{name: go, aim: reach, parameter: centre, duration: 1, knots: 9, energy: 2, target: {density: "
+    "gaussian, mean: [1.5], sd: [1.0]}}]",
+    &s);
+  assert_null(r->failure);
+  assert_near(r->optimum, (1.5 - most) * (1.5 - most) / 2, 1e-3);
+  assert_near(rung(r, "none"), 1.125, 1e-3);
+  free_control(&s);
+  r = run_control("ornstein_uhlenbeck", -6, 6, 160,
+    "control: [{name: go, aim: reach, parameter: centre, to: 1, duration: 1, knots: 5, lower: -3, upper: 3}]",
+    &s);
+  assert_null(r->failure);
+  assert_near(r->optimum, 0, 1e-6);
+  assert_near(rung(r, "none"), 0.5, 1e-3);
+  free_control(&s);
+}
+
+/* Against another program: implicit Euler, extrapolated, and an optimiser of its own. */
+static void events_become_likely(void **state)
+{
+  const fare_control_result *r;
+  study                      s;
+
+  (void)state;
+  r = run_control("prinz", -2, 2, 512,
+    "{events: [{name: over, b: {lower: [0.5]}, start: [-0.7], deadline: 1}], control: [{name: push, aim: "
+    "most_likely, event: over, parameter: tilt, duration: 1, energy: 4.5}]}",
+    &s);
+  assert_null(r->failure);
+  assert_between(r->optimum, 2.17e-4, 2.4e-4);
+  assert_near(r->checked, r->optimum, 5e-3 * r->optimum);
+  assert_near(PetscMax(rung(r, "constant_up"), rung(r, "constant_down")), 8.405e-5, 1e-6);
+  assert_near(rung(r, "sine"), 1.555e-5, 6e-7);
+  free_control(&s);
+}
+
+/* Derivatives by the knots of several drives against differences of fourth order, of each aim. */
+static void knots_have_their_derivatives(void **state)
+{
+  static const char *const lines[] = {"control: [{name: a, duration: 1, knots: 4, drives: [{parameter: "
+                                      "height, from: 3, to: 4}, {parameter: tilt, "
+                                      "from: 0, to: 2}]}]",
+    "control: [{name: a, aim: observable, region: {lower: [0.1]}, energy: 1, duration: 1, knots: 4, drives: "
+    "[{parameter: height}, {parameter: tilt}, {parameter: kT}]}]",
+    "control: [{name: a, aim: reach, duration: 1, knots: 4, drives: [{parameter: mobility}, {parameter: "
+    "tilt, to: "
+    "2}]}]",
+    "{events: [{name: over, b: {lower: [0.5]}, start: [-0.7], deadline: 1}], control: [{name: a, aim: "
+    "least_likely, "
+    "event: over, duration: 1, knots: 4, energy: 1, drives: [{parameter: height}, {parameter: tilt}]}]}"};
+  const PetscInt           cells   = 192;
+  const double             lower = -2, upper = 2, step = 2e-3;
+
+  (void)state;
+  for (size_t c = 0; c < PETSC_STATIC_ARRAY_LENGTH(lines); c++) {
+    static const double  at[] = {2, 1, -1, -2}, weight[] = {-1. / 12, 8. / 12, -8. / 12, 1. / 12};
+    fare_truth_options   truth = {.tolerance = 1e-8};
+    fare_control_line    line  = {0};
+    fare_control_problem p;
+    double               knot[16], gradient[16], value, largest = 0;
+    int                  size;
+    study                s;
+
+    assert_ok(read_control("prinz", lines[c], &s));
+    assert_ok(fare_grid_create(PETSC_COMM_SELF, 1, &cells, &lower, &upper, NULL, &s.grid));
+    assert_ok(fare_control_line_read(fare_node_item(fare_node_find(fare_config_root(s.config), "control"), 0),
+      s.system, &truth, s.rare, &line));
+    assert_ok(fare_control_problem_create(&line, s.grid, 24, &p));
+    size = (int)line.knots * line.drives;
+    for (int i = 0; i < size; i++)
+      knot[i] = line.drive[i % line.drives].base + 0.3 * (1 + sin(1.7 * i + 0.3 * i * i));
+    assert_ok(fare_control_value(&p, knot, &value, gradient));
+    for (int i = 0; i < size; i++) largest = PetscMax(largest, fabs(gradient[i]));
+    assert_true(largest > 0);
+    for (int i = 0; i < size; i++) {
+      const double kept  = knot[i];
+      double       slope = 0;
+
+      for (int q = 0; q < 4; q++) {
+        knot[i] = kept + at[q] * step;
+        assert_ok(fare_control_value(&p, knot, &value, NULL));
+        slope += weight[q] * value / step;
+      }
+      knot[i] = kept;
+      if (getenv("FARE_TEST_SHOW"))
+        fare_log("line %zu, knot %d: %.10g, by differences %.10g", c, i, gradient[i], slope);
+      assert_near(gradient[i], slope, 1e-7 * largest);
+    }
+    assert_ok(fare_control_problem_free(&p));
+    fare_control_line_free(&line);
+    free_control(&s);
+  }
 }
 
 /* A chain of implicit Euler steps, extrapolated, of a program that shares nothing with FARE. */
@@ -87,9 +249,11 @@ static void wells_are_tilted_as_another_program_says(void **state)
     "control: [{name: ramp, parameter: tilt, from: 0, to: 2, duration: 1, knots: 12}]", &s);
   assert_null(r->failure);
   assert_near(r->free_energy, -0.6268407, 1e-4);
-  assert_near(r->at_once, 0.434938, 2e-4);
-  assert_near(r->linear, 0.2484, 2e-4);
+  assert_near(rung(r, "switch"), 0.434938, 2e-4);
+  assert_near(rung(r, "linear"), 0.2484, 2e-4);
+  assert_near(rung(r, "geodesic"), 0.2480, 2e-4);
   assert_near(r->optimum, 0.2234, 2e-4);
+  assert_near(r->bound, 0.14202, 2e-5);
   free_control(&s);
 }
 
@@ -103,15 +267,15 @@ static void bounds_and_ends_hold(void **state)
   r = run_control("ornstein_uhlenbeck", -5, 7, 128,
     "control: [{name: drag, parameter: centre, from: 0, to: 2, duration: 1, knots: 7, upper: 1.1}]", &s);
   assert_null(r->failure);
-  for (int k = 0; k < r->knots; k++) assert_between(r->value[k], -1, 1.1);
-  assert_near(r->value[r->knots - 1], 1.1, 1e-9);
+  for (int k = 0; k < r->knots; k++) assert_between(r->course[0].value[k], -1, 1.1);
+  assert_near(r->course[0].value[r->knots - 1], 1.1, 1e-9);
   free_control(&s);
   r = run_control("ornstein_uhlenbeck", -5, 7, 128,
     "control: [{name: drag, parameter: centre, from: 0, to: 2, duration: 1, knots: 7, jumps: false}]", &s);
   assert_null(r->failure);
-  assert_near(r->value[0], 0, 1e-12);
-  assert_near(r->value[r->knots - 1], 2, 1e-12);
-  assert_between(r->optimum, 4. / 3, r->linear);
+  assert_near(r->course[0].value[0], 0, 1e-12);
+  assert_near(r->course[0].value[r->knots - 1], 2, 1e-12);
+  assert_between(r->optimum, 4. / 3, rung(r, "linear"));
   free_control(&s);
 }
 
@@ -141,6 +305,16 @@ static void bad_sections_say_why(void **state)
     {"prinz", "parameter: tilt, from: 0, to: 2, duration: 1, knots: 2, jumps: false", "nothing to be found"},
     {"prinz", "parameter: tilt, from: 0, to: 2, duration: 1, upper: 1, jumps: false", "without jumps"},
     {"tilted_washboard", "parameter: height, from: 1, to: 2, duration: 1", "gradient of its potential"},
+    {"prinz", "duration: 1", "missing key 'parameter'"},
+    {"prinz", "parameter: tilt, duration: 1", "two states"},
+    {"prinz", "parameter: tilt, to: 1, duration: 1, energy: 1", "only the aims most_likely"},
+    {"prinz", "parameter: tilt, to: 1, duration: 1, drives: [{parameter: tilt}]",
+      "each of them has this key"},
+    {"prinz", "duration: 1, drives: [{parameter: tilt, to: 1}, {parameter: tilt}]", "'tilt' is there twice"},
+    {"prinz", "aim: observable, parameter: tilt, duration: 1", "as large as can be"},
+    {"prinz", "aim: observable, parameter: tilt, duration: 1, energy: 1, axis: y", "there is no axis 'y'"},
+    {"prinz", "aim: most_likely, parameter: tilt, duration: 1, energy: 1", "missing key 'event'"},
+    {"prinz", "aim: most_likely, event: over, parameter: tilt, duration: 1, energy: 1", "no event 'over'"},
   };
   study s;
 
@@ -160,7 +334,11 @@ static void bad_sections_say_why(void **state)
 int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
+    cmocka_unit_test(events_become_likely),
+    cmocka_unit_test(energy_limits_what_can_be_reached),
+    cmocka_unit_test(knots_have_their_derivatives),
     cmocka_unit_test(traps_have_closed_forms),
+    cmocka_unit_test(two_drives_do_what_one_cannot),
     cmocka_unit_test(wells_are_tilted_as_another_program_says),
     cmocka_unit_test(bounds_and_ends_hold),
     cmocka_unit_test(drives_that_exploit_steps_are_refused),

@@ -31,6 +31,7 @@ from fare.plot.drawing import (
     shown,
 )
 from fare.plot.inference import inference
+from fare.plot.control import control, sensitivity
 from fare.plot.rare import rare
 from fare.results import Study
 
@@ -245,6 +246,8 @@ FIGURES: dict[str, Make] = {
     "costs": costs,
     "rare": rare,
     "inference": inference,
+    "control": control,
+    "sensitivity": sensitivity,
     "thermodynamics": thermodynamics,
     "training": training,
     "truth_error": truth_error,

@@ -182,23 +182,12 @@ static PetscErrorCode goal_of(const sensitivity *s, const fare_grid *grid, fare_
     [OF_EVENT]                                     = FARE_GOAL_EVENT,
     [OF_MOMENT]                                    = FARE_GOAL_OBSERVABLE,
     [OF_OCCUPATION]                                = FARE_GOAL_OBSERVABLE};
-  PetscScalar                *to;
 
   PetscFunctionBegin;
   *goal = (fare_goal){.kind = kinds[s->of], .a = &s->a, .b = &s->b};
-  if (goal->kind != FARE_GOAL_OBSERVABLE) PetscFunctionReturn(0);
-  PetscCall(DMCreateGlobalVector(grid->dm, &goal->field));
-  PetscCall(VecGetArrayWrite(goal->field, &to));
-  for (PetscInt n = 0; n < fare_grid_owned(grid); n++) {
-    PetscInt index[FARE_DIM_MAX];
-    double   x[FARE_DIM_MAX];
-
-    fare_cell_index(grid, n, index);
-    fare_cell_centre(grid, n, x);
-    to[n] =
-      s->of == OF_MOMENT ? pow(x[s->along], (double)s->power) : fare_region_share(&s->region, grid, index);
-  }
-  PetscCall(VecRestoreArrayWrite(goal->field, &to));
+  if (goal->kind == FARE_GOAL_OBSERVABLE)
+    PetscCall(fare_adjoint_observable(
+      grid, s->along, (int)s->power, s->of == OF_OCCUPATION ? &s->region : NULL, &goal->field));
   PetscFunctionReturn(0);
 }
 

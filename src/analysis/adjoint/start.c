@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
-  Masses whose mean of any field is the value of that field at a point: cubic between the four centres next to
-  it along each axis, or linear between two where a set reaches into those.
+  Fields that goals are means of. And masses whose mean of any field is the value of that field at a point:
+  cubic between the four centres next to it along each axis, or linear between two where a set reaches into
+  those.
 */
 #include "adjoint.h"
 
@@ -94,5 +95,25 @@ PetscErrorCode fare_adjoint_point(const fare_grid *grid, const fare_goal *goal, 
     to[n] = weight_at(grid, s, index);
   }
   PetscCall(VecRestoreArrayWrite(*masses, &to));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_adjoint_observable(
+  const fare_grid *grid, int axis, int power, const fare_region *region, Vec *field)
+{
+  PetscScalar *to;
+
+  PetscFunctionBegin;
+  PetscCall(DMCreateGlobalVector(grid->dm, field));
+  PetscCall(VecGetArrayWrite(*field, &to));
+  for (PetscInt n = 0; n < fare_grid_owned(grid); n++) {
+    PetscInt index[FARE_DIM_MAX];
+    double   x[FARE_DIM_MAX];
+
+    fare_cell_index(grid, n, index);
+    fare_cell_centre(grid, n, x);
+    to[n] = region ? fare_region_share(region, grid, index) : pow(x[axis], (double)power);
+  }
+  PetscCall(VecRestoreArrayWrite(*field, &to));
   PetscFunctionReturn(0);
 }

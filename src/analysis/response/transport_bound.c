@@ -240,32 +240,45 @@ static PetscErrorCode solve(problem *p, fare_transport_bound *bound)
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode fare_transport_bound_between(const fare_grid *grid, const fare_system *first,
+  const fare_system *last, double duration, fare_transport_bound *bound)
+{
+  problem        p = {.lower = grid->lower[0], .upper = grid->upper[0]};
+  double         theta[FARE_PARAMETERS_MAX];
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  if (grid->dim > 1 || grid->boundary[0] != FARE_BOUNDARY_REFLECTING)
+    FARE_FAIL(FARE_ERR_INPUT, "the bound by optimal transport needs one axis with reflecting boundaries");
+  if (!fare_system_is_gradient(first))
+    FARE_FAIL(FARE_ERR_INPUT, "the bound by optimal transport needs a force that is a gradient");
+  PetscCall(fare_system_create_frozen(first, 0, &p.first));
+  PetscCall(fare_system_create_frozen(last, 0, &p.last));
+  fare_system_parameters(p.first, 0, theta);
+  p.kT        = theta[FARE_KT];
+  p.stiffness = 1 / (theta[FARE_MOBILITY] * duration);
+  code        = solve(&p, bound);
+  PetscCall(fare_system_destroy(&p.first));
+  PetscCall(fare_system_destroy(&p.last));
+  PetscFunctionReturn(code);
+}
+
 PetscErrorCode fare_transport_bound_solve(const fare_grid *grid, const fare_system *system, double t,
   int parameter, double from, double to, double duration, fare_transport_bound *bound)
 {
   const char    *name = fare_system_type_of(system)->parameters[parameter].name;
-  double         theta[FARE_PARAMETERS_MAX];
-  problem        p    = {.lower = grid->lower[0], .upper = grid->upper[0]};
-  PetscErrorCode code = 0;
+  fare_system   *first, *last;
+  PetscErrorCode code;
 
   PetscFunctionBegin;
-  if (grid->dim > 1 || grid->boundary[0] != FARE_BOUNDARY_REFLECTING || parameter < FARE_OWN)
-    FARE_FAIL(FARE_ERR_INPUT,
-      "the bound by optimal transport needs one axis with reflecting boundaries, and a parameter of the "
-      "potential");
-  if (!fare_system_is_gradient(system))
-    FARE_FAIL(FARE_ERR_INPUT, "the bound by optimal transport needs a force that is a gradient");
-  PetscCall(fare_system_create_frozen(system, t, &p.first));
-  code = fare_system_create_frozen(system, t, &p.last);
-  if (!code) code = fare_system_set(p.first, name, from);
-  if (!code) code = fare_system_set(p.last, name, to);
-  if (!code) {
-    fare_system_parameters(p.first, 0, theta);
-    p.kT        = theta[FARE_KT];
-    p.stiffness = 1 / (theta[FARE_MOBILITY] * duration);
-    code        = solve(&p, bound);
-  }
-  PetscCall(fare_system_destroy(&p.first));
-  PetscCall(fare_system_destroy(&p.last));
+  if (parameter < FARE_OWN)
+    FARE_FAIL(FARE_ERR_INPUT, "the bound by optimal transport needs a parameter of the potential");
+  PetscCall(fare_system_create_frozen(system, t, &first));
+  PetscCall(fare_system_create_frozen(system, t, &last));
+  code = fare_system_set(first, name, from);
+  if (!code) code = fare_system_set(last, name, to);
+  if (!code) code = fare_transport_bound_between(grid, first, last, duration, bound);
+  PetscCall(fare_system_destroy(&first));
+  PetscCall(fare_system_destroy(&last));
   PetscFunctionReturn(code);
 }

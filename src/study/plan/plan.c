@@ -333,8 +333,8 @@ static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sect
     PetscCall(
       fare_analyses_from_config(s->analysis, plan->system, &plan->truth, &plan->analyses, &plan->analysis));
   PetscCall(fare_rare_from_config(s->events, s->rare, plan->system, &plan->truth, &plan->rare));
-  PetscCall(fare_control_from_config(s->control, plan->system, &plan->truth, &plan->control));
   PetscCall(read_infer(plan, s->infer));
+  PetscCall(fare_control_from_config(s->control, plan->system, &plan->truth, plan->rare, &plan->control));
   plan->has_thermodynamics = s->thermodynamics ? PETSC_TRUE : PETSC_FALSE;
   if (s->thermodynamics && fare_thermo_needs_rates(plan->system)) {
     if (plan->truth.scheme == FARE_SCHEME_HIGH_ORDER)
