@@ -324,12 +324,13 @@ PetscErrorCode fare_moments_fit(const fare_infer_context *context, const fare_mo
   double theta[], fare_inferred *inferred)
 {
   const PetscInt few[FARE_DIM_MAX] = {4, 4, 4};
-  moment_fit     p                 = {
-                        .context = context, .m = moments, .dim = fare_system_dimension(context->study->system), .raw = raw};
-  const size_t   field = (size_t)p.dim * moments->rows, fields = (size_t)(context->count + 1) * field;
+  moment_fit     p                 = {.context = context, .m = moments, .raw = raw};
+  const int      dim               = fare_system_dimension(context->study->system);
+  const size_t   field = (size_t)dim * moments->rows, fields = (size_t)(context->count + 1) * field;
   PetscErrorCode code;
 
   PetscFunctionBegin;
+  p.dim = dim;
   PetscCall(fare_infer_model(context, few, &p.model));
   PetscCall(PetscMalloc4(
     fields, &p.f, fields, &p.D, field, &p.held, moments->rows * (size_t)context->count, &p.scores));
