@@ -16,10 +16,11 @@ import subprocess
 import sys
 
 import figures
-import fare
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+
+import fare
 
 ROOT = figures.ROOT
 FOUND = "swift_2d"

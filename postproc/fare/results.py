@@ -31,7 +31,7 @@ Row = TypeVar("Row")
 def _rows(of: type[Row], group: h5py.Group) -> list[Row]:
     """Rows of a table whose columns are datasets, or of texts attributes in the plural."""
     columns: dict[str, list[Any]] = {}
-    for f in fields(of):  # type: ignore[arg-type]
+    for f in fields(of):
         texts = group.attrs.get(f"{f.name}s")
         columns[f.name] = (
             group[f.name][:].tolist() if texts is None else [text_of(text) for text in np.atleast_1d(texts)]

@@ -13,6 +13,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+import numpy.typing as npt
 
 AXES = "xyz"
 
@@ -21,11 +22,11 @@ AXES = "xyz"
 class Tracks:
     """Observations, row by row, as they stand in the file."""
 
-    id: np.ndarray
-    time: np.ndarray
-    position: np.ndarray
+    id: npt.NDArray[Any]
+    time: npt.NDArray[Any]
+    position: npt.NDArray[Any]
     """One column for each axis."""
-    noise: np.ndarray
+    noise: npt.NDArray[Any]
     """Standard deviation of an observation along each axis; 0: none is told."""
 
 
@@ -58,8 +59,10 @@ def write_tracks(
             if level is not None:
                 text.write("# noise: " + " ".join(f"{value:.17g}" for value in level) + "\n")
             text.write(",".join(["id", "time", *AXES[: positions.shape[1]]]) + "\n")
-            for i, t, x in zip(ids, times, positions):
-                text.write(",".join([str(i), *(f"{value:.17g}" for value in (t, *x))]) + "\n")
+            text.writelines(
+                ",".join([str(i), *(f"{value:.17g}" for value in (t, *x))]) + "\n"
+                for i, t, x in zip(ids, times, positions)
+            )
     os.replace(part, path)
 
 

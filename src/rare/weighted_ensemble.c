@@ -167,11 +167,11 @@ static void see_moves(const ensemble *e)
 /* All bins, in their order. */
 static PetscErrorCode resample(ensemble *e)
 {
-  fare_rare_state *run    = e->run;
-  fare_random      random = {
-         .stream = fare_rare_stream(&e->w->context, run->number, "draws"), .sequence = (uint64_t)++run->stage};
-  size_t living, last;
-  place *order;
+  fare_rare_state  *run    = e->run;
+  const fare_stream stream = fare_rare_stream(&e->w->context, run->number, "draws");
+  fare_random       random = {.stream = stream, .sequence = (uint64_t)++run->stage};
+  size_t            living, last;
+  place            *order;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(run->count, &order));

@@ -240,7 +240,7 @@ def refusals(where):
             trap(256).replace("stiffness: 1.0", "stifness: 1"),
             "has no parameter 'stifness' (did you mean 'stiffness'?)",
         ),
-        (trap(256, more=", method: likelyhood"), "(did you mean 'likelihood'?)"),
+        (trap(256, more=", method: likelihod"), "(did you mean 'likelihood'?)"),
         (trap(256, more=", cells: [255]"), "expected even numbers"),
         (trap(256), "add 'lag'"),
         (trap(256, more=", file: a.csv, repeats: 3"), "repeats are of simulated data"),

@@ -177,7 +177,7 @@ def check_steered(where: pathlib.Path) -> None:
         truth_error = file["truth/error"][-1]
         cost, error = (file["ensembles/walk"].attrs[key] for key in ("control_cost", "control_cost_error"))
         p_value = file["comparisons/walk/kl/p_value"][-1]
-    snapshot = sorted((where / "out/one/snapshots").glob("*.h5"))[-1]
+    snapshot = max((where / "out/one/snapshots").glob("*.h5"))
     with h5py.File(snapshot) as file:
         (data,) = file["data"].values()
         density, width = data["meshes/density"][...], data["meshes/density"].attrs["gridSpacing"][0]

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fare.controls import Control, Sensitivity
-from fare.plot.drawing import PALETTE, PAGE, TRUTH, grid, legend_above
+from fare.plot.drawing import PAGE, PALETTE, TRUTH, grid, legend_above
 from fare.results import Study
 
 EDGE = 0.06  # of the duration, that is shown before the start and after the end

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from fare.files import Array, FareError
 from fare.plot import corners
+from fare.plot.control import control, sensitivity
 from fare.plot.currents import currents
 from fare.plot.densities import differences, images, planes, snapshots, space_time
 from fare.plot.distances import costs, divergences, other_divergences, ranking
@@ -31,7 +32,6 @@ from fare.plot.drawing import (
     shown,
 )
 from fare.plot.inference import inference
-from fare.plot.control import control, sensitivity
 from fare.plot.rare import rare
 from fare.results import Study
 

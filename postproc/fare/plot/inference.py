@@ -44,8 +44,8 @@ def estimate_panel(ax: Axes, rows: Sequence[Inferred], methods: Sequence[str]) -
             ax.plot([r.lag for r in of], [r.limit for r in of], color=colour, lw=1)
     if all(r.lag > 0 for r in rows):
         ax.set_xscale("log")
-        lags = sorted({r.lag for r in rows})
-        ax.set_xticks(lags, [f"{lag:g}" for lag in lags])
+        ticks = sorted({r.lag for r in rows})
+        ax.set_xticks(ticks, [f"{lag:g}" for lag in ticks])
         ax.minorticks_off()
     ax.set_xlabel("lag")
     ax.set_ylabel(rows[0].parameter)

@@ -60,7 +60,7 @@ def _plain(ax: Axes, rows: Sequence[Estimated]) -> None:
     for r in rows:
         if np.isfinite(r.plain_cost_10):
             cost.setdefault(r.estimator, {})[1 / r.p] = r.plain_cost_10
-    longest = max(cost.values(), key=len, default={})
+    longest: dict[float, float] = max(cost.values(), key=len, default={})
     if longest:
         ax.plot(*_extended(np.array([*longest]), np.array([*longest.values()])), color=TRUTH, ls="--", lw=1)
 

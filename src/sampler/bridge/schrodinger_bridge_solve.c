@@ -55,7 +55,8 @@ static PetscErrorCode solve_one(
   PetscCall(PetscArraycpy(b->masses[first], exact->masses[first], b->cells));
   *result = (fare_bridge_result){0};
   if (bridge.end > bridge.start)
-    PetscCall(fare_bridge_solve(&bridge, count, exact->times + first + 1, b->masses + first + 1, NULL, result));
+    PetscCall(
+      fare_bridge_solve(&bridge, count, exact->times + first + 1, b->masses + first + 1, NULL, result));
   PetscFunctionReturn(0);
 }
 
