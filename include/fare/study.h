@@ -88,6 +88,7 @@ typedef struct {
   size_t                    analyses;           /**< of the grid */
   fare_analysis           **analysis;           /**< each of them */
   fare_rare                *rare;               /**< events and their estimators; NULL: none */
+  char                     *condition;          /**< an estimator, on paths to whose event all is; NULL: none */
   PetscBool                 has_thermodynamics; /**< whether there is such a section */
   fare_thermo_options       thermodynamics;     /**< where there is */
   size_t                    measures;           /**< of samples against the truth */

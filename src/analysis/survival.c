@@ -14,6 +14,8 @@ typedef struct {
   int            count;
   fare_survival *survival;
   double        *before; /* survival of the level before */
+  Vec           *left;   /* per time: masses, of the level before until they are known anew; NULL */
+  double         moved;  /* the largest L1 norm of their difference */
   double         lived;
   /* 1 outside the target; what leaves each cell for good per time, with the sign - */
   Vec ones, leaves;
@@ -31,6 +33,11 @@ static PetscErrorCode look(void *context, int stop, double t, Vec P)
   PetscCall(VecSum(P, &sum));
   PetscCall(VecDot(p->leaves, P, &flow));
   p->survival[stop] = (fare_survival){sum, -flow, p->lived};
+  if (!p->left) PetscFunctionReturn(0);
+  PetscCall(VecAXPY(p->left[stop], -1, P));
+  PetscCall(VecNorm(p->left[stop], NORM_1, &flow));
+  PetscCall(VecCopy(P, p->left[stop]));
+  p->moved = PetscMax(p->moved, flow);
   PetscFunctionReturn(0);
 }
 
@@ -41,8 +48,8 @@ static PetscErrorCode run(void *context, int level, double *difference, fare_dri
   Vec                 P;
 
   PetscFunctionBegin;
-  p->lived          = 0;
-  p->stepper->steps = 0;
+  p->lived = p->moved = 0;
+  p->stepper->steps   = 0;
   PetscCall(VecSet(p->ones, 1));
   PetscCall(fare_absorbing_hold(p->stepper->absorbing, &zero, p->ones));
   PetscCall(VecDuplicate(p->masses, &P));
@@ -50,7 +57,7 @@ static PetscErrorCode run(void *context, int level, double *difference, fare_dri
   PetscCall(fare_absorbing_hold(p->stepper->absorbing, &zero, P));
   PetscCall(fare_timeline_run(p->line, level, p->stepper, P, &p->lived, look, p));
   PetscCall(VecDestroy(&P));
-  *difference = 0;
+  *difference = p->moved;
   for (int i = 0; i < p->count; i++) {
     *difference  = PetscMax(*difference, fabs(p->survival[i].survival - p->before[i]));
     p->before[i] = p->survival[i].survival;
@@ -62,10 +69,10 @@ static PetscErrorCode run(void *context, int level, double *difference, fare_dri
 
 PetscErrorCode fare_survival_solve(const fare_grid *grid, const fare_system *system,
   const fare_region *target, Vec masses, double start, double tolerance, int count, const double times[],
-  fare_survival survival[], fare_driven *driven)
+  fare_survival survival[], Vec left[], fare_driven *driven)
 {
   const fare_region *targets[] = {target};
-  problem            p         = {.masses = masses, .count = count, .survival = survival};
+  problem            p         = {.masses = masses, .count = count, .survival = survival, .left = left};
 
   PetscFunctionBegin;
   *driven = (fare_driven){0};
@@ -83,6 +90,10 @@ PetscErrorCode fare_survival_solve(const fare_grid *grid, const fare_system *sys
   PetscCall(VecDuplicate(masses, &p.ones));
   PetscCall(VecDuplicate(masses, &p.leaves));
   PetscCall(PetscCalloc1(count, &p.before));
+  for (int i = 0; i < count && left; i++) {
+    PetscCall(VecDuplicate(masses, &left[i]));
+    PetscCall(VecSet(left[i], 0));
+  }
   PetscCall(fare_levels_run(tolerance, run, &p, "survival", driven));
   PetscCall(PetscFree(p.before));
   PetscCall(VecDestroy(&p.ones));

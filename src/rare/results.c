@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What estimators found: a table for people, and group /rare of study.h5. */
-#include <fare/rare.h>
+#include "rare.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -43,6 +43,7 @@ static const struct {
   COLUMN(path_variance_error),
   COLUMN(path_variance_0),
   COLUMN(path_variance_0_error),
+  COLUMN(path_variance_tail),
   COLUMN(ess),
   COLUMN(heaviest),
   COLUMN(hits),
@@ -231,6 +232,13 @@ static void print_doubts(const fare_rare_results *results, FILE *to)
       fprintf(to, "Estimator %s failed: %s\n", r->estimator, results->failure[i]);
     else if (!(r->runs > 1))
       fprintf(to, "%s: a single run tells no error\n", r->estimator);
+    else if (r->estimate == 0)
+      fprintf(to, "%s: no run found anything: no error is known\n", r->estimator);
+    else if (fare_rare_tail(r))
+      fprintf(to,
+        "%s: V is %.3g, but the logarithms of weights tell of %.3g: the largest weights were not seen, p may "
+        "be far too low; no normal error, and the interval is a bootstrap's, which knows nothing of them\n",
+        r->estimator, r->path_variance, r->path_variance_tail);
     else if (r->normal == 0)
       fprintf(to,
         "%s: %.0f%% of runs found nothing, and one run is %.0f%% of the sum: no normal error; the interval "

@@ -81,14 +81,27 @@ static double score_of(const population *p, const fare_path *path)
   return fare_score_at(p->score, fare_rare_time(p->context, path->step), path->x);
 }
 
+static double *mark_at(const fare_rare_marks *m, size_t walker, int k)
+{
+  return m->x + (walker * (size_t)m->count + (size_t)k) * FARE_DIM_MAX;
+}
+
+static void mark(const fare_rare_marks *m, size_t walker, const fare_path *path)
+{
+  for (int k = 0; k < m->count; k++) {
+    for (int axis = 0; axis < FARE_DIM_MAX && m->step[k] == path->step; axis++)
+      mark_at(m, walker, k)[axis] = path->x[axis];
+  }
+}
+
 static void visit(void *to, size_t i, fare_path *path)
 {
   population  *p     = to;
   history     *past  = &p->past[p->walked[i]];
   const double score = score_of(p, path);
 
-  if (p->context->watch && path->end == FARE_PATH_GOES_ON)
-    p->context->watch(p->context->watcher, fare_rare_time(p->context, path->step), path->x);
+  if (p->context->watch && path->end == FARE_PATH_GOES_ON) p->context->watch(p->context->watcher, i, path);
+  if (p->context->marks) mark(p->context->marks, p->walked[i], path);
   if (score > top(past) && !keep(past, score, path)) p->full = PETSC_TRUE;
 }
 
@@ -136,6 +149,9 @@ static PetscErrorCode branch(population *p, size_t i, size_t parent, double leve
   }
   path->born       = path->step;
   path->generation = generation;
+  if (p->context->marks) /* those behind the branch are overwritten when the copy gets there */
+    PetscCall(PetscArraycpy(mark_at(p->context->marks, i, 0), mark_at(p->context->marks, parent, 0),
+      (size_t)p->context->marks->count * FARE_DIM_MAX));
   /* a record is of a path that goes on, but for that of b */
   path->end = from->at[last].score == HUGE_VAL ? FARE_PATH_IN_B
     : path->step == p->context->steps          ? FARE_PATH_LATE
@@ -220,6 +236,9 @@ static PetscErrorCode split(const splitting *s, population *p, int64_t number, f
     PetscCall(walk(p, noise, killed, &steps));
   }
   for (size_t i = 0; i < p->walkers; i++) hits += p->path[i].end == FARE_PATH_IN_B;
+  for (size_t i = 0; i < p->walkers && p->context->marks; i++)
+    p->context->marks->end[i] = p->path[i].end == FARE_PATH_IN_B ? p->path[i].step : -1;
+  if (p->context->marks) p->context->marks->log_weight = log_weight;
   once->estimate = exp(log_weight) * (double)hits / (double)p->walkers;
   once->cost     = (double)steps;
   PetscCall(PetscFree2(score, alive));
