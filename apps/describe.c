@@ -132,6 +132,19 @@ static PetscErrorCode describe_estimator(const char *name)
   PetscFunctionReturn(0);
 }
 
+static const char *inference_at(size_t i, const char **summary)
+{
+  *summary = fare_infer_summary_at(i);
+  return fare_infer_name_at(i);
+}
+
+static PetscErrorCode describe_inference(const char *name)
+{
+  PetscFunctionBegin;
+  PetscCall(fare_infer_describe(name, stdout));
+  PetscFunctionReturn(0);
+}
+
 static const struct {
   const char *one, *many;
   const char *(*at)(size_t i, const char **summary);
@@ -146,6 +159,7 @@ static const struct {
   {"waveform", "waveforms", waveform_at, describe_waveform, NULL},
   {"analysis", "analyses", analysis_at, describe_analysis, NULL},
   {"estimator", "estimators", estimator_at, describe_estimator, NULL},
+  {"inference", "inferences", inference_at, describe_inference, NULL},
 };
 #define REGISTRIES PETSC_STATIC_ARRAY_LENGTH(registries)
 
@@ -248,8 +262,8 @@ static PetscErrorCode describe(const fare_arguments *arguments)
 
 const fare_command fare_command_list = {
   .name        = "list",
-  .synopsis    = "list [systems|truths|samplers|measures|waveforms|analyses|estimators]",
-  .summary     = "lists systems, truths, samplers, measures, waveforms, analyses and estimators",
+  .synopsis    = "list [systems|truths|samplers|measures|waveforms|analyses|estimators|inferences]",
+  .summary     = "lists systems, truths, samplers, measures, waveforms, analyses, estimators and inferences",
   .help        = "fare list samplers\n",
   .run         = list,
   .without_mpi = PETSC_TRUE,
@@ -260,7 +274,7 @@ const fare_command fare_command_describe = {
   .name = "describe",
   .synopsis =
     "describe study | system NAME | truth KIND | sampler NAME | measure NAME | waveform NAME | analysis NAME "
-    "| estimator NAME",
+    "| estimator NAME | inference NAME",
   .summary     = "describes one item and its keys, with defaults and ranges",
   .help        = "fare describe system prinz\n",
   .run         = describe,

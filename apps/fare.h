@@ -25,8 +25,8 @@ typedef struct {
 
 extern const fare_command fare_command_run, fare_command_check, fare_command_status, fare_command_list,
   fare_command_describe, fare_command_info, fare_command_report, fare_command_sweep, fare_command_collect,
-  fare_command_export, fare_command_score, fare_command_init, fare_command_doctor, fare_command_completion,
-  fare_command_help;
+  fare_command_export, fare_command_score, fare_command_infer, fare_command_init, fare_command_doctor,
+  fare_command_completion, fare_command_help;
 extern const fare_command *const fare_commands[]; /* NULL ends it */
 
 /* FARE_ERR_INPUT, with the nearest, where there is none of that name. */

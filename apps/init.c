@@ -20,6 +20,7 @@ static const struct {
   {"analysis", "Further results from the grid (`fare list analyses`)."},
   {"events", "Rare events: to reach b before a, or before a deadline."},
   {"rare", "Estimators of their probabilities (`fare list estimators`)."},
+  {"infer", "Parameters from data (`fare list inferences`)."},
   {"measures", "Divergences; default: all defined in this dimension (`fare list measures`)."},
 };
 

@@ -19,6 +19,7 @@ KINDS = {  # heading in `fare list`: title of the page
     "waveform": "Waveforms",
     "analysis": "Analyses",
     "estimator": "Estimators",
+    "inference": "Inferences",
 }
 COLUMN = re.compile(r"\S+(?: \S+)*")  # columns are two spaces or more apart
 

@@ -60,10 +60,13 @@ def collect(sweep: fare.Sweep) -> pandas.DataFrame:
 
 
 def curve(ax: Axes, rows: pandas.DataFrame, column: str, **style: object) -> None:
-    """What is less than its standard error is drawn there."""
+    """Values with their standard errors. What lies within two of them of zero is an upper limit: an arrow."""
     rows = rows.sort_values("axes")
     error = rows["error" if column == "mean" else "density_error"].fillna(0)
-    ax.errorbar(rows["axes"], np.maximum(rows[column], error), yerr=error, capsize=2, **style)
+    limit = rows[column] < 2 * error
+    highest = np.where(limit, np.maximum(rows[column], 0) + 2 * error, rows[column])
+    length = np.where(limit, 0.3 * highest, error)
+    ax.errorbar(rows["axes"], highest, yerr=length, uplims=limit, capsize=2, elinewidth=0.9, **style)
 
 
 def bounds(ax: Axes, data: pandas.DataFrame, colours: dict[str, str]) -> None:
@@ -88,10 +91,10 @@ def densities(ax: Axes, data: pandas.DataFrame, colours: dict[str, str]) -> None
 
 
 def draw(data: pandas.DataFrame) -> Figure:
-    fig = Figure(figsize=(9.6, 4.2))
-    axes = fig.subplots(1, 2)
+    fig = Figure(figsize=(9.6, 5.4))
+    axes = fig.subplots(1, 2, width_ratios=[3, 2])
     families = list(dict.fromkeys(data[data["mode"] == "learned"]["sampler"]))
-    shades = matplotlib.colormaps["tab10"].colors
+    shades = [shade for i, shade in enumerate(matplotlib.colormaps["tab10"].colors) if i != 7]  # no grey
     colours = {family: matplotlib.colors.to_hex(shades[i]) for i, family in enumerate(families)}
     bounds(axes[0], data, colours)
     densities(axes[1], data, colours)
@@ -100,8 +103,8 @@ def draw(data: pandas.DataFrame) -> Figure:
         ticks = sorted(set(data["axes"]))
         ax.set_xticks(ticks, [str(d) for d in ticks])
         ax.minorticks_off()
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="lower center", ncol=4, fontsize=8)
-    fig.subplots_adjust(left=0.08, right=0.98, top=0.92, bottom=0.35, wspace=0.25)
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="lower center", ncol=6, fontsize=8)
+    fig.subplots_adjust(left=0.08, right=0.98, top=0.94, bottom=0.2, wspace=0.22)
     return fig
 
 

@@ -24,7 +24,8 @@ LAYERS = [
     ["truth", "ensemble", "learn"],
     ["joint"],
     ["sampler", "analysis"],
-    ["rare"],
+    ["rare", "infer"],
+    ["control"],
     ["measure", "record", "thermo"],
     ["study"],
     ["apps"],
@@ -32,16 +33,19 @@ LAYERS = [
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
 # Public headers that are not called after their module.
 HEADERS = {
-    "system": ["box", "chain", "initial", "mixture", "plugin", "product", "schedule"],
+    "system": ["box", "chain", "feedback", "initial", "mixture", "plugin", "product", "schedule"],
     "measure": ["joint_measure"],
-    "truth": ["evolution", "grid", "operator", "resolution"],
+    "truth": ["bridge", "evolution", "grid", "operator", "resolution"],
+    "analysis": ["adjoint", "friction", "transport_bound"],
+    "infer": ["tracks"],
     "rare": ["committor_field"],
     "sampler": ["langevin", "metropolis", "sampler_plugin"],
 }
 MODULE_OF_HEADER = {header: module for module, headers in HEADERS.items() for header in headers}
 KERNELS = ROOT / "src/support"  # its private headers are for kernels of all modules
 SOURCES_MAX = 16  # in a folder
-SOURCES_MANY = {pathlib.Path("src/system/library")}  # one file for each system
+# one file for each system, and for each subcommand
+SOURCES_MANY = {pathlib.Path("src/system/library"), pathlib.Path("apps")}
 INCLUDE = re.compile(r'^\s*#\s*include\s*(<fare/(?P<public>\w+)\.h>|"(?P<private>[^"]+)")', re.MULTILINE)
 NOISE = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', re.DOTALL)
 DEFINITION = re.compile(

@@ -13,11 +13,13 @@
 #include <fare/chain.h>
 #include <fare/mixture.h>
 #include <fare/product.h>
+#include <fare/feedback.h>
 #include <fare/initial.h>
 #include <fare/schedule.h>
 #include <fare/plugin.h>
 #include <fare/grid.h>
 #include <fare/operator.h>
+#include <fare/bridge.h>
 #include <fare/evolution.h>
 #include <fare/resolution.h>
 #include <fare/truth.h>
@@ -26,6 +28,8 @@
 #include <fare/learn.h>
 #include <fare/sampler.h>
 #include <fare/analysis.h>
+#include <fare/tracks.h>
+#include <fare/infer.h>
 #include <fare/measure.h>
 #include <fare/joint_measure.h>
 #include <fare/record.h>

@@ -178,6 +178,8 @@ typedef struct {
   double seconds;       /**< of all ranks together, on runs */
 } fare_rare_row;
 
+/** Runs that are begun and not made yet. */
+typedef struct fare_rare_under_way fare_rare_under_way;
 /** What all estimators found. */
 typedef struct {
   size_t         count;   /**< of rows */
@@ -185,7 +187,11 @@ typedef struct {
   char         **failure; /**< per row: why it has no result, or NULL */
   PetscInt64    *runs;    /**< per row: independent runs, ... */
   PetscInt64    *done;    /**< ... and how many of them are made */
-  double       **once;    /**< per row: what each run gave, FARE_RARE_ONCE numbers */
+  double       **once;    /**< per row: what each run gave, FARE_RARE_ONCE numbers; of cost 0: not made yet */
+  size_t        *details; /**< per row: numbers that each run gave besides, ... */
+  double       **detail;  /**< ... and these */
+
+  fare_rare_under_way *under_way; /**< runs that checkpoints keep, too; NULL: none */
 } fare_rare_results;
 #define FARE_RARE_ONCE 10 /**< numbers of one run: estimate, cost, paths and steps, and of weights */
 /**
@@ -204,13 +210,15 @@ PetscErrorCode fare_rare_results_create(const fare_rare *rare, fare_rare_results
 */
 PetscErrorCode fare_rare_results_keep(fare_rare_results *results, fare_store *store, PetscBool load);
 /**
-  Makes all runs of all estimators that are not made yet, spread over the ranks; the same bits on any number
-  of them. One that fails leaves a row without a result, with a warning. Collective.
+  Makes all runs of all estimators that are not made yet, spread over the ranks, which share the paths of runs
+  that are fewer than they are; the same bits on any number of them. One that fails leaves a row without a
+  result, with a warning. Collective.
   @param rare    what to run
   @param comm    the ranks
   @param grid    of the truth
   @param seed    of all random numbers
-  @param pause   called between runs, to write a checkpoint or to end with an error; may be NULL
+  @param pause   called several times a second, in the middle of runs, too, to write a checkpoint or to end
+  with an error; may be NULL
   @param to      its argument
   @param results of fare_rare_results_create()
   @return errors of pause(), and others than FARE_ERR_FAILED and FARE_ERR_INPUT of one estimator

@@ -164,7 +164,9 @@ struct fare_sampler {
   fare_learn_session session;
   void              *state; /**< of type->size bytes: the options, and what the method adds */
   fare_cost          cost;  /**< so far */
-  double             since; /**< when the seconds in cost were last brought up to date */
+  double
+    effort[2];  /**< of a simulation that is steered: cost of the control so far, and its standard error */
+  double since; /**< when the seconds in cost were last brought up to date */
 };
 
 /**

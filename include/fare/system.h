@@ -11,8 +11,8 @@
 #include <fare/config.h>
 
 #define FARE_PARAMETERS_MAX 32 /**< of a table, with its end */
-/** Place of the time among the values of the parameters, of a system whose formulas have t; zero otherwise.
- */
+/** Place of the time among the values of the parameters, of a system whose formulas have t or that is
+    steered; zero otherwise. */
 #define FARE_TIME (FARE_PARAMETERS_MAX - 1)
 /** Place of what a system of many axes is made of; zero otherwise. */
 #define FARE_SELF (FARE_PARAMETERS_MAX - 2)
@@ -441,6 +441,23 @@ void fare_system_drift(
 */
 void fare_system_diffusion(
   const fare_system *system, double t, size_t n, const double *const x[], double *const D[]);
+
+/**
+  Whether feedback controls the system. Not collective.
+  @param system the system
+  @return whether fare_system_effort() may be called
+*/
+PetscBool fare_system_is_steered(const fare_system *system);
+/**
+  What the control u costs per time, sum_k u_k^2/4D_k, in nats. Not collective.
+  @param system one that is steered
+  @param t      time
+  @param n      number of points
+  @param x      points x[axis][point]
+  @param rate   n values
+*/
+void fare_system_effort(
+  const fare_system *system, double t, size_t n, const double *const x[], double rate[]);
 
 /**
   The default domain of the truth. Not collective.

@@ -90,6 +90,7 @@ typedef struct {
   double velocity[FARE_DIM_MAX]; /**< d<x>/dt per axis */
   double ratio;                  /**< of the errors in space on cells twice as wide; 0 without estimate */
   double nominal;                /**< that ratio by the order of the scheme */
+  double resolved;               /**< 1 where the coarsest of three grids resolves the density, otherwise 0 */
 } fare_thermo_row;
 
 /** Follows the thermodynamics of a truth. */
@@ -125,16 +126,29 @@ PetscErrorCode fare_thermo_destroy(fare_thermo **thermo);
 */
 size_t fare_thermo_count(const fare_thermo *thermo);
 /**
-  Gives the rows. Not collective.
+  Gives the rows: extrapolated from three grids where fare_thermo_extrapolates(). Not collective.
   @param thermo the instrument
   @return borrowed; valid until the next advance
 */
 const fare_thermo_row *fare_thermo_rows(const fare_thermo *thermo);
 /**
-  Estimated errors of each member of each row. Space: the difference to the companion on half as many cells
-  per axis, over the ratio of their errors less 1, as the companion on a quarter shows it. Time: the
-  difference of the companions of two tolerances. Integrals over time add what the balances say of the
-  quadrature. Not collective.
+  Gives the rows of the truth's own grid. Not collective.
+  @param thermo the instrument
+  @return borrowed; valid until the next advance
+*/
+const fare_thermo_row *fare_thermo_plain(const fare_thermo *thermo);
+/**
+  Whether the rows are extrapolated, which all are or none. Not collective.
+  @param thermo the instrument
+  @return true where the truth extrapolates, and the coarsest grid resolves the density in each row
+*/
+PetscBool fare_thermo_extrapolates(const fare_thermo *thermo);
+/**
+  Estimated errors of each member of fare_thermo_rows(). Space: the difference to the companion on half as
+  many cells per axis, over the ratio of their errors less 1, as the companion on a quarter shows it; where
+  rows are extrapolated, of what the finer grids give to what the coarser ones do. Time: the difference of the
+  companions of two tolerances. Integrals over time add what the balances say of the quadrature. Not
+  collective.
   @param thermo the instrument
   @return as fare_thermo_rows(); NaN where the truth has no estimate, or the number is not defined
 */
@@ -358,8 +372,10 @@ typedef struct {
   PetscBool  has_chain;               /**< the members called chain_ are set */
   PetscBool  has_work;                /**< so is `work` */
   PetscInt64 chain_steps;             /**< number of its steps */
-  double     free_energy;             /**< change of the equilibrium free energy, by quadrature on the grid */
+  double     free_energy;             /**< change of the equilibrium free energy: as in the rows */
   double     free_energy_error;       /**< estimated */
+  double     free_energy_plain;       /**< by quadrature on the grid, as for the chain */
+  double     free_energy_plain_error; /**< estimated */
   double     chain_mean[2];           /**< of the work */
   double     chain_variance[2];       /**< of the work */
   double     chain_mean_error[2];     /**< estimated, against continuous time and space; NaN: none */

@@ -332,6 +332,14 @@ Vec fare_truth_error_field(const fare_truth *truth);
 */
 PetscBool fare_truth_extrapolates(const fare_truth *truth);
 /**
+  Whether the coarsest of its grids resolves start, drift and density at the present time, so that smooth
+  numbers of three grids may be extrapolated. Collective.
+  @param truth    the truth
+  @param resolves false also where fare_truth_extrapolates() is
+  @return an error of PETSc
+*/
+PetscErrorCode fare_truth_resolves(const fare_truth *truth, PetscBool *resolves);
+/**
   What others are compared with at the present time: masses extrapolated from three grids, which are of the
   next order in space; or those of its own grid, where the status says that these are not extrapolated. Not
   collective.

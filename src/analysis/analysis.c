@@ -504,7 +504,10 @@ void fare_analyses_print(fare_analysis_result *const results[], FILE *to)
   fare_table_print(table, to);
   fare_table_destroy(&table);
   for (fare_analysis_result *const *r = results; *r; r++) {
-    if ((*r)->failure) fprintf(to, "\nAnalysis %s failed: %s\n", (*r)->of->name, (*r)->failure);
+    if ((*r)->failure)
+      fprintf(to, "\nAnalysis %s failed: %s\n", (*r)->of->name, (*r)->failure);
+    else if ((*r)->of->type->print)
+      (*r)->of->type->print(&(*r)->found, (*r)->of->name, to);
   }
 }
 

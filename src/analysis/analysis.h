@@ -100,6 +100,8 @@ struct fare_analysis_type {
   PetscErrorCode (*run_high_order)(const void *state, const fare_grid *grid, const fare_system *system,
     double time, const fare_findings *like, fare_findings *found);
   void (*destroy)(void *state); /* may be NULL; fields are freed by the caller */
+  /* what the table does not show, behind it; may be NULL */
+  void (*print)(const fare_findings *found, const char *name, FILE *to);
 };
 
 /*
@@ -182,6 +184,8 @@ PetscErrorCode fare_linear_solver_create(const fare_grid *grid, Mat A, Mat P, KS
 typedef PetscErrorCode (*fare_map_function)(Mat shell, Vec x, Vec y);
 PetscErrorCode fare_linear_solver_create_map(
   Vec like, fare_map_function map, void *context, const char *prefix, KSP *ksp);
+/* V at the centres of cells, into a vector. Not collective. */
+PetscErrorCode fare_potential_at_centres(const fare_grid *grid, const fare_system *system, double t, Vec V);
 /* SLEPc begins at its first use and ends with PETSc. */
 PetscErrorCode fare_slepc_begin(void);
 /*
@@ -268,6 +272,12 @@ PetscErrorCode fare_absorbing_complete(fare_absorbing *absorbing, PetscBool tran
 */
 PetscErrorCode fare_absorbing_solve(
   fare_absorbing *absorbing, double b, const double value[], const char *what, Vec *x, fare_solved *solved);
+/* Solves sum_j r(i->j) (x_i - x_j) = source_i outside, x = 0 inside. New vector. Collective. */
+PetscErrorCode fare_absorbing_solve_source(
+  fare_absorbing *absorbing, Vec source, const char *what, Vec *x, fare_solved *solved);
+/* Makes a target, in one that has none, of the cell with the most mass; rates stay as they are. Collective.
+ */
+PetscErrorCode fare_absorbing_pin(fare_absorbing *absorbing, Vec masses);
 /*
   The probability that an end is where paths are absorbed, not the targets or another end. New vector.
   Collective.

@@ -6,6 +6,9 @@
 
   All grids take steps of one tolerance, so grids do not tell the error of these. The finest solves again, for
   a tolerance LOOSER times as large and with half the panels: a tighter one may be lost to rounding.
+
+  Heat goes into a system whose force has a potential as sum_i V_i (L P)_i per time. Work is what the period
+  gives back: minus all of it.
 */
 #include "analysis.h"
 
@@ -121,7 +124,13 @@ PetscErrorCode fare_periodic_solve(const fare_grid *grid, const fare_system *sys
 typedef struct {
   double     period, tolerance;
   PetscInt64 panels;
+  PetscBool  energy;
 } periodic;
+
+/* Of one period. hot: while kT is above the middle of its range. */
+typedef struct {
+  double velocity[FARE_DIM_MAX], heat, hot;
+} means;
 
 #define AT(member) offsetof(periodic, member)
 static const fare_field fields[] = {
@@ -131,6 +140,8 @@ static const fare_field fields[] = {
   {"panels", FARE_INTEGER, AT(panels), "64", 1, 1e5, NULL, "",
     "parts of the period, in each of which 3 Gauss points integrate the current; jumps of the drive "
     "should fall between them"},
+  {"energy", FARE_BOOLEAN, AT(energy), "false", 0, 0, NULL, "",
+    "also give work and heat of a period, the power, and the efficiency where kT is driven"},
   FARE_FIELDS_END,
 };
 
@@ -141,51 +152,96 @@ static PetscErrorCode check(
 
   PetscFunctionBegin;
   PetscCall(fare_period_check(node, context->system, time, s->period, "stationary"));
+  if (!s->energy) PetscFunctionReturn(0);
+  if (!fare_system_has_potential(context->system) || fare_system_type_of(context->system)->nonconservative)
+    FARE_REFUSE(fare_node_find(node, "energy"), "heat needs a potential, and no force beside it");
   PetscFunctionReturn(0);
 }
 
-/* The mean over the period of d<x>/dt, from P at its start. */
-static PetscErrorCode mean_velocity(const fare_grid *grid, const fare_system *system, double start,
-  double period, double tolerance, PetscInt64 panels, Vec P, double velocity[])
+static const double place[]  = {0.1127016653792583, 0.5, 0.8872983346207417},
+                    weight[] = {5. / 18, 8. / 18, 5. / 18};
+
+static double moment(const periodic *s, double start, PetscInt64 panels, PetscInt64 panel, int q)
 {
-  static const double place[]  = {0.1127016653792583, 0.5, 0.8872983346207417},
-                      weight[] = {5. / 18, 8. / 18, 5. / 18};
-  fare_evolution *evolution;
-  Vec             state, J;
+  return start + s->period * ((double)panel + place[q]) / (double)panels;
+}
+
+/* The middle of the range of kT over a period; NaN where it stays. */
+static double middle_of_kT(const periodic *s, const fare_system *system, double start)
+{
+  double least = HUGE_VAL, most = -HUGE_VAL;
+
+  for (PetscInt64 panel = 0; panel < s->panels; panel++) {
+    for (int q = 0; q < 3; q++) {
+      const double kT = fare_system_kT(system, moment(s, start, s->panels, panel, q));
+
+      least = PetscMin(least, kT);
+      most  = PetscMax(most, kT);
+    }
+  }
+  return most - least > 1e-9 * most ? 0.5 * (least + most) : NAN;
+}
+
+/* Adds the current and the heat at one moment of a panel, of that share. */
+static PetscErrorCode add_moment(const periodic *s, const fare_grid *grid, const fare_system *system,
+  const fare_evolution *evolution, double t, double share, PetscInt64 panels, double middle, Vec J, Vec V,
+  means *m)
+{
+  const double   part = share * s->period / (double)panels;
+  fare_operator *op   = fare_evolution_operator(evolution);
+  PetscScalar    sum;
 
   PetscFunctionBegin;
-  for (int axis = 0; axis < grid->dim; axis++) velocity[axis] = 0;
+  for (int axis = 0; axis < grid->dim; axis++) {
+    PetscCall(fare_operator_current(op, t, fare_evolution_masses(evolution), axis, J));
+    PetscCall(VecSum(J, &sum));
+    m->velocity[axis] += share * sum * grid->spacing[axis] / (double)panels;
+  }
+  if (!s->energy) PetscFunctionReturn(0);
+  PetscCall(fare_operator_apply(op, t, fare_evolution_masses(evolution), J));
+  PetscCall(fare_potential_at_centres(grid, system, t, V));
+  PetscCall(VecDot(V, J, &sum));
+  m->heat += part * sum;
+  if (fare_system_kT(system, t) > middle) m->hot += part * sum;
+  PetscFunctionReturn(0);
+}
+
+/* Means over the period, from P at its start. */
+static PetscErrorCode find_means(const periodic *s, const fare_grid *grid, const fare_system *system,
+  double start, double tolerance, PetscInt64 panels, Vec P, means *m)
+{
+  const double    middle = s->energy ? middle_of_kT(s, system, start) : NAN;
+  fare_evolution *evolution;
+  Vec             state, J, V;
+
+  PetscFunctionBegin;
+  *m = (means){.heat = 0};
   PetscCall(VecDuplicate(P, &J));
+  PetscCall(VecDuplicate(P, &V));
   PetscCall(VecDuplicate(P, &state));
   PetscCall(VecCopy(P, state));
   PetscCall(fare_evolution_create(grid, system, start, tolerance, PETSC_FALSE, state, &evolution));
   for (PetscInt64 panel = 0; panel < panels; panel++) {
     for (int q = 0; q < 3; q++) {
-      const double t = start + period * ((double)panel + place[q]) / (double)panels;
+      const double t = moment(s, start, panels, panel, q);
 
       PetscCall(fare_evolution_advance(evolution, t));
-      for (int axis = 0; axis < grid->dim; axis++) {
-        PetscScalar sum;
-
-        PetscCall(fare_operator_current(
-          fare_evolution_operator(evolution), t, fare_evolution_masses(evolution), axis, J));
-        PetscCall(VecSum(J, &sum));
-        velocity[axis] += weight[q] * sum * grid->spacing[axis] / (double)panels;
-      }
+      PetscCall(add_moment(s, grid, system, evolution, t, weight[q], panels, middle, J, V, m));
     }
-    PetscCall(fare_evolution_advance(evolution, start + period * (double)(panel + 1) / (double)panels));
+    PetscCall(fare_evolution_advance(evolution, start + s->period * (double)(panel + 1) / (double)panels));
   }
   PetscCall(fare_evolution_destroy(&evolution));
   PetscCall(VecDestroy(&J));
+  PetscCall(VecDestroy(&V));
   PetscFunctionReturn(0);
 }
 
-/* The errors of time steps and panels: of the velocity, in its place, and of the density. */
+/* The errors of time steps and panels: of the means, in their place, and of the density. */
 static PetscErrorCode step_errors(const periodic *s, const fare_grid *grid, const fare_system *system,
-  double time, Vec P, double velocity[], double *density)
+  double time, Vec P, means *m, double *density)
 {
   const double tolerance = LOOSER * s->tolerance;
-  double       other[FARE_DIM_MAX];
+  means        other;
   fare_solved  solved;
   Vec          Q;
 
@@ -193,32 +249,55 @@ static PetscErrorCode step_errors(const periodic *s, const fare_grid *grid, cons
   PetscCall(VecDuplicate(P, &Q));
   PetscCall(VecCopy(P, Q));
   PetscCall(refine(grid, system, time, s->period, tolerance, Q, &solved));
-  PetscCall(mean_velocity(grid, system, time, s->period, tolerance, (s->panels + 1) / 2, Q, other));
-  for (int axis = 0; axis < grid->dim; axis++) velocity[axis] = fabs(velocity[axis] - other[axis]);
+  PetscCall(find_means(s, grid, system, time, tolerance, (s->panels + 1) / 2, Q, &other));
+  for (int axis = 0; axis < grid->dim; axis++)
+    m->velocity[axis] = fabs(m->velocity[axis] - other.velocity[axis]);
+  m->heat = fabs(m->heat - other.heat);
+  m->hot  = fabs(m->hot - other.hot);
   PetscCall(VecAXPY(Q, -1, P));
   PetscCall(fare_norm_1(Q, density));
   PetscCall(VecDestroy(&Q));
   PetscFunctionReturn(0);
 }
 
+/* known: errors that grids do not tell. */
+static void keep_energy(
+  const periodic *s, PetscBool warms, const means *m, const means *known, fare_findings *found)
+{
+  const double work = -m->heat, power = m->heat / s->period, efficiency = m->heat / m->hot;
+
+  fare_found(found, "work", "done on the system in a period, by the drive", 1, &work)->least[0] = known->heat;
+  fare_found(found, "power", "work that the system does, per time", 1, &power)->least[0] =
+    known->heat / s->period;
+  if (!warms) return;
+  fare_found(found, "heat_hot", "taken up in a period while kT is above the middle of its range", 1, &m->hot)
+    ->least[0] = known->hot;
+  if (!(m->heat > 0 && m->hot > 0)) return;
+  fare_found(found, "efficiency", "work that the system does, over that heat", 1, &efficiency)->least[0] =
+    efficiency * (known->heat / m->heat + known->hot / m->hot);
+}
+
 static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time,
   const fare_findings *like, fare_findings *found)
 {
-  const periodic *s = state;
-  double          velocity[FARE_DIM_MAX], density = 0;
+  const periodic *s       = state;
+  double          density = 0;
+  means           m, known = {.heat = 0};
   fare_solved     solved;
   fare_finding   *f;
   Vec             P;
 
   PetscFunctionBegin;
   PetscCall(fare_periodic_solve(grid, system, time, s->period, s->tolerance, &P, &solved));
-  PetscCall(mean_velocity(grid, system, time, s->period, s->tolerance, s->panels, P, velocity));
-  f =
-    fare_found(found, "velocity", "d<x>/dt per axis, averaged over the period", (size_t)grid->dim, velocity);
+  PetscCall(find_means(s, grid, system, time, s->tolerance, s->panels, P, &m));
+  f = fare_found(
+    found, "velocity", "d<x>/dt per axis, averaged over the period", (size_t)grid->dim, m.velocity);
   if (!like) {
-    PetscCall(step_errors(s, grid, system, time, P, velocity, &density));
-    for (int axis = 0; axis < grid->dim; axis++) f->least[axis] = velocity[axis];
+    known = m;
+    PetscCall(step_errors(s, grid, system, time, P, &known, &density));
+    for (int axis = 0; axis < grid->dim; axis++) f->least[axis] = known.velocity[axis];
   }
+  if (s->energy) keep_energy(s, !isnan(middle_of_kT(s, system, time)), &m, &known, found);
   fare_found_number(
     found, "residual", "L1 distance between the density and that one period later", solved.residual);
   fare_found_number(found, "periods", "evolved until convergence", (double)solved.iterations);

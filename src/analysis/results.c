@@ -408,7 +408,7 @@ static void place_text(const fare_finding *f, const fare_finding *points, const 
   if (from_start) {
     const size_t used = strlen(text);
 
-    snprintf(text + used, size - used, ", %s %.6g", strcmp(starts->name, "tilts") ? "start" : "tilt",
+    snprintf(text + used, size - used, ", %.*s %.6g", (int)strlen(starts->name) - 1, starts->name,
       starts->value[i / columns]);
   }
   if (!at_point && !from_start && f->extent[0] > 1) snprintf(text, size, " %zu", i);
@@ -420,6 +420,7 @@ void fare_findings_print(const fare_findings *found, const char *name, fare_tabl
                      *starts = fare_findings_find(found, "starts");
 
   if (!starts) starts = fare_findings_find(found, "tilts");
+  if (!starts) starts = fare_findings_find(found, "times");
   for (int i = 0; i < found->findings; i++) {
     const fare_finding *f     = &found->finding[i];
     const size_t        count = f == points || f == starts || f->curve ? 0 : f->extent[0] * f->extent[1];

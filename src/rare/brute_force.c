@@ -2,6 +2,8 @@
 /* Paths from the start, and the share of them that reaches b: what every other method is measured by. */
 #include "rare.h"
 
+#include <math.h>
+
 typedef struct {
   fare_chain_keys chain;
   PetscInt64      paths;
@@ -20,28 +22,27 @@ static void setting(const void *options, int i, fare_rare_setting *s)
   s->chain = ((const brute_force *)options)->chain;
 }
 
-static PetscErrorCode run(
-  const void *options, const fare_rare_context *context, void *work, int64_t number, fare_rare_once *once)
+static void count(const fare_path *path, fare_rare_state *run)
 {
-  enum { TOGETHER = 512 };
-  const brute_force *s     = options;
-  const fare_walk    walk  = {context, fare_rare_stream(context, number, "noise"), -1, NULL, NULL, NULL};
-  int64_t            steps = 0, hits = 0;
-  fare_path          path[TOGETHER];
+  run->value += path->end == FARE_PATH_IN_B;
+}
+
+static PetscErrorCode run(
+  const void *options, const fare_rare_context *context, void *work, fare_rare_state *run, PetscBool *ended)
+{
+  const brute_force *s    = options;
+  const fare_walk    walk = {context, fare_rare_stream(context, run->number, "noise"), -1, NULL, NULL, NULL};
+  fare_rare_once    *once = &run->once;
 
   PetscFunctionBegin;
   (void)work;
-  for (PetscInt64 first = 0; first < s->paths; first += TOGETHER) {
-    const size_t count = (size_t)PetscMin(TOGETHER, s->paths - first);
-
-    for (size_t i = 0; i < count; i++) path[i] = fare_path_begin(context, (uint32_t)(first + (PetscInt64)i));
-    PetscCall(fare_paths_walk(&walk, count, path, &steps));
-    for (size_t i = 0; i < count; i++) hits += path[i].end == FARE_PATH_IN_B;
-  }
-  once->estimate = (double)hits / (double)s->paths;
-  once->cost     = (double)steps;
-  once->paths    = (double)s->paths;
-  once->steps    = (double)steps;
+  PetscCall(fare_rare_sample(&walk, s->paths, run, count, ended));
+  once->estimate     = run->value / (double)run->stage;
+  once->cost         = (double)run->steps;
+  once->paths        = (double)run->stage;
+  once->steps        = (double)run->steps;
+  run->present       = once->estimate;
+  run->present_error = sqrt(once->estimate * (1 - once->estimate) / (double)run->stage);
   PetscFunctionReturn(0);
 }
 

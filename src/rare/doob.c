@@ -139,9 +139,10 @@ static void report(const void *work, fare_rare_row *row)
   row->learned_start = s->learned.start;
 }
 
-static void count(const fare_path *path, fare_rare_once *once)
+static void count(const fare_path *path, fare_rare_state *run)
 {
-  const double weight = exp(path->log_weight);
+  const double    weight = exp(path->log_weight);
+  fare_rare_once *once   = &run->once;
 
   once->weighted++;
   once->information -= path->log_weight;
@@ -153,32 +154,26 @@ static void count(const fare_path *path, fare_rare_once *once)
 }
 
 static PetscErrorCode run(
-  const void *options, const fare_rare_context *context, void *work, int64_t number, fare_rare_once *once)
+  const void *options, const fare_rare_context *context, void *work, fare_rare_state *run, PetscBool *ended)
 {
-  enum { TOGETHER = 512 };
-  const doob     *s     = options;
-  const shared   *with  = work;
-  fare_pilot      p     = {context, with->field};
-  const fare_walk walk  = {context, fare_rare_stream(context, number, "noise"), -1, NULL,
+  const doob     *s    = options;
+  const shared   *with = work;
+  fare_pilot      p    = {context, with->field};
+  const fare_walk walk = {context, fare_rare_stream(context, run->number, "noise"), -1, NULL,
     with->field ? fare_committor_steer : NULL, &p};
-  int64_t         steps = 0;
-  fare_path       path[TOGETHER];
+  fare_rare_once *once = &run->once;
 
   PetscFunctionBegin;
-  for (PetscInt64 first = 0; first < s->paths; first += TOGETHER) {
-    const size_t together = (size_t)PetscMin(TOGETHER, s->paths - first);
-
-    for (size_t i = 0; i < together; i++)
-      path[i] = fare_path_begin(context, (uint32_t)(first + (PetscInt64)i));
-    PetscCall(fare_paths_walk(&walk, together, path, &steps));
-    for (size_t i = 0; i < together; i++) count(&path[i], once);
-  }
-  once->estimate = once->weights / (double)s->paths;
-  once->cost     = (double)steps;
+  PetscCall(fare_rare_sample(&walk, s->paths, run, count, ended));
+  once->estimate = once->weights / (double)run->stage;
+  once->cost     = (double)run->steps;
   if (!with->field) {
-    once->paths = (double)s->paths;
-    once->steps = (double)steps;
+    once->paths = (double)run->stage;
+    once->steps = (double)run->steps;
   }
+  run->present = once->estimate;
+  run->present_error =
+    sqrt((once->squares / (double)run->stage - PetscSqr(once->estimate)) / (double)run->stage);
   PetscFunctionReturn(0);
 }
 

@@ -10,7 +10,6 @@
 #include "rare.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #define ABOVE FARE_PATH_LATE /* how a trial ends at the next interface */
 
@@ -34,24 +33,15 @@ static const fare_field fields[] = {
   FARE_FIELDS_END,
 };
 
-/* Where a path has crossed an interface. */
-typedef struct {
-  double        x[FARE_DIM_MAX];
-  fare_path_end end;
-} state;
-
 /* One run. */
 typedef struct {
   const forward_flux      *s;
   const fare_rare_context *context;
   const fare_score        *score;
+  fare_rare_state         *run;
   double                   from, width; /* score of the first interface, and between two */
   double                   next;        /* that trials are to reach */
-  int64_t                  burn;        /* steps */
-  PetscBool               *armed;       /* of each walker: it has been in a since it crossed */
-  state                   *crossing;
-  size_t                   crossings, room;
-  PetscBool                full;
+  int64_t                  burn, all;   /* steps of walkers */
 } flux;
 
 static double score_of(const flux *f, const fare_path *path)
@@ -61,45 +51,34 @@ static double score_of(const flux *f, const fare_path *path)
     : fare_score_at(f->score, fare_rare_time(f->context, path->step), path->x);
 }
 
-static void cross(flux *f, const fare_path *path)
+static void cross(flux *f, size_t i, double score, const fare_path *path)
 {
-  state *s;
-
-  if (path->step <= f->burn) return;
-  if (f->crossings == f->room) {
-    const size_t room = 2 * f->room + 1024;
-    state       *more = realloc(f->crossing, room * sizeof *more);
-
-    if (!more) {
-      f->full = PETSC_TRUE;
-      return;
-    }
-    f->crossing = more;
-    f->room     = room;
-  }
-  s      = &f->crossing[f->crossings++];
-  s->end = path->end;
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++) s->x[axis] = path->x[axis];
+  if (path->step > f->burn) fare_rare_remember(f->run, i, score, path);
 }
 
-/* Of walkers, which go on from a, and from b at the start, which is on the first interface. */
+/*
+  Of walkers, which go on from a, and from b at the start, which is on the first interface. Marked are those
+  that have been in a since they crossed.
+*/
 static void watch(void *to, size_t i, fare_path *path)
 {
-  flux *f = to;
+  flux  *f = to;
+  double score;
 
   if (path->end == FARE_PATH_IN_A) {
-    f->armed[i] = PETSC_TRUE;
-    path->end   = FARE_PATH_GOES_ON;
+    path->mark = 1;
+    path->end  = FARE_PATH_GOES_ON;
     return;
   }
-  if (f->armed[i] && score_of(f, path) >= f->from) {
-    cross(f, path);
-    f->armed[i] = PETSC_FALSE;
+  score = path->mark ? score_of(f, path) : -HUGE_VAL;
+  if (score >= f->from) {
+    cross(f, i, score, path);
+    path->mark = 0;
   }
   if (path->end != FARE_PATH_IN_B) return;
   path->end = FARE_PATH_GOES_ON;
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) path->x[axis] = f->context->event->start[axis];
-  cross(f, path);
+  cross(f, i, f->from, path);
 }
 
 static void reach(void *to, size_t i, fare_path *path)
@@ -110,92 +89,132 @@ static void reach(void *to, size_t i, fare_path *path)
   if (path->end == FARE_PATH_GOES_ON && score_of(f, path) >= f->next) path->end = ABOVE;
 }
 
-static PetscErrorCode find_crossings(flux *f, int64_t number, int64_t most, int64_t *steps)
+static PetscErrorCode begin_walkers(const flux *f)
 {
-  const size_t    count = (size_t)f->s->walkers;
-  const fare_walk plan  = {f->context, fare_rare_stream(f->context, number, "noise"), most, watch, NULL, f};
-  fare_path      *path;
-
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(count, &path));
-  PetscCall(PetscCalloc1(count, &f->armed));
-  for (size_t i = 0; i < count; i++) path[i] = fare_path_begin(f->context, (uint32_t)i);
-  const PetscErrorCode code = fare_paths_walk(&plan, count, path, steps);
-
-  PetscCall(PetscFree(f->armed));
-  PetscCall(PetscFree(path));
-  if (!code && f->full) FARE_FAIL(FARE_ERR_FAILED, "forward_flux: out of memory for crossings");
-  PetscFunctionReturn(code);
+  PetscCall(fare_rare_hold(f->run, (size_t)f->s->walkers, PETSC_TRUE));
+  for (size_t i = 0; i < f->run->count; i++) f->run->path[i] = fare_path_begin(f->context, (uint32_t)i);
+  f->run->until = f->all;
+  PetscFunctionReturn(0);
 }
 
-/* Trials from states of one interface, drawn at random; those that reach the next are its states. */
-static PetscErrorCode go_on(flux *f, int64_t number, uint32_t interface, fare_path path[], int64_t *steps)
+/* States on the interface that was reached last: crossings of walkers, or ends of trials, in their order. */
+static PetscErrorCode gather(const flux *f, size_t *count, fare_path **state)
 {
-  const size_t    count  = (size_t)f->s->trials;
-  const PetscBool last   = interface == (uint32_t)f->s->interfaces ? PETSC_TRUE : PETSC_FALSE;
-  const fare_walk plan   = {f->context, fare_rare_stream(f->context, number, "trials"), -1, reach, NULL, f};
-  fare_random     random = {.stream = fare_rare_stream(f->context, number, "states"), .sequence = interface};
+  const fare_rare_state *run = f->run;
+  size_t                 all = 0;
 
   PetscFunctionBegin;
-  f->next = last ? HUGE_VAL : f->from + f->width * (double)interface;
-  for (size_t i = 0; i < count; i++) {
-    const size_t drawn = (size_t)(fare_random_uniform(&random) * (double)f->crossings);
-    const state *from  = &f->crossing[PetscMin(drawn, f->crossings - 1)];
+  for (size_t i = 0; i < run->count; i++) all += run->past ? run->past[i].count : 1;
+  PetscCall(PetscMalloc1(all, state));
+  *count = 0;
+  for (size_t i = 0; i < run->count; i++) {
+    for (size_t k = 0; run->past && k < run->past[i].count; k++) {
+      const fare_milestone *m  = &run->past[i].at[k];
+      fare_path            *to = &(*state)[(*count)++];
 
-    path[i]            = fare_path_begin(f->context, (uint32_t)i);
-    path[i].generation = interface;
-    path[i].end        = from->end;
-    for (int axis = 0; axis < FARE_DIM_MAX; axis++) path[i].x[axis] = from->x[axis];
-    reach(f, i, &path[i]); /* one step may cross several */
-  }
-  PetscCall(fare_paths_walk(&plan, count, path, steps));
-  f->crossings = 0;
-  for (size_t i = 0; i < count; i++) {
-    if (path[i].end == FARE_PATH_IN_A) continue;
-    if (path[i].end == ABOVE) path[i].end = FARE_PATH_GOES_ON;
-    cross(f, &path[i]);
+      *to     = fare_path_begin(f->context, 0);
+      to->end = m->score == HUGE_VAL ? FARE_PATH_IN_B : FARE_PATH_GOES_ON;
+      for (int axis = 0; axis < FARE_DIM_MAX; axis++) to->x[axis] = m->x[axis];
+    }
+    if (run->past || run->path[i].end == FARE_PATH_IN_A) continue;
+    (*state)[*count] = run->path[i];
+    if (run->path[i].end == ABOVE) (*state)[*count].end = FARE_PATH_GOES_ON;
+    ++*count;
   }
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode multiply(flux *f, int64_t number, fare_rare_once *once)
+/* Score that trials of an interface are to reach; the last of them, b. */
+static double aim(const flux *f, int64_t interface)
 {
-  const double  dt    = f->context->dt;
-  const int64_t all   = PetscMax(f->burn + 1, (int64_t)floor(f->s->time / dt + 0.5));
-  int64_t       steps = 0;
-  fare_path    *path;
+  return interface == f->s->interfaces ? HUGE_VAL : f->from + f->width * (double)interface;
+}
+
+/* Trials from states of an interface, drawn at random. */
+static PetscErrorCode begin_trials(flux *f, size_t count, const fare_path state[])
+{
+  fare_rare_state *run    = f->run;
+  fare_random      random = {
+         .stream = fare_rare_stream(f->context, run->number, "states"), .sequence = (uint32_t)run->stage};
 
   PetscFunctionBegin;
-  PetscCall(find_crossings(f, number, all, &steps));
-  once->estimate = (double)f->crossings / ((double)(all - f->burn) * dt * (double)f->s->walkers);
-  f->burn        = -1; /* all trials count */
-  PetscCall(PetscMalloc1((size_t)f->s->trials, &path));
-  for (uint32_t k = 1; k <= (uint32_t)f->s->interfaces && f->crossings; k++) {
-    PetscCall(go_on(f, number, k, path, &steps));
-    once->estimate *= (double)f->crossings / (double)f->s->trials;
+  PetscCall(fare_rare_hold(run, (size_t)f->s->trials, PETSC_FALSE));
+  run->until = -1;
+  f->next    = aim(f, run->stage);
+  for (size_t i = 0; i < run->count; i++) {
+    const size_t     drawn = (size_t)(fare_random_uniform(&random) * (double)count);
+    const fare_path *from  = &state[PetscMin(drawn, count - 1)];
+    fare_path       *path  = &run->path[i];
+
+    *path            = fare_path_begin(f->context, (uint32_t)i);
+    path->generation = (uint32_t)run->stage;
+    path->end        = from->end;
+    for (int axis = 0; axis < FARE_DIM_MAX; axis++) path->x[axis] = from->x[axis];
+    reach(f, i, path); /* one step may cross several */
   }
-  once->cost = (double)steps;
-  PetscCall(PetscFree(path));
-  if (f->full) FARE_FAIL(FARE_ERR_FAILED, "forward_flux: out of memory for crossings");
+  PetscFunctionReturn(0);
+}
+
+/* What has come to the interface: the flux through the first, or the share of trials; *more goes on to the
+ * next.
+ */
+static PetscErrorCode pass_interface(flux *f, PetscBool *more)
+{
+  fare_rare_state *run  = f->run;
+  const int64_t    last = f->s->interfaces;
+  fare_path       *state;
+  size_t           count = 0;
+  double           part;
+
+  PetscFunctionBegin;
+  PetscCall(gather(f, &count, &state));
+  part = (double)count /
+    (run->stage ? (double)run->count : (double)(f->all - f->burn) * f->context->dt * (double)run->count);
+  run->detail[run->stage] = part;
+  run->value              = run->stage ? run->value * part : part;
+  *more                   = count && run->stage < last ? PETSC_TRUE : PETSC_FALSE;
+  if (*more) {
+    run->stage++;
+    PetscCall(begin_trials(f, count, state));
+  }
+  PetscCall(PetscFree(state));
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode run(
-  const void *options, const fare_rare_context *context, void *work, int64_t number, fare_rare_once *once)
+  const void *options, const fare_rare_context *context, void *work, fare_rare_state *run, PetscBool *ended)
 {
   const forward_flux *s     = options;
   const fare_score   *score = work;
   const fare_event   *event = context->event;
-  flux                f     = {.s = s, .context = context, .score = score};
-  PetscErrorCode      code;
+  flux                f     = {.s = s, .context = context, .score = score, .run = run};
+  PetscBool           more  = PETSC_TRUE;
 
   PetscFunctionBegin;
   f.from  = fare_score_at(score, event->time, event->start);
   f.width = (fare_score_of_b(score, event) - f.from) / (double)s->interfaces;
   f.burn  = (int64_t)floor(s->burn / context->dt + 0.5);
-  code    = multiply(&f, number, once);
-  free(f.crossing);
-  PetscFunctionReturn(code);
+  f.all   = PetscMax(f.burn + 1, (int64_t)floor(s->time / context->dt + 0.5));
+  f.next  = aim(&f, run->stage);
+  if (!run->count) PetscCall(begin_walkers(&f));
+  while (more) {
+    const fare_walk walk = {context, fare_rare_stream(context, run->number, run->stage ? "trials" : "noise"),
+      run->until, run->stage ? reach : watch, NULL, &f};
+
+    run->share = (double)run->stage / (double)(s->interfaces + 1);
+    PetscCall(fare_rare_walk(&walk, run, ended));
+    if (!*ended) PetscFunctionReturn(0);
+    PetscCall(pass_interface(&f, &more));
+  }
+  run->once.estimate = run->value;
+  run->once.cost     = (double)run->steps;
+  PetscFunctionReturn(0);
+}
+
+static size_t details(const void *options)
+{
+  return (size_t)((const forward_flux *)options)->interfaces + 1;
 }
 
 static void setting(const void *options, int i, fare_rare_setting *s)
@@ -247,4 +266,5 @@ const fare_rare_type fare_rare_forward_flux = {
   .begin     = begin,
   .end       = end,
   .run       = run,
+  .details   = details,
 };

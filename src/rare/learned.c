@@ -16,7 +16,7 @@
   missed. The loss exp(r) - r, r being the logarithm of that product less ln q, is least at this mean. Rounds
   go back in time from the deadline, so that what is behind a lag has been learned before.
 */
-#include "rare.h"
+#include "runs.h"
 
 #include <fare/committor_field.h>
 
@@ -192,7 +192,7 @@ static PetscErrorCode lead(const fare_rare_context *c, const fare_committor_fiel
 
   PetscFunctionBegin;
   for (size_t i = 0; i < count; i++) c->watch(c->watcher, i, &path[i]);
-  PetscCall(fare_paths_walk(&walk, count, path, &steps));
+  PetscCall(fare_paths_walk(&walk, count, NULL, path, &steps));
   PetscFunctionReturn(0);
 }
 
@@ -206,21 +206,23 @@ static PetscErrorCode tabulate(learner *l, fare_committor_field **field)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode split(const learner *l, const fare_rare_context *watched)
+static PetscErrorCode split(const learner *l, fare_rare_context *watched)
 {
   static const char keys[] = "{dt: 1.0e-3, walkers: 100, kill: 10}"; /* of the context's setting is dt */
+  fare_rare_job     job    = {&fare_rare_splitting, NULL, watched, NULL};
   fare_config      *config;
-  void             *options, *work = NULL;
-  fare_rare_once    once = {0};
+  void             *options;
+  fare_rare_once    once;
   PetscErrorCode    code;
 
   PetscFunctionBegin;
   PetscCall(PetscCalloc1(fare_rare_splitting.size, &options));
   PetscCall(fare_config_parse("splitting", keys, sizeof keys - 1, &config));
   PetscCall(fare_fields_read(fare_rare_splitting.fields, NULL, fare_config_root(config), options));
-  code = fare_rare_splitting.begin(options, watched, &work);
-  if (!code) code = fare_rare_splitting.run(options, watched, work, l->round, &once);
-  PetscCall(fare_rare_splitting.end(&work));
+  job.options = options;
+  code        = fare_rare_splitting.begin(options, watched, &job.work);
+  if (!code) code = fare_rare_run_through(&job, l->round, &once);
+  PetscCall(fare_rare_splitting.end(&job.work));
   fare_fields_free(fare_rare_splitting.fields, options);
   fare_config_destroy(&config);
   PetscCall(PetscFree(options));

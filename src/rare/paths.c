@@ -2,13 +2,16 @@
 /*
   Paths of the chain x += f dt + sqrt(2 D dt) z (Maruyama, Rend. Circ. Mat. Palermo 4, 48 (1955)), some side
   by side so that forces are evaluated together. A path takes its own random numbers, some at a time,
-  which depend on nothing but its name.
+  which depend on nothing but its name. Forces are evaluated for whole vectors, so that the bits of a path do
+  not depend on those beside it either.
 */
 #include "rare.h"
 
 #include <math.h>
+#include <string.h>
 
 #define LANES 32
+#define WHOLE 8  /* lanes of a vector: loops over so many leave none to scalar code */
 #define BORN  28 /* bits of the number of a counter; the generation stands above them */
 
 const char *const fare_crossings[] = {[FARE_CROSSING_STEP] = "step", [FARE_CROSSING_BRIDGE] = "bridge", NULL};
@@ -22,9 +25,10 @@ typedef struct {
   double                   theta[FARE_PARAMETERS_MAX]; /* where nothing is driven */
   fare_path               *path[LANES];
   size_t                   index[LANES];
-  int64_t                  taken[LANES];
-  double                   x[FARE_DIM_MAX][LANES], f[FARE_DIM_MAX][LANES], D[FARE_DIM_MAX][LANES];
-  int                      shelf[LANES];                    /* where its random numbers lie */
+  int64_t                  taken; /* steps, of all */
+  double                   x[FARE_DIM_MAX][LANES] FARE_ALIGNED, f[FARE_DIM_MAX][LANES] FARE_ALIGNED,
+    D[FARE_DIM_MAX][LANES] FARE_ALIGNED;
+  int    shelf[LANES];                                      /* where its random numbers lie */
   double z[LANES][FARE_DIM_MAX + 1][FARE_FEW] FARE_ALIGNED; /* the last row: uniform numbers of bridges */
 } lanes;
 
@@ -105,19 +109,26 @@ static void draw(lanes *s, int lane)
     fare_random_few_uniforms(s->walk->noise, path->slot, at, (uint32_t)s->dim, s->z[s->shelf[lane]][s->dim]);
 }
 
-/* Drift and diffusion of lanes from..to-1, of the same parameters. */
+/* Drift and diffusion of lanes from..to-1, of the same parameters: those of whole vectors. */
 static void evaluate(lanes *s, const double *theta, int from, int to)
 {
+  double        at[3][FARE_DIM_MAX][LANES] FARE_ALIGNED;
   const double *x[FARE_DIM_MAX];
   double       *f[FARE_DIM_MAX], *D[FARE_DIM_MAX];
+  const size_t  count = (size_t)(to - from), whole = (count + WHOLE - 1) / WHOLE * WHOLE;
 
   for (int axis = 0; axis < s->dim; axis++) {
-    x[axis] = s->x[axis] + from;
-    f[axis] = s->f[axis] + from;
-    D[axis] = s->D[axis] + from;
+    x[axis] = at[0][axis];
+    f[axis] = at[1][axis];
+    D[axis] = at[2][axis];
+    for (size_t i = 0; i < whole; i++) at[0][axis][i] = s->x[axis][from + (int)PetscMin(i, count - 1)];
   }
-  fare_system_type_drift(s->type, s->dim, theta, (size_t)(to - from), x, f);
-  fare_system_type_diffusion(s->type, s->dim, theta, (size_t)(to - from), x, D);
+  fare_system_type_drift(s->type, s->dim, theta, whole, x, f);
+  fare_system_type_diffusion(s->type, s->dim, theta, whole, x, D);
+  for (int axis = 0; axis < s->dim; axis++) {
+    memcpy(s->f[axis] + from, f[axis], count * sizeof(double));
+    memcpy(s->D[axis] + from, D[axis], count * sizeof(double));
+  }
 }
 
 static void evaluate_all(lanes *s)
@@ -204,7 +215,7 @@ static PetscBool step(lanes *s)
       if (!isfinite(path->x[axis])) finite = PETSC_FALSE;
     }
     path->step++;
-    s->taken[lane]++;
+    s->taken++;
     path->end = end_of(s, lane, from, path);
     if (!s->walk->visit) continue;
     s->walk->visit(s->walk->to, s->index[lane], path);
@@ -217,7 +228,6 @@ static void enter(lanes *s, int lane, size_t i, fare_path *path)
 {
   s->path[lane]  = path;
   s->index[lane] = i;
-  s->taken[lane] = 0;
   for (int axis = 0; axis < s->dim; axis++) s->x[axis][lane] = path->x[axis];
   /* in the middle of some numbers */
   if ((path->step - path->born) % FARE_FEW) draw(s, lane);
@@ -232,7 +242,6 @@ static void leave(lanes *s, int lane)
   s->shelf[last] = shelf;
   s->path[lane]  = s->path[last];
   s->index[lane] = s->index[last];
-  s->taken[lane] = s->taken[last];
   for (int axis = 0; axis < s->dim; axis++) s->x[axis][lane] = s->x[axis][last];
 }
 
@@ -245,13 +254,15 @@ static void begin(lanes *s, const fare_walk *walk)
   s->type    = fare_system_type_of(c->system);
   s->dim     = c->grid->dim;
   s->lanes   = 0;
+  s->taken   = 0;
   s->driven  = fare_system_is_driven(c->system);
   s->bridge  = c->setting.chain.crossing == FARE_CROSSING_BRIDGE ? PETSC_TRUE : PETSC_FALSE;
   for (int lane = 0; lane < LANES; lane++) s->shelf[lane] = lane;
   fare_system_parameters(c->system, c->event->time, s->theta);
 }
 
-PetscErrorCode fare_paths_walk(const fare_walk *walk, size_t count, fare_path path[], int64_t *steps)
+PetscErrorCode fare_paths_walk(
+  const fare_walk *walk, size_t count, const size_t which[], fare_path path[], int64_t *steps)
 {
   PetscBool finite = PETSC_TRUE;
   size_t    next   = 0;
@@ -262,16 +273,17 @@ PetscErrorCode fare_paths_walk(const fare_walk *walk, size_t count, fare_path pa
   begin(s, walk);
   while (finite) {
     for (int lane = s->lanes - 1; lane >= 0; lane--) {
-      if (s->path[lane]->end == FARE_PATH_GOES_ON && s->taken[lane] != walk->most) continue;
-      *steps += s->taken[lane];
-      leave(s, lane);
+      if (!fare_path_goes_on(s->path[lane], walk->until)) leave(s, lane);
     }
     for (; s->lanes < LANES && next < count; next++) {
-      if (path[next].end == FARE_PATH_GOES_ON) enter(s, s->lanes++, next, &path[next]);
+      const size_t i = which ? which[next] : next;
+
+      if (fare_path_goes_on(&path[i], walk->until)) enter(s, s->lanes++, i, &path[i]);
     }
     if (!s->lanes) break;
     finite = step(s);
   }
+  *steps += s->taken;
   PetscCall(PetscFree(s));
   if (!finite)
     FARE_FAIL(

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The list of methods; the plan's `events:` and `rare:` read, run, and written back. */
 #include "event.h"
-#include "rare.h"
+#include "runs.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -19,7 +19,6 @@ static const fare_rare_type *const types[] = {
 #define TYPES PETSC_STATIC_ARRAY_LENGTH(types)
 
 #define TABLE_MOST 65536 /* steps whose parameters are tabulated */
-#define ROUNDS     16    /* at least, of runs on all ranks: between them, runs may pause */
 
 _Static_assert(sizeof(fare_rare_once) == FARE_RARE_ONCE * sizeof(double), "numbers of a run");
 
@@ -318,67 +317,6 @@ static PetscErrorCode tabulate(fare_rare_context *context, double **theta)
   PetscFunctionReturn(0);
 }
 
-/* The mean of what there is, for the line of progress. */
-static void show(fare_progress *progress, int64_t done, const fare_rare_once once[])
-{
-  double sum = 0, squares = 0;
-  char   note[96];
-
-  for (int64_t i = 0; i < done; i++) sum += once[i].estimate;
-  for (int64_t i = 0; i < done; i++) squares += PetscSqr(once[i].estimate - sum / (double)done);
-  snprintf(note, sizeof note, "%lld runs: %.4g +- %.2g", (long long)done, sum / (double)done,
-    done > 1 ? sqrt(squares / (double)done / (double)(done - 1)) : NAN);
-  fare_progress_update(progress, (double)done, note);
-}
-
-/* Runs first..first+count-1, each on the rank that comes next; all ranks get all of them. */
-static PetscErrorCode run_some(const estimator *e, const fare_rare_context *context, void *work,
-  int64_t first, int64_t count, fare_rare_once once[])
-{
-  PetscErrorCode code = 0;
-  int            rank, ranks;
-
-  PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(context->comm, &rank));
-  PetscCallMPI(MPI_Comm_size(context->comm, &ranks));
-  for (int64_t i = first + rank; i < first + count && !code; i += ranks)
-    code = e->type->run(e->options, context, work, i, &once[i]);
-  PetscCall(fare_error_agree(context->comm, code));
-  for (int64_t i = first; i < first + count; i++)
-    PetscCallMPI(MPI_Bcast(&once[i], FARE_RARE_ONCE, MPI_DOUBLE, (int)((i - first) % ranks), context->comm));
-  PetscFunctionReturn(0);
-}
-
-/* Who calls, between runs. */
-typedef struct {
-  PetscErrorCode (*pause)(void *to);
-  void *to;
-} pauses;
-
-/* What is left of the runs of a row. */
-static PetscErrorCode run_all(const estimator *e, const fare_rare_context *context, void *work,
-  const pauses *between, PetscInt64 *done, fare_rare_once once[])
-{
-  fare_progress progress;
-  int64_t       together;
-  int           ranks;
-
-  PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_size(context->comm, &ranks));
-  together = ranks * PetscMax(1, e->runs / (ranks * ROUNDS));
-  fare_progress_begin(&progress, context->name, (double)e->runs);
-  while (*done < e->runs) {
-    const int64_t count = PetscMin(together, e->runs - *done);
-
-    PetscCall(run_some(e, context, work, *done, count, once));
-    *done += count;
-    show(&progress, *done, once);
-    if (between->pause) PetscCall(between->pause(between->to));
-  }
-  fare_progress_end(&progress);
-  PetscFunctionReturn(0);
-}
-
 /* Truths that are found already: rows of one event share the continuum's, and those of one step all of them.
  */
 typedef struct {
@@ -446,17 +384,20 @@ static PetscErrorCode begin_shared(const estimator *e, const fare_rare_context *
   PetscFunctionReturn(code);
 }
 
-static PetscErrorCode make_row(const estimator *e, fare_rare_context *context, const pauses *between,
-  memory *known, shared *s, PetscInt64 *done, fare_rare_once once[], fare_rare_row *row)
+static PetscErrorCode make_row(const estimator *e, fare_rare_context *context, const fare_rare_pauses *pauses,
+  memory *known, shared *s, size_t at, fare_rare_results *r)
 {
-  const double began = fare_seconds();
+  const double   began = fare_seconds();
+  fare_rare_job  job   = {e->type, e->options, context, NULL};
+  fare_rare_row *row   = &r->row[at];
 
   PetscFunctionBegin;
   PetscCall(find_truths(context, known, row));
-  if (*done < e->runs || e->type->report) PetscCall(begin_shared(e, context, s));
-  PetscCall(run_all(e, context, s->work, between, done, once));
-  fare_rare_judge(
-    e->runs, once, e->type->optimum ? e->type->optimum(e->options, row->chain) : NAN, context->seed, row);
+  if (r->done[at] < e->runs || e->type->report) PetscCall(begin_shared(e, context, s));
+  job.work = s->work;
+  PetscCall(fare_rare_make(&job, pauses, at, r));
+  fare_rare_judge(e->runs, (const fare_rare_once *)r->once[at],
+    e->type->optimum ? e->type->optimum(e->options, row->chain) : NAN, context->seed, row);
   if (row->rate != 0)
     row->of_optimum = 100 * known->at[known->count - 1].truth.optimum / (row->cost_10 * context->dt);
   row->learned_error = row->learned_start = NAN;
@@ -508,6 +449,7 @@ PetscErrorCode fare_rare_context_make(const fare_rare *rare, const fare_rare_cho
   PetscFunctionBegin;
   *context       = context_of(rare, &e, 0, name, seed);
   context->comm  = comm;
+  context->team  = PETSC_COMM_SELF;
   context->grid  = grid;
   context->walls = fare_grid_walls(grid, rare->system);
   PetscCall(tabulate(context, theta));
@@ -526,8 +468,8 @@ PetscErrorCode fare_rare_results_create(const fare_rare *rare, fare_rare_results
   PetscFunctionBegin;
   *r = (fare_rare_results){0};
   for (size_t i = 0; i < fare_rare_count(rare); i++) count += (size_t)settings_of(&rare->estimator[i]);
-  PetscCall(
-    PetscCalloc5(count, &r->row, count, &r->failure, count, &r->runs, count, &r->done, count, &r->once));
+  PetscCall(PetscCalloc7(count, &r->row, count, &r->failure, count, &r->runs, count, &r->done, count,
+    &r->once, count, &r->details, count, &r->detail));
   r->count = count;
   for (size_t i = 0; i < fare_rare_count(rare); i++) {
     const estimator *e = &rare->estimator[i];
@@ -540,10 +482,12 @@ PetscErrorCode fare_rare_results_create(const fare_rare *rare, fare_rare_results
         c.setting.label);
       snprintf(row->method, sizeof row->method, "%s", e->type->name);
       snprintf(row->event, sizeof row->event, "%s", e->of->name);
-      row->dt     = c.dt;
-      row->rate   = c.setting.of == FARE_RARE_RATE;
-      r->runs[at] = e->runs;
+      row->dt        = c.dt;
+      row->rate      = c.setting.of == FARE_RARE_RATE;
+      r->runs[at]    = e->runs;
+      r->details[at] = e->type->details ? e->type->details(e->options) : 0;
       PetscCall(PetscCalloc1((size_t)e->runs * FARE_RARE_ONCE, &r->once[at]));
+      PetscCall(PetscCalloc1((size_t)e->runs * r->details[at], &r->detail[at]));
     }
   }
   PetscFunctionReturn(0);
@@ -551,7 +495,7 @@ PetscErrorCode fare_rare_results_create(const fare_rare *rare, fare_rare_results
 
 /* All rows of an estimator, the first of which is r->row[at]. */
 static PetscErrorCode run_estimator(const estimator *e, const fare_rare_context *common,
-  const pauses *between, memory *known, size_t at, const fare_rare *rare, fare_rare_results *r)
+  const fare_rare_pauses *pauses, memory *known, size_t at, const fare_rare *rare, fare_rare_results *r)
 {
   const int      settings = settings_of(e);
   shared         s        = {0};
@@ -567,10 +511,11 @@ static PetscErrorCode run_estimator(const estimator *e, const fare_rare_context 
 
     kind[k] = c.setting.kind;
     c.comm  = common->comm;
+    c.team  = common->team;
     c.grid  = common->grid;
     c.walls = common->walls;
     PetscCall(tabulate(&c, &theta));
-    code = make_row(e, &c, between, known, &s, &r->done[i], (fare_rare_once *)r->once[i], &r->row[i]);
+    code = make_row(e, &c, pauses, known, &s, i, r);
     PetscCall(PetscFree(theta));
     if (code != FARE_ERR_FAILED && code != FARE_ERR_INPUT) continue;
     code          = 0;
@@ -586,17 +531,20 @@ static PetscErrorCode run_estimator(const estimator *e, const fare_rare_context 
 PetscErrorCode fare_rare_run(const fare_rare *rare, MPI_Comm comm, const fare_grid *grid, uint64_t seed,
   PetscErrorCode (*pause)(void *to), void *to, fare_rare_results *r)
 {
-  const pauses            between = {pause, to};
-  const fare_rare_context common  = {
-     .comm = comm, .seed = seed, .grid = grid, .walls = fare_grid_walls(grid, rare->system)};
-  memory         known = {0};
-  size_t         at    = 0;
-  PetscErrorCode code  = 0;
+  const fare_rare_pauses  pauses = {pause, to};
+  const fare_rare_context common = {.comm = comm,
+    .team                                 = PETSC_COMM_SELF,
+    .seed                                 = seed,
+    .grid                                 = grid,
+    .walls                                = fare_grid_walls(grid, rare->system)};
+  memory                  known  = {0};
+  size_t                  at     = 0;
+  PetscErrorCode          code   = 0;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(r->count, &known.at));
   for (size_t i = 0; i < rare->estimators && !code; i++) {
-    code = run_estimator(&rare->estimator[i], &common, &between, &known, at, rare, r);
+    code = run_estimator(&rare->estimator[i], &common, &pauses, &known, at, rare, r);
     at += (size_t)settings_of(&rare->estimator[i]);
   }
   PetscCall(PetscFree(known.at));

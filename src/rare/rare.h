@@ -58,7 +58,8 @@ typedef struct {
 
 /* What a method works on: one event, one setting. */
 typedef struct {
-  MPI_Comm                  comm; /* of all ranks; runs are made by one rank alone */
+  MPI_Comm                  comm; /* of all ranks */
+  MPI_Comm                  team; /* that makes a run */
   const char               *name; /* of the row: it tells random numbers apart */
   uint64_t                  seed;
   const fare_system        *system;
@@ -98,6 +99,8 @@ typedef struct {
   double weighted, hits, weights, squares, information, heaviest;
 } fare_rare_once;
 
+typedef struct fare_rare_state fare_rare_state;
+
 /* A method: one const descriptor, exported by its one file. */
 typedef struct fare_rare_type {
   const char       *name, *summary, *reference;
@@ -112,9 +115,11 @@ typedef struct fare_rare_type {
   PetscBool shares;
   PetscErrorCode (*begin)(const void *options, const fare_rare_context *context, void **work);
   PetscErrorCode (*end)(void **work);
-  /* one run of this rank alone; its random numbers depend on `run` and the seed. Not collective. */
-  PetscErrorCode (*run)(
-    const void *options, const fare_rare_context *context, void *work, int64_t run, fare_rare_once *once);
+  /* begins a run or goes on with it, until it has ended or is to pause, as fare_rare_walk() tells; `once` of
+   * it is whole then. Random numbers depend on its number and the seed. Collective on the team. */
+  PetscErrorCode (*run)(const void *options, const fare_rare_context *context, void *work,
+    fare_rare_state *run, PetscBool *ended);
+  size_t (*details)(const void *options); /* numbers that each run gives besides; NULL: none */
   /* puts into a row what `work` tells of itself; may be NULL */
   void (*report)(const void *work, fare_rare_row *row);
   /* the least relative variance of one run at the cost that it has; NULL: not known */
@@ -132,20 +137,29 @@ typedef struct fare_path {
   int64_t       step, born;
   uint32_t      slot, generation;
   fare_path_end end;
-  double log_weight; /* of a path that is steered: likelihood of the chain over that of the steered one */
+  double  log_weight; /* of a path that is steered: likelihood of the chain over that of the steered one */
+  double  own;        /* both are the method's */
+  int64_t mark;
 } fare_path;
+/* Whether it is to be walked on, up to a step; -1: until it ends. */
+static inline PetscBool fare_path_goes_on(const fare_path *path, int64_t until)
+{
+  return path->end == FARE_PATH_GOES_ON && path->step != until ? PETSC_TRUE : PETSC_FALSE;
+}
 typedef struct {
   const fare_rare_context *context;
   fare_stream              noise;
-  int64_t                  most; /* further steps of each path; -1: until it ends */
+  int64_t                  until; /* step at which each path stops; -1: where it ends */
   /* sees each path behind each of its steps, and may end it or put it elsewhere; may be NULL */
   void (*visit)(void *to, size_t i, fare_path *path);
   /* drift that is added at a time and place; may be NULL */
   void (*steer)(void *to, double t, const double x[], const double D[], double u[]);
   void *to;
 } fare_walk;
-/* Walks them; steps that were taken. Not collective. */
-PetscErrorCode fare_paths_walk(const fare_walk *walk, size_t count, fare_path path[], int64_t *steps);
+/* Walks path[which[0..count-1]], or path[0..count-1] where `which` is NULL; adds the steps that were taken.
+ * Not collective. */
+PetscErrorCode fare_paths_walk(
+  const fare_walk *walk, size_t count, const size_t which[], fare_path path[], int64_t *steps);
 /*
   The probability that the Brownian bridge between two points outside of a set has been in it, each face for
   itself: exp(-d d'/(D dt)) where it comes nearest within the face, d and d' being the distances of its ends
@@ -161,6 +175,53 @@ static inline double fare_rare_time(const fare_rare_context *context, int64_t st
   return context->event->time + (double)step * context->dt;
 }
 
+/* States that a path has come by, as its method chooses. */
+typedef struct {
+  double  score, x[FARE_DIM_MAX];
+  int64_t step;
+} fare_milestone;
+typedef struct {
+  size_t          count, room;
+  fare_milestone *at;
+} fare_past;
+
+/*
+  A run that is under way, and all that it needs to go on where it is: checkpoints keep it (runs.c). Every
+  rank of the team has all of it. It begins with zeros, but for `until`.
+*/
+struct fare_rare_state {
+  int64_t        number;        /* of the run */
+  int64_t        stage;         /* the method's: paths that are done, generation, interface */
+  int64_t        until;         /* the method's: step at which its paths stop; at first -1 */
+  int64_t        steps;         /* taken so far */
+  double         value;         /* the method's: hits, log of a weight, product of shares, arrivals */
+  size_t         count;         /* paths */
+  fare_path     *path;          /* each of them */
+  fare_past     *past;          /* of each; NULL: not kept */
+  fare_rare_once once;          /* what it gives in the end */
+  double        *detail;        /* so many numbers as the method says */
+  double         share;         /* of the run that is done; not kept, as all below */
+  double         present;       /* estimate so far; NaN: none yet */
+  double         present_error; /* NaN: not known */
+  double         pause_at;      /* time, as of fare_seconds() */
+  PetscBool      begun, full;   /* full: no memory was left for the past */
+};
+/* Room for paths and, where `past` is true, for their pasts; what it held is freed. */
+PetscErrorCode fare_rare_hold(fare_rare_state *run, size_t count, PetscBool past);
+/* Adds to the past of a path. Not collective. */
+void fare_rare_remember(fare_rare_state *run, size_t i, double score, const fare_path *path);
+/* Whether a run is to pause. Collective on the team. */
+PetscErrorCode fare_rare_is_over(
+  const fare_rare_context *context, const fare_rare_state *run, PetscBool *over);
+/*
+  Walks all paths of a run that go on, shared among the team. *ended is false where it is to pause before: the
+  same call goes on with them. Collective on the team.
+*/
+PetscErrorCode fare_rare_walk(const fare_walk *walk, fare_rare_state *run, PetscBool *ended);
+/* Walks so many paths from the start to their ends, and counts each, in their order: `stage` of them so far.
+ * Collective on the team. */
+PetscErrorCode fare_rare_sample(const fare_walk *walk, int64_t paths, fare_rare_state *run,
+  void (*count)(const fare_path *path, fare_rare_state *run), PetscBool *ended);
 /* What steers paths: the drift u = 2 D grad ln q, bounded; `steer` of a walk, whose `to` is a pilot. */
 typedef struct {
   const fare_rare_context           *context;
@@ -169,8 +230,8 @@ typedef struct {
 void fare_committor_steer(void *to, double t, const double x[], const double D[], double u[]);
 
 /*
-  A committor that a network learns (learned.c): ln q is to be that of the mean of q a lag later. Training
-  and judging are those of all ranks alike, and depend on seed and event alone.
+  A committor that a network learns (learned.c): ln q is to be that of the mean of q a lag later.
+  Training and judging are those of all ranks alike, and depend on seed and event alone.
 */
 typedef struct {
   fare_learn_options net;

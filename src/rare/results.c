@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What estimators found: a table for people, and group /rare of study.h5. */
-#include "rare.h"
+#include "runs.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -58,9 +58,48 @@ void fare_rare_results_free(fare_rare_results *results)
   for (size_t i = 0; i < results->count; i++) {
     free(results->failure[i]);
     (void)PetscFree(results->once[i]);
+    (void)PetscFree(results->detail[i]);
   }
-  (void)PetscFree5(results->row, results->failure, results->runs, results->done, results->once);
+  fare_rare_under_way_free(&results->under_way);
+  (void)PetscFree7(results->row, results->failure, results->runs, results->done, results->once,
+    results->details, results->detail);
   results->count = 0;
+}
+
+/* Numbers of all runs of a row, under a name in its group. */
+static PetscErrorCode keep_numbers(fare_store *store, PetscBool load, const char *group, const char *name,
+  PetscInt64 runs, size_t each, double at[])
+{
+  const uint64_t extent[2] = {(uint64_t)runs, each};
+  char           path[64];
+
+  PetscFunctionBegin;
+  snprintf(path, sizeof path, "%s/%s", group, name);
+  PetscCall(load ? fare_store_read_array(store, path, FARE_STORE_FLOAT64, 2, extent, at)
+                 : fare_store_write_array(store, path, FARE_STORE_FLOAT64, 2, extent, at));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode keep_row(fare_rare_results *r, size_t i, fare_store *store, PetscBool load)
+{
+  int64_t done = r->done[i];
+  char    group[48];
+
+  PetscFunctionBegin;
+  snprintf(group, sizeof group, "/rare/%zu", i);
+  if (!load) PetscCall(fare_store_group(store, group));
+  PetscCall(
+    load ? fare_store_get_int(store, group, "done", &done) : fare_store_put_int(store, group, "done", done));
+  if (done < 0 || done > r->runs[i])
+    FARE_FAIL(
+      FARE_ERR_FAILED, "%s: %lld runs of %lld are done", group, (long long)done, (long long)r->runs[i]);
+  r->done[i] = done;
+  PetscCall(keep_numbers(store, load, group, "runs", r->runs[i], FARE_RARE_ONCE, r->once[i]));
+  if (r->details[i])
+    PetscCall(keep_numbers(store, load, group, "details", r->runs[i], r->details[i], r->detail[i]));
+  PetscCall(load ? fare_rare_under_way_get(&r->under_way, i, store, group)
+                 : fare_rare_under_way_put(r->under_way, i, store, group));
+  PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_rare_results_keep(fare_rare_results *results, fare_store *store, PetscBool load)
@@ -72,23 +111,7 @@ PetscErrorCode fare_rare_results_keep(fare_rare_results *results, fare_store *st
   if (load) PetscCall(fare_store_has(store, "/rare", &has));
   if (load && !has) PetscFunctionReturn(0);
   if (!load) PetscCall(fare_store_group(store, "/rare"));
-  for (size_t i = 0; i < results->count; i++) {
-    const uint64_t extent[2] = {(uint64_t)results->runs[i], FARE_RARE_ONCE};
-    int64_t        done      = results->done[i];
-    char           path[64];
-
-    snprintf(path, sizeof path, "/rare/%zu", i);
-    if (!load) PetscCall(fare_store_group(store, path));
-    PetscCall(
-      load ? fare_store_get_int(store, path, "done", &done) : fare_store_put_int(store, path, "done", done));
-    if (done < 0 || done > results->runs[i])
-      FARE_FAIL(FARE_ERR_FAILED, "%s: %lld runs of %lld are done", path, (long long)done,
-        (long long)results->runs[i]);
-    results->done[i] = done;
-    snprintf(path, sizeof path, "/rare/%zu/runs", i);
-    PetscCall(load ? fare_store_read_array(store, path, FARE_STORE_FLOAT64, 2, extent, results->once[i])
-                   : fare_store_write_array(store, path, FARE_STORE_FLOAT64, 2, extent, results->once[i]));
-  }
+  for (size_t i = 0; i < results->count; i++) PetscCall(keep_row(results, i, store, load));
   PetscFunctionReturn(0);
 }
 

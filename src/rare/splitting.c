@@ -11,7 +11,6 @@
 #include "rare.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 typedef struct {
   fare_chain_keys chain;
@@ -30,47 +29,14 @@ static const fare_field fields[] = {
 };
 
 typedef struct {
-  double  score, x[FARE_DIM_MAX];
-  int64_t step;
-} record;
-typedef struct {
-  size_t  count, room;
-  record *at;
-} history;
-
-typedef struct {
   const fare_rare_context *context;
   const fare_score        *score;
-  size_t                   walkers;
-  fare_path               *path;
-  history                 *past;
-  size_t                  *walked; /* the walker of each path that is walked now */
-  fare_path               *moving;
-  PetscBool                full; /* no memory was left for a record */
+  fare_rare_state         *run;
 } population;
 
-static double top(const history *past)
+static double top(const fare_past *past)
 {
   return past->at[past->count - 1].score;
-}
-
-static PetscBool keep(history *past, double score, const fare_path *path)
-{
-  record *r;
-
-  if (past->count == past->room) {
-    const size_t room = PetscMax(16, 2 * past->room);
-    record      *more = realloc(past->at, room * sizeof *more);
-
-    if (!more) return PETSC_FALSE;
-    past->at   = more;
-    past->room = room;
-  }
-  r        = &past->at[past->count++];
-  r->score = score;
-  r->step  = path->step;
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++) r->x[axis] = path->x[axis];
-  return PETSC_TRUE;
 }
 
 /* Where a path is: above all in b, nowhere once it has ended otherwise. */
@@ -94,69 +60,59 @@ static void mark(const fare_rare_marks *m, size_t walker, const fare_path *path)
   }
 }
 
+/* Of a branch; what is behind it is overwritten when the copy gets there. */
+static void copy_marks(const fare_rare_marks *m, size_t from, size_t to)
+{
+  for (int i = 0; i < m->count * FARE_DIM_MAX; i++) mark_at(m, to, 0)[i] = mark_at(m, from, 0)[i];
+}
+
 static void visit(void *to, size_t i, fare_path *path)
 {
   population  *p     = to;
-  history     *past  = &p->past[p->walked[i]];
   const double score = score_of(p, path);
 
   if (p->context->watch && path->end == FARE_PATH_GOES_ON) p->context->watch(p->context->watcher, i, path);
-  if (p->context->marks) mark(p->context->marks, p->walked[i], path);
-  if (score > top(past) && !keep(past, score, path)) p->full = PETSC_TRUE;
+  if (p->context->marks) mark(p->context->marks, i, path);
+  if (score > top(&p->run->past[i])) fare_rare_remember(p->run, i, score, path);
 }
 
-/* Walks `count` paths to their ends. */
-static PetscErrorCode walk(population *p, fare_stream noise, size_t count, int64_t *steps)
+/* All walkers, at the start. */
+static PetscErrorCode begin_paths(const population *p, size_t walkers)
 {
-  const fare_walk plan = {p->context, noise, -1, visit, NULL, p};
-
   PetscFunctionBegin;
-  for (size_t i = 0; i < count; i++) p->moving[i] = p->path[p->walked[i]];
-  PetscCall(fare_paths_walk(&plan, count, p->moving, steps));
-  for (size_t i = 0; i < count; i++) p->path[p->walked[i]] = p->moving[i];
-  if (p->full) FARE_FAIL(FARE_ERR_FAILED, "splitting: out of memory for the records of paths");
+  PetscCall(fare_rare_hold(p->run, walkers, PETSC_TRUE));
+  for (size_t i = 0; i < walkers; i++) {
+    fare_path *path = &p->run->path[i];
+
+    *path = fare_path_begin(p->context, (uint32_t)i);
+    fare_rare_remember(p->run, i, score_of(p, path), path);
+  }
   PetscFunctionReturn(0);
 }
 
-/* All walkers, from the start. */
-static PetscErrorCode begin_paths(population *p, fare_stream noise, int64_t *steps)
+/*
+  A path goes on from the parent's first record above the level, with new numbers. Of its past that record is
+  enough: levels rise, so that none before it matters again.
+*/
+static void branch(const population *p, size_t i, size_t parent, double level, uint32_t generation)
 {
-  PetscFunctionBegin;
-  for (size_t i = 0; i < p->walkers; i++) {
-    p->path[i]   = fare_path_begin(p->context, (uint32_t)i);
-    p->walked[i] = i;
-    if (!keep(&p->past[i], score_of(p, &p->path[i]), &p->path[i])) p->full = PETSC_TRUE;
-  }
-  PetscCall(walk(p, noise, p->walkers, steps));
-  PetscFunctionReturn(0);
-}
+  const fare_past *from = &p->run->past[parent];
+  fare_path       *path = &p->run->path[i];
+  fare_milestone   m;
+  size_t           first = 0;
 
-/* The copy of a path up to its first record above the level, from where it goes on with new numbers. */
-static PetscErrorCode branch(population *p, size_t i, size_t parent, double level, uint32_t generation)
-{
-  const history *from = &p->past[parent];
-  fare_path     *path = &p->path[i];
-  size_t         last = 0;
-
-  PetscFunctionBegin;
-  while (!(from->at[last].score > level)) last++;
-  p->past[i].count = 0;
-  for (size_t k = 0; k <= last; k++) {
-    for (int axis = 0; axis < FARE_DIM_MAX; axis++) path->x[axis] = from->at[k].x[axis];
-    path->step = from->at[k].step;
-    if (!keep(&p->past[i], from->at[k].score, path))
-      FARE_FAIL(FARE_ERR_FAILED, "splitting: out of memory for the records of paths");
-  }
-  path->born       = path->step;
-  path->generation = generation;
-  if (p->context->marks) /* those behind the branch are overwritten when the copy gets there */
-    PetscCall(PetscArraycpy(mark_at(p->context->marks, i, 0), mark_at(p->context->marks, parent, 0),
-      (size_t)p->context->marks->count * FARE_DIM_MAX));
+  while (!(from->at[first].score > level)) first++;
+  m = from->at[first];
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++) path->x[axis] = m.x[axis];
+  path->step = path->born = m.step;
+  path->generation        = generation;
+  p->run->past[i].count   = 0;
+  fare_rare_remember(p->run, i, m.score, path);
+  if (p->context->marks) copy_marks(p->context->marks, parent, i);
   /* a record is of a path that goes on, but for that of b */
-  path->end = from->at[last].score == HUGE_VAL ? FARE_PATH_IN_B
-    : path->step == p->context->steps          ? FARE_PATH_LATE
-                                               : FARE_PATH_GOES_ON;
-  PetscFunctionReturn(0);
+  path->end = m.score == HUGE_VAL     ? FARE_PATH_IN_B
+    : path->step == p->context->steps ? FARE_PATH_LATE
+                                      : FARE_PATH_GOES_ON;
 }
 
 /* The k-th smallest of `count` numbers, k from 0, which are put in another order (Hoare 1961). */
@@ -185,79 +141,79 @@ static double smallest(size_t count, double value[], size_t k)
 }
 
 /*
-  Kills all up to the level and lets survivors branch in their place: `killed` of them; with all of them,
+  Kills all up to the level and lets survivors branch in their place: *killed of them; with all of them,
   nothing else is done. Parents are drawn by counter, in the order of the walkers.
 */
-static PetscErrorCode replace(
-  population *p, double level, uint32_t generation, fare_stream parents, size_t alive[], size_t *killed)
+static PetscErrorCode replace(const population *p, double level, uint32_t generation, size_t *killed)
 {
-  fare_random random = {.stream = parents, .sequence = generation};
-  size_t      living = 0;
+  const size_t walkers = p->run->count;
+  fare_random  random  = {
+      .stream = fare_rare_stream(p->context, p->run->number, "parents"), .sequence = generation};
+  size_t living = 0, *alive, *dead;
 
   PetscFunctionBegin;
+  PetscCall(PetscMalloc2(walkers, &alive, walkers, &dead));
   *killed = 0;
-  for (size_t i = 0; i < p->walkers; i++) {
-    if (top(&p->past[i]) > level)
+  for (size_t i = 0; i < walkers; i++) {
+    if (top(&p->run->past[i]) > level)
       alive[living++] = i;
     else
-      p->walked[(*killed)++] = i;
+      dead[(*killed)++] = i;
   }
   for (size_t k = 0; k < *killed && living; k++) {
     const size_t chosen = (size_t)(fare_random_uniform(&random) * (double)living);
 
-    PetscCall(branch(p, p->walked[k], alive[PetscMin(chosen, living - 1)], level, generation));
+    branch(p, dead[k], alive[PetscMin(chosen, living - 1)], level, generation);
   }
+  PetscCall(PetscFree2(alive, dead));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode split(const splitting *s, population *p, int64_t number, fare_rare_once *once)
+/* The level of the next generation: the score that `kill` of the walkers do not exceed. */
+static PetscErrorCode find_level(const population *p, size_t kill, double *level)
 {
-  const fare_stream noise   = fare_rare_stream(p->context, number, "noise"),
-                    parents = fare_rare_stream(p->context, number, "parents");
-  double *score, log_weight = 0;
-  size_t *alive, hits       = 0;
-  int64_t steps = 0;
+  double *score;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc2(p->walkers, &score, p->walkers, &alive));
-  PetscCall(begin_paths(p, noise, &steps));
-  once->paths = (double)p->walkers;
-  once->steps = (double)steps;
-  for (uint32_t generation = 1;; generation++) {
-    double level;
-    size_t killed;
-
-    for (size_t i = 0; i < p->walkers; i++) score[i] = top(&p->past[i]);
-    level = smallest(p->walkers, score, (size_t)s->kill - 1);
-    if (level == HUGE_VAL) break;
-    PetscCall(replace(p, level, generation, parents, alive, &killed));
-    log_weight += log1p(-(double)killed / (double)p->walkers);
-    if (killed == p->walkers) break; /* extinct: log(0) */
-    PetscCall(walk(p, noise, killed, &steps));
-  }
-  for (size_t i = 0; i < p->walkers; i++) hits += p->path[i].end == FARE_PATH_IN_B;
-  for (size_t i = 0; i < p->walkers && p->context->marks; i++)
-    p->context->marks->end[i] = p->path[i].end == FARE_PATH_IN_B ? p->path[i].step : -1;
-  if (p->context->marks) p->context->marks->log_weight = log_weight;
-  once->estimate = exp(log_weight) * (double)hits / (double)p->walkers;
-  once->cost     = (double)steps;
-  PetscCall(PetscFree2(score, alive));
+  PetscCall(PetscMalloc1(p->run->count, &score));
+  for (size_t i = 0; i < p->run->count; i++) score[i] = top(&p->run->past[i]);
+  *level = smallest(p->run->count, score, kill - 1);
+  PetscCall(PetscFree(score));
   PetscFunctionReturn(0);
 }
 
+/* A generation: walkers go to their ends, then those that lag are replaced. */
 static PetscErrorCode run(
-  const void *options, const fare_rare_context *context, void *work, int64_t number, fare_rare_once *once)
+  const void *options, const fare_rare_context *context, void *work, fare_rare_state *run, PetscBool *ended)
 {
-  const splitting *s = options;
-  population       p = {.context = context, .score = work, .walkers = (size_t)s->walkers};
-  PetscErrorCode   code;
+  const splitting *s    = options;
+  population       p    = {context, work, run};
+  const fare_walk  walk = {context, fare_rare_stream(context, run->number, "noise"), -1, visit, NULL, &p};
+  size_t           hits = 0, killed = 0;
 
   PetscFunctionBegin;
-  PetscCall(PetscCalloc4(p.walkers, &p.path, p.walkers, &p.past, p.walkers, &p.walked, p.walkers, &p.moving));
-  code = split(s, &p, number, once);
-  for (size_t i = 0; i < p.walkers; i++) free(p.past[i].at);
-  PetscCall(PetscFree4(p.path, p.past, p.walked, p.moving));
-  PetscFunctionReturn(code);
+  if (!run->count) PetscCall(begin_paths(&p, (size_t)s->walkers));
+  while (killed < run->count) { /* with none left: extinct, and log(0) stands */
+    double level = 0;
+
+    PetscCall(fare_rare_walk(&walk, run, ended));
+    if (!*ended) PetscFunctionReturn(0);
+    if (!run->stage++) {
+      run->once.paths = (double)run->count;
+      run->once.steps = (double)run->steps;
+    }
+    PetscCall(find_level(&p, (size_t)s->kill, &level));
+    if (level == HUGE_VAL) break;
+    PetscCall(replace(&p, level, (uint32_t)run->stage, &killed));
+    run->value += log1p(-(double)killed / (double)run->count);
+  }
+  for (size_t i = 0; i < run->count; i++) hits += run->path[i].end == FARE_PATH_IN_B;
+  for (size_t i = 0; i < run->count && context->marks; i++)
+    context->marks->end[i] = run->path[i].end == FARE_PATH_IN_B ? run->path[i].step : -1;
+  if (context->marks) context->marks->log_weight = run->value;
+  run->once.estimate = exp(run->value) * (double)hits / (double)run->count;
+  run->once.cost     = (double)run->steps;
+  PetscFunctionReturn(0);
 }
 
 static void setting(const void *options, int i, fare_rare_setting *s)

@@ -66,11 +66,10 @@ typedef struct {
 typedef struct {
   const weighted_ensemble *s;
   const shared            *w;
-  fare_path               *path, *next;
-  place                   *order;
-  size_t                   count;
+  fare_rare_state         *run;
   PetscBool                counts; /* burn-in is over */
-  double                   arrived;
+  fare_path               *next;   /* walkers that are drawn */
+  size_t                   made;   /* of them */
 } ensemble;
 
 static size_t bin_of(const weighted_ensemble *s, double from, double width, double score)
@@ -97,7 +96,7 @@ static void visit(void *to, size_t i, fare_path *path)
 
   (void)i;
   if (path->end != FARE_PATH_IN_B) return;
-  if (e->counts) e->arrived += exp(path->log_weight);
+  if (e->counts) path->own += exp(path->log_weight);
   if (e->s->ends) return;
   path->end = FARE_PATH_GOES_ON;
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) path->x[axis] = e->w->event.start[axis];
@@ -106,53 +105,71 @@ static void visit(void *to, size_t i, fare_path *path)
 /* Walkers of one bin, those of order[0..count-1], to `wanted` of equal weights. */
 static void draw(ensemble *e, const place order[], size_t count, size_t wanted, double u)
 {
-  double top = -HUGE_VAL, sum = 0, passed = 0;
-  size_t made = 0;
+  const fare_path *path = e->run->path;
+  double           top = -HUGE_VAL, sum = 0, passed = 0;
+  size_t           made = 0;
 
-  for (size_t k = 0; k < count; k++) top = PetscMax(top, e->path[order[k].walker].log_weight);
-  for (size_t k = 0; k < count; k++) sum += exp(e->path[order[k].walker].log_weight - top);
+  for (size_t k = 0; k < count; k++) top = PetscMax(top, path[order[k].walker].log_weight);
+  for (size_t k = 0; k < count; k++) sum += exp(path[order[k].walker].log_weight - top);
   for (size_t k = 0; k < count; k++) {
-    passed += exp(e->path[order[k].walker].log_weight - top) / sum * (double)wanted;
+    passed += exp(path[order[k].walker].log_weight - top) / sum * (double)wanted;
     /* the last takes what rounding leaves */
     for (; made < wanted && ((double)made + u < passed || k + 1 == count); made++) {
-      fare_path *copy = &e->next[e->count++];
+      fare_path *copy = &e->next[e->made++];
 
-      *copy            = e->path[order[k].walker];
+      *copy            = path[order[k].walker];
       copy->log_weight = top + log(sum / (double)wanted);
     }
   }
 }
 
-/* All bins, in their order. */
-static void resample(ensemble *e, fare_stream draws, uint32_t generation)
+/* Walkers that go on, by bins and scores. */
+static size_t sort(const ensemble *e, place order[])
 {
-  fare_random random = {.stream = draws, .sequence = generation};
-  size_t      living = 0, last;
-  fare_path  *old    = e->path;
+  size_t living = 0;
 
-  for (size_t i = 0; i < e->count; i++) {
-    const fare_path *path = &e->path[i];
+  for (size_t i = 0; i < e->run->count; i++) {
+    const fare_path *path = &e->run->path[i];
 
     if (path->end != FARE_PATH_GOES_ON) continue;
     const double score = fare_score_at(e->w->score, fare_rare_time(&e->w->context, path->step), path->x);
 
-    e->order[living++] = (place){score, bin_of(e->s, e->w->from, e->w->width, score), i};
+    order[living++] = (place){score, bin_of(e->s, e->w->from, e->w->width, score), i};
   }
-  qsort(e->order, living, sizeof *e->order, compare);
-  e->count = 0;
-  for (size_t first = 0; first < living; first = last) {
-    const size_t bin = e->order[first].bin;
+  qsort(order, living, sizeof *order, compare);
+  return living;
+}
 
-    for (last = first + 1; last < living && e->order[last].bin == bin;) last++;
-    draw(e, &e->order[first], last - first, e->w->target[bin], fare_random_uniform(&random));
+/* All bins, in their order. */
+static PetscErrorCode resample(ensemble *e)
+{
+  fare_rare_state *run    = e->run;
+  fare_random      random = {
+         .stream = fare_rare_stream(&e->w->context, run->number, "draws"), .sequence = (uint64_t)++run->stage};
+  size_t living, last;
+  place *order;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(run->count, &order));
+  PetscCall(PetscCalloc1(e->w->room, &e->next));
+  e->made = 0;
+  living  = sort(e, order);
+  for (size_t first = 0; first < living; first = last) {
+    const size_t bin = order[first].bin;
+
+    for (last = first + 1; last < living && order[last].bin == bin;) last++;
+    draw(e, &order[first], last - first, e->w->target[bin], fare_random_uniform(&random));
   }
-  e->path = e->next;
-  e->next = old;
-  for (size_t i = 0; i < e->count; i++) {
-    e->path[i].slot       = (uint32_t)i;
-    e->path[i].generation = generation;
-    e->path[i].born       = e->path[i].step;
+  PetscCall(PetscFree(order));
+  PetscCall(PetscFree(run->path));
+  run->path  = e->next;
+  run->count = e->made;
+  for (size_t i = 0; i < run->count; i++) {
+    run->path[i].slot       = (uint32_t)i;
+    run->path[i].generation = (uint32_t)run->stage;
+    run->path[i].born       = run->path[i].step;
   }
+  PetscFunctionReturn(0);
 }
 
 static int64_t steps_in(const shared *w, double time)
@@ -160,50 +177,55 @@ static int64_t steps_in(const shared *w, double time)
   return (int64_t)floor(time / w->context.dt + 0.5);
 }
 
-static PetscErrorCode walk(ensemble *e, int64_t number, fare_rare_once *once)
+static PetscErrorCode begin_walkers(const ensemble *e)
 {
-  const fare_rare_context *c     = &e->w->context;
-  const fare_stream        draws = fare_rare_stream(c, number, "draws");
-  const int64_t each = PetscMax(1, steps_in(e->w, e->s->resample)), burn = steps_in(e->w, e->s->burn),
-                all    = e->s->ends ? c->steps : PetscMax(burn + 1, steps_in(e->w, e->s->time));
-  fare_walk plan       = {c, fare_rare_stream(c, number, "noise"), each, visit, NULL, e};
-  int64_t   steps      = 0;
-  uint32_t  generation = 0;
+  fare_rare_state *run = e->run;
 
   PetscFunctionBegin;
-  for (int64_t step = 0; step < all && e->count; step += plan.most) {
-    /* burn-in ends between two moves */
-    e->counts = step >= burn ? PETSC_TRUE : PETSC_FALSE;
-    plan.most = PetscMin(each, (e->counts ? all : burn) - step);
-    PetscCall(fare_paths_walk(&plan, e->count, e->path, &steps));
-    resample(e, draws, ++generation);
+  PetscCall(fare_rare_hold(run, (size_t)e->s->walkers, PETSC_FALSE));
+  run->until = 0;
+  for (size_t i = 0; i < run->count; i++) {
+    run->path[i]            = fare_path_begin(&e->w->context, (uint32_t)i);
+    run->path[i].log_weight = -log((double)run->count);
   }
-  once->estimate = e->arrived / (e->s->ends ? 1 : (double)(all - burn) * c->dt);
-  once->cost     = (double)steps;
   PetscFunctionReturn(0);
 }
 
+/* Moves, and draws between them. The clock of all walkers is run->until, where the move ends. */
 static PetscErrorCode run(
-  const void *options, const fare_rare_context *context, void *work, int64_t number, fare_rare_once *once)
+  const void *options, const fare_rare_context *context, void *work, fare_rare_state *run, PetscBool *ended)
 {
-  const weighted_ensemble *s = options;
-  const shared            *w = work;
-  ensemble                 e = {.s = s, .w = w, .count = (size_t)s->walkers};
+  const weighted_ensemble *s    = options;
+  const shared            *w    = work;
+  fare_rare_context        c    = w->context; /* a rate's is without a */
+  ensemble                 e    = {.s = s, .w = w, .run = run};
+  const int64_t            each = PetscMax(1, steps_in(w, s->resample)), burn = steps_in(w, s->burn),
+                all = s->ends ? c.steps : PetscMax(burn + 1, steps_in(w, s->time));
+  fare_walk plan    = {&c, fare_rare_stream(&c, run->number, "noise"), 0, visit, NULL, &e};
 
   PetscFunctionBegin;
-  (void)context;
-  PetscCall(PetscMalloc3(w->room, &e.path, w->room, &e.next, w->room, &e.order));
-  for (size_t i = 0; i < e.count; i++) {
-    e.path[i]            = fare_path_begin(&w->context, (uint32_t)i);
-    e.path[i].log_weight = -log((double)e.count);
+  c.team = context->team;
+  if (!run->count) PetscCall(begin_walkers(&e));
+  for (;;) {
+    e.counts   = run->until > burn ? PETSC_TRUE : PETSC_FALSE;
+    plan.until = run->until;
+    PetscCall(fare_rare_walk(&plan, run, ended));
+    if (!*ended) break;
+    for (size_t i = 0; i < run->count; i++) {
+      run->value += run->path[i].own;
+      run->path[i].own = 0;
+    }
+    if (run->until == all) break;
+    if (run->until) PetscCall(resample(&e));
+    if (!run->count) break;
+    /* burn-in ends between two moves */
+    run->until += PetscMin(each, (run->until < burn ? burn : all) - run->until);
   }
-  fare_path *const first = e.path, *const second = e.next;
-  const PetscErrorCode code = walk(&e, number, once);
-
-  e.path = first;
-  e.next = second;
-  PetscCall(PetscFree3(e.path, e.next, e.order));
-  PetscFunctionReturn(code);
+  run->share   = (double)run->until / (double)all;
+  run->present = run->until > burn && !s->ends ? run->value / ((double)(run->until - burn) * c.dt) : NAN;
+  run->once.estimate = run->value / (s->ends ? 1 : (double)(all - burn) * c.dt);
+  run->once.cost     = (double)run->steps;
+  PetscFunctionReturn(0);
 }
 
 static void setting(const void *options, int i, fare_rare_setting *s)

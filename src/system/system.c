@@ -73,6 +73,8 @@ PetscErrorCode fare_system_create_frozen(const fare_system *system, double t, fa
 PetscErrorCode fare_system_create_undriven(const fare_system *system, fare_system **undriven)
 {
   PetscFunctionBegin;
+  if (system->origin.clock.step > 0)
+    FARE_FAIL(FARE_ERR_INPUT, "system '%s' is steered: it has no undriven form", system->type->name);
   if (system->course)
     FARE_FAIL(
       FARE_ERR_INPUT, "system '%s' has formulas of time: it has no undriven form", system->type->name);
@@ -163,16 +165,22 @@ int fare_system_dimension(const fare_system *system)
   return system->dimension;
 }
 
+/* Whether functions are given the time: of formulas with t, and under control. */
+static PetscBool knows_time(const fare_system *system)
+{
+  return system->course || system->origin.clock.step > 0 ? PETSC_TRUE : PETSC_FALSE;
+}
+
 PetscBool fare_system_is_driven(const fare_system *system)
 {
-  return system->drives || system->course ? PETSC_TRUE : PETSC_FALSE;
+  return system->drives || knows_time(system) ? PETSC_TRUE : PETSC_FALSE;
 }
 
 void fare_system_parameters(const fare_system *system, double t, double theta[])
 {
   memcpy(theta, system->base, sizeof system->base);
   for (int i = 0; i < system->drives; i++) theta[system->driven[i]] += fare_waveform_at(&system->drive[i], t);
-  if (system->course) theta[FARE_TIME] = t;
+  if (knows_time(system)) theta[FARE_TIME] = t;
   for (int i = 0; i < system->drives && system->origin.rates; i++) {
     const int place = system->driven[i] - FARE_OWN;
 
@@ -198,16 +206,24 @@ static double minimum(const fare_system *system, double (*of)(const fare_wavefor
   return least;
 }
 
+/* A control begins and ends at once. */
+static double next_switch(const fare_system *system, double t)
+{
+  const fare_clock *clock = &system->origin.clock;
+
+  return !(clock->step > 0) || t >= clock->end ? HUGE_VAL : t < clock->begin ? clock->begin : clock->end;
+}
+
 double fare_system_next_jump(const fare_system *system, double t)
 {
-  const double own = system->course ? fare_course_next_jump(system->course, t) : HUGE_VAL;
+  const double own = system->course ? fare_course_next_jump(system->course, t) : next_switch(system, t);
 
   return PetscMin(own, minimum(system, fare_waveform_next_jump, t));
 }
 
 double fare_system_next_corner(const fare_system *system, double t)
 {
-  const double own = system->course ? fare_course_next_corner(system->course, t) : HUGE_VAL;
+  const double own = system->course ? fare_course_next_corner(system->course, t) : next_switch(system, t);
 
   return PetscMin(own, minimum(system, fare_waveform_next_corner, t));
 }
@@ -221,7 +237,9 @@ double fare_system_next_knot(const fare_system *system, double t)
 
 double fare_system_longest_step(const fare_system *system, double t)
 {
-  return minimum(system, fare_waveform_longest_step, t);
+  const double own = next_switch(system, t) < HUGE_VAL ? system->origin.clock.step : HUGE_VAL;
+
+  return PetscMin(own, minimum(system, fare_waveform_longest_step, t));
 }
 
 /* Between two knots, of formulas of time: about half a pulse, or the eighth part of an oscillation. */
@@ -279,7 +297,7 @@ PetscBool fare_system_drives(const fare_system *system, int parameter)
   for (int i = 0; i < system->drives; i++) {
     if (system->driven[i] == parameter) return PETSC_TRUE;
   }
-  return parameter == FARE_TIME && system->course ? PETSC_TRUE : PETSC_FALSE;
+  return parameter == FARE_TIME && knows_time(system) ? PETSC_TRUE : PETSC_FALSE;
 }
 
 PetscBool fare_system_is_gradient(const fare_system *system)

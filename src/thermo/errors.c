@@ -49,6 +49,8 @@ static double difference(const fare_thermo *thermo, size_t k, size_t offset, int
 }
 
 #define ACCIDENT 3 /* by how much two grids may differ too little by accident */
+/* errors in time of (4 fine - half)/3, where those of both grids are alike but for the sign */
+#define BETTER_TIME (5.0 / 3)
 
 /*
   The error in space of one member of row k: from two grids, by the ratio that three show for the density or
@@ -67,12 +69,58 @@ static double space_error(const fare_thermo *thermo, size_t k, size_t offset)
   return fmax(near, fmin(far / ratio, ACCIDENT * near)) / (ratio - 1);
 }
 
+/* What grids differ by, finer less coarser: the finer two, and the coarser two. */
+typedef struct {
+  double near, far;
+} differences;
+
+static differences differences_of(const fare_thermo *thermo, size_t k, size_t offset)
+{
+  const double half = fare_thermo_value(&thermo->track[FARE_TRUTH_HALF].row[k], offset);
+
+  return (differences){fare_thermo_value(&thermo->track[0].row[k], offset) - half,
+    half - fare_thermo_value(&thermo->track[FARE_TRUTH_QUARTER].row[k], offset)};
+}
+
+#define APART    0.1 /* of the ratio of errors is near enough */
+#define SMALLEST 0.1 /* of the last difference over that ratio less 1: no error is smaller */
+
+/*
+  The error in space of a number that is extrapolated, from `oldest` on: a third of the difference from what
+  the coarser two grids extrapolate, as in analysis/extrapolate.c. A number that does not fall by 4 gets no
+  better: its error is the plain one and the change.
+*/
+static double sharp_error(const fare_thermo *thermo, size_t oldest, size_t k, size_t offset, double plain)
+{
+  const double      ratio = FARE_THERMO_RATIO;
+  const differences now   = differences_of(thermo, k, offset);
+  double            error = 0;
+
+  if (!(fabs(now.far - ratio * now.near) <= APART * ratio * fabs(now.near)))
+    return plain + fabs(now.near) / (ratio - 1);
+  for (size_t i = oldest; i <= k; i++) {
+    const differences d     = differences_of(thermo, i, offset);
+    const double      apart = fabs(ratio * d.near - d.far) / (ratio - 1); /* of both extrapolations */
+
+    error = fmax(error, fmax(apart, SMALLEST * fabs(d.near)) / (ratio - 1));
+  }
+  return error;
+}
+
+static PetscBool is_better(const fare_thermo *thermo, size_t k, size_t offset)
+{
+  return fare_thermo_value(&thermo->better[k], offset) != fare_thermo_value(&thermo->track[0].row[k], offset)
+    ? PETSC_TRUE
+    : PETSC_FALSE;
+}
+
 /*
   The error in space and time of one member of row k. The difference of two grids may vanish by accident where
   the error changes its sign, so this is the largest of the last three rows, and for integrals over time the
   largest of all rows so far.
 */
-static double grid_error(const fare_thermo *thermo, size_t k, size_t offset, PetscBool is_integral)
+static double grid_error(
+  const fare_thermo *thermo, size_t k, size_t offset, PetscBool is_integral, PetscBool better)
 {
   const size_t oldest = is_integral ? 0 : k > 2 ? k - 2 : 0;
   const int    loose  = fare_truth_loose_part(thermo->truth);
@@ -83,7 +131,14 @@ static double grid_error(const fare_thermo *thermo, size_t k, size_t offset, Pet
     space = fmax(space, space_error(thermo, i, offset));
     time  = fmax(time, difference(thermo, i, offset, loose, thermo->tracks - 1));
   }
-  return isnan(difference(thermo, k, offset, 0, FARE_TRUTH_HALF)) ? NAN : space + time;
+  if (isnan(difference(thermo, k, offset, 0, FARE_TRUTH_HALF))) return NAN;
+  if (!better) return space + time;
+  return sharp_error(thermo, oldest, k, offset, space) + BETTER_TIME * time;
+}
+
+double fare_thermo_plain_error(const fare_thermo *thermo, size_t k, size_t offset)
+{
+  return grid_error(thermo, k, offset, PETSC_FALSE, PETSC_FALSE);
 }
 
 void fare_thermo_estimate(fare_thermo *thermo, size_t k)
@@ -93,14 +148,16 @@ void fare_thermo_estimate(fare_thermo *thermo, size_t k)
   const double           quadrature = isnan(row->energy_balance) ? 0 : row->energy_balance,
                balance              = isnan(row->balance) ? 0 : fabs(row->balance);
 
-  *error             = (fare_thermo_row){.time = row->time};
-  error->kl_integral = grid_error(thermo, k, AT(kl_integral), PETSC_TRUE);
+  *error = (fare_thermo_row){.time = row->time};
+  error->kl_integral =
+    grid_error(thermo, k, AT(kl_integral), PETSC_TRUE, is_better(thermo, k, AT(kl_integral)));
   for (int i = 0; i < FARE_THERMO_COLUMNS; i++) {
     const fare_thermo_column *column = &fare_thermo_columns[i];
 
     *(double *)((char *)error + column->offset) = column->kind == FARE_COLUMN_BALANCE
       ? NAN
-      : grid_error(thermo, k, column->offset, column->kind == FARE_COLUMN_INTEGRAL);
+      : grid_error(thermo, k, column->offset, column->kind == FARE_COLUMN_INTEGRAL,
+          is_better(thermo, k, column->offset));
   }
   error->work += quadrature;
   error->extra_work += quadrature;

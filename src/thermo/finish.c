@@ -85,7 +85,7 @@ static PetscErrorCode run_chain(
 PetscErrorCode fare_thermo_finish(
   fare_thermo *thermo, MPI_Comm comm, double start, double end, uint64_t seed, fare_work_summary *s)
 {
-  const fare_thermo_row     *row = thermo->track[0].row, *error = thermo->error;
+  const fare_thermo_row     *row = thermo->better, *plain = thermo->track[0].row, *error = thermo->error;
   const size_t               last    = thermo->count - 1;
   const fare_thermo_options *options = &thermo->options;
   const fare_box             box     = fare_grid_box(thermo->track[0].grid);
@@ -94,6 +94,10 @@ PetscErrorCode fare_thermo_finish(
   memset(s, 0, sizeof *s);
   s->free_energy       = row[last].equilibrium_free_energy - row[0].equilibrium_free_energy;
   s->free_energy_error = error[last].equilibrium_free_energy + error[0].equilibrium_free_energy;
+  s->free_energy_plain = plain[last].equilibrium_free_energy - plain[0].equilibrium_free_energy;
+  s->free_energy_plain_error =
+    fare_thermo_plain_error(thermo, last, offsetof(fare_thermo_row, equilibrium_free_energy)) +
+    fare_thermo_plain_error(thermo, 0, offsetof(fare_thermo_row, equilibrium_free_energy));
   if (options->steps) PetscCall(run_chain(thermo, start, end, options->steps, s));
   if (!options->particles) PetscFunctionReturn(0);
   PetscCall(fare_work_simulate(comm, thermo->system, &box, start, end, options, seed, &s->work));

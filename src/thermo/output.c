@@ -29,9 +29,16 @@ static PetscBool has_error(const fare_thermo *thermo, const fare_thermo_column *
                                                                                      : PETSC_FALSE;
 }
 
+/* Numbers with an error may be extrapolated where the truth is; then those of its own grid are kept beside.
+ */
+static PetscBool has_plain(const fare_thermo *thermo, const fare_thermo_column *c)
+{
+  return has_error(thermo, c) && fare_truth_extrapolates(thermo->truth) ? PETSC_TRUE : PETSC_FALSE;
+}
+
 void fare_thermo_csv(const fare_thermo *thermo, const fare_truth_status truth[], fare_text *to)
 {
-  const fare_thermo_row *rows = fare_thermo_rows(thermo);
+  const fare_thermo_row *rows = fare_thermo_rows(thermo), *plain = fare_thermo_plain(thermo);
 
   fare_text_add(to, "time");
   for (int i = 0; i < FARE_THERMO_COLUMNS; i++) {
@@ -39,6 +46,7 @@ void fare_thermo_csv(const fare_thermo *thermo, const fare_truth_status truth[],
 
     if (is_shown(thermo, c)) fare_text_add(to, ",%s", c->name);
     if (has_error(thermo, c)) fare_text_add(to, ",%s_error", c->name);
+    if (has_plain(thermo, c)) fare_text_add(to, ",%s_plain", c->name);
   }
   fare_text_add(to, ",unresolved");
   for (size_t k = 0; k < thermo->count; k++) {
@@ -48,6 +56,7 @@ void fare_thermo_csv(const fare_thermo *thermo, const fare_truth_status truth[],
 
       if (is_shown(thermo, c)) fare_text_add(to, ",%.12g", fare_thermo_value(&rows[k], c->offset));
       if (has_error(thermo, c)) fare_text_add(to, ",%.12g", fare_thermo_value(&thermo->error[k], c->offset));
+      if (has_plain(thermo, c)) fare_text_add(to, ",%.12g", fare_thermo_value(&plain[k], c->offset));
     }
     fare_text_add(to, ",%d", truth[k].doubt ? 1 : 0);
   }
@@ -124,10 +133,11 @@ PetscErrorCode fare_thermo_write(const fare_thermo *thermo, const fare_work_summ
 {
   const char            *group = "/thermodynamics";
   const uint64_t         count = thermo->count;
-  const fare_thermo_row *rows  = fare_thermo_rows(thermo);
+  const fare_thermo_row *rows = fare_thermo_rows(thermo), *plain = fare_thermo_plain(thermo);
 
   PetscFunctionBegin;
   PetscCall(fare_store_group(store, group));
+  PetscCall(fare_store_put_int(store, group, "extrapolated", fare_thermo_extrapolates(thermo)));
   if (thermo->defined & FARE_HAS_ENERGY)
     PetscCall(fare_store_put_real(store, group, "mean_kl_to_equilibrium", fare_thermo_mean_kl(thermo)));
   for (int i = 0; i < FARE_THERMO_COLUMNS; i++) {
@@ -139,10 +149,15 @@ PetscErrorCode fare_thermo_write(const fare_thermo *thermo, const fare_work_summ
     snprintf(name, sizeof name, "%s_error", c->name);
     if (has_error(thermo, c))
       PetscCall(write_column(store, group, name, "estimated error", count, thermo->error, c->offset));
+    snprintf(name, sizeof name, "%s_plain", c->name);
+    if (has_plain(thermo, c))
+      PetscCall(write_column(
+        store, group, name, "of the truth's own grid, not extrapolated", count, plain, c->offset));
   }
   if (s->has_chain || s->has_work) {
     PetscCall(fare_store_put_real(store, group, "free_energy_change", s->free_energy));
     PetscCall(fare_store_put_real(store, group, "free_energy_change_error", s->free_energy_error));
+    PetscCall(fare_store_put_real(store, group, "free_energy_change_plain", s->free_energy_plain));
   }
   if (s->has_chain) PetscCall(write_chain(s, store));
   if (s->has_work) PetscCall(write_work(&s->work, store));
@@ -188,7 +203,10 @@ static void print_path(const fare_thermo *thermo, FILE *to)
   fprintf(to,
     "\nThermodynamics of the truth from time %g to %g (+-: estimated error of grid, time step and "
     "quadrature%s)\n",
-    first->time, last->time, thermo->tracks > 1 ? "" : "; unavailable without truth.estimate");
+    first->time, last->time,
+    thermo->tracks < 2       ? "; unavailable without truth.estimate"
+      : thermo->extrapolates ? "; extrapolated from three grids"
+                             : "");
   print_change(to, "entropy", thermo, AT(entropy));
   if (defined & FARE_HAS_ENERGY) {
     print_change(to, "energy", thermo, AT(energy));
@@ -258,14 +276,14 @@ static void print_work(const fare_work_summary *s, FILE *to)
   fare_table              *table;
   char                     text[SHOWN_SIZE];
 
-  fprintf(to, "\nWork from equilibrium; free energy change by quadrature on the grid: %s\n",
+  fprintf(to, "\nWork from equilibrium; free energy change by quadrature: %s\n",
     shown(s->free_energy, s->free_energy_error, text));
   fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table);
   fare_table_headings(table, names);
   for (int way = 0; way < 2 && s->has_chain; way++) {
     work_row(table, "chain on the grid", ways[way], (measured){s->chain_mean[way], s->chain_mean_error[way]},
       (measured){s->chain_variance[way], s->chain_variance_error[way]},
-      way ? none : (measured){s->chain_jarzynski, s->free_energy_error}, NAN);
+      way ? none : (measured){s->chain_jarzynski, s->free_energy_plain_error}, NAN);
   }
   for (int way = 0; way < 2 && s->has_work; way++) {
     work_row(table, "particles, Jarzynski", ways[way], (measured){w->mean[way], w->mean_error[way]},

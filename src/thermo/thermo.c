@@ -204,12 +204,15 @@ static PetscErrorCode make_row(const fare_thermo *thermo, fare_track *of, double
   fare_thermo_row   *row     = &of->row[thermo->count];
   const double       T       = defined & FARE_HAS_ENERGY ? fare_system_kT(thermo->system, t) : 1;
   fare_state         s;
+  PetscBool          resolves;
 
   PetscFunctionBegin;
   *row         = of->sum;
   row->time    = t;
   row->ratio   = fare_truth_get_status(thermo->truth)->ratio;
   row->nominal = fare_truth_get_status(thermo->truth)->nominal;
+  PetscCall(fare_truth_resolves(thermo->truth, &resolves));
+  row->resolved = resolves ? 1 : 0;
   PetscCall(fare_state_evaluate(of->grid, last->P, last->U, T, &s));
   row->energy                  = s.energy;
   row->entropy                 = s.entropy;
@@ -238,8 +241,24 @@ static PetscErrorCode make_room(fare_thermo *thermo, size_t count)
   thermo->room = 2 * count + 64;
   for (int i = 0; i < thermo->tracks; i++)
     PetscCall(PetscRealloc(thermo->room * sizeof(fare_thermo_row), &thermo->track[i].row));
+  PetscCall(PetscRealloc(thermo->room * sizeof(fare_thermo_row), &thermo->better));
   PetscCall(PetscRealloc(thermo->room * sizeof(fare_thermo_row), &thermo->error));
   PetscFunctionReturn(0);
+}
+
+/* The row behind those that are settled; all anew where it is the first that may not be extrapolated. */
+static void settle(fare_thermo *thermo)
+{
+  const PetscBool goes_on =
+    thermo->extrapolates && thermo->track[0].row[thermo->count].resolved > 0 ? PETSC_TRUE : PETSC_FALSE;
+  size_t k = thermo->extrapolates && !goes_on ? 0 : thermo->count;
+
+  thermo->extrapolates = goes_on;
+  thermo->count++;
+  for (; k < thermo->count; k++) {
+    fare_thermo_extrapolate(thermo, k);
+    fare_thermo_estimate(thermo, k);
+  }
 }
 
 static PetscErrorCode add_row(fare_thermo *thermo, double t)
@@ -247,7 +266,7 @@ static PetscErrorCode add_row(fare_thermo *thermo, double t)
   PetscFunctionBegin;
   PetscCall(make_room(thermo, thermo->count + 1));
   for (int i = 0; i < thermo->tracks; i++) PetscCall(make_row(thermo, &thermo->track[i], t));
-  fare_thermo_estimate(thermo, thermo->count++);
+  settle(thermo);
   PetscFunctionReturn(0);
 }
 
@@ -285,7 +304,8 @@ PetscErrorCode fare_thermo_create(
     : PETSC_FALSE;
   h->needs_rest =
     h->defined & FARE_HAS_PRODUCTION && !fare_system_is_gradient(system) ? PETSC_TRUE : PETSC_FALSE;
-  h->tracks = fare_truth_parts(truth);
+  h->tracks       = fare_truth_parts(truth);
+  h->extrapolates = fare_truth_extrapolates(truth);
   fare_lobatto_make((int)options->points, &h->rule);
   for (int i = 0; i < h->tracks; i++) {
     PetscCall(create_track(h, i));
@@ -329,6 +349,7 @@ PetscErrorCode fare_thermo_destroy(fare_thermo **thermo)
     PetscCall(fare_operator_destroy(&of->op));
     PetscCall(PetscFree(of->row));
   }
+  PetscCall(PetscFree(h->better));
   PetscCall(PetscFree(h->error));
   PetscCall(PetscFree(*thermo));
   PetscFunctionReturn(0);
@@ -341,7 +362,17 @@ size_t fare_thermo_count(const fare_thermo *thermo)
 
 const fare_thermo_row *fare_thermo_rows(const fare_thermo *thermo)
 {
+  return thermo->better;
+}
+
+const fare_thermo_row *fare_thermo_plain(const fare_thermo *thermo)
+{
   return thermo->track[0].row;
+}
+
+PetscBool fare_thermo_extrapolates(const fare_thermo *thermo)
+{
+  return thermo->extrapolates;
 }
 
 const fare_thermo_row *fare_thermo_errors(const fare_thermo *thermo)
@@ -357,8 +388,8 @@ PetscErrorCode fare_thermo_restore(fare_thermo *thermo, size_t count, const fare
     memcpy(thermo->track[i].row, rows + (size_t)i * count, count * sizeof *rows);
     thermo->track[i].sum = rows[(size_t)i * count + count - 1];
   }
-  thermo->count = count;
-  for (size_t k = 0; k < count; k++) fare_thermo_estimate(thermo, k);
+  thermo->extrapolates = fare_truth_extrapolates(thermo->truth);
+  for (thermo->count = 0; thermo->count < count;) settle(thermo);
   PetscFunctionReturn(0);
 }
 
@@ -379,7 +410,7 @@ PetscErrorCode fare_thermo_current(fare_thermo *thermo, int axis, Vec *current)
 
 double fare_thermo_mean_kl(const fare_thermo *thermo)
 {
-  const fare_thermo_row *row = thermo->track[0].row, *last = &row[thermo->count - 1];
+  const fare_thermo_row *row = thermo->better, *last = &row[thermo->count - 1];
 
   return thermo->count > 1 ? last->kl_integral / (last->time - row->time) : last->kl_to_equilibrium;
 }

@@ -55,7 +55,9 @@ struct fare_thermo {
   fare_lobatto        rule;
   fare_track          track[FARE_TRUTH_PARTS_MAX]; /* by part of the truth */
   size_t              count, room;
-  fare_thermo_row    *error; /* of each row of the truth itself */
+  PetscBool           extrapolates; /* so far */
+  fare_thermo_row    *better;       /* the truth's rows, extrapolated if so */
+  fare_thermo_row    *error;        /* of each of these */
 };
 
 /*
@@ -96,8 +98,12 @@ static inline double            fare_thermo_value(const fare_thermo_row *row, si
 {
   return *(const double *)((const char *)row + offset);
 }
-/* Errors of row k. */
+/* Row k, extrapolated where all are, by the ratio of errors in space; and its errors. */
+#define FARE_THERMO_RATIO 4.0
+void fare_thermo_extrapolate(fare_thermo *thermo, size_t k);
 void fare_thermo_estimate(fare_thermo *thermo, size_t k);
+/* The error in space and time of one state of row k, not extrapolated. */
+double fare_thermo_plain_error(const fare_thermo *thermo, size_t k, size_t offset);
 /* Puts `count` rows in place of those of every track, one track after the other. */
 PetscErrorCode fare_thermo_restore(fare_thermo *thermo, size_t count, const fare_thermo_row rows[]);
 

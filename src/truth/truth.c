@@ -539,6 +539,15 @@ PetscBool fare_truth_extrapolates(const fare_truth *truth)
   return truth->extrapolation ? PETSC_TRUE : PETSC_FALSE;
 }
 
+PetscErrorCode fare_truth_resolves(const fare_truth *truth, PetscBool *resolves)
+{
+  PetscFunctionBegin;
+  *resolves = PETSC_FALSE;
+  if (truth->extrapolation)
+    PetscCall(fare_estimate_resolves(truth->estimate, truth->quarter->masses, &truth->status, resolves));
+  PetscFunctionReturn(0);
+}
+
 Vec fare_truth_compared(const fare_truth *truth)
 {
   return truth->status.extrapolated ? truth->better : truth->main->masses;

@@ -37,11 +37,13 @@ double         fare_estimate_steep_error(const fare_estimate *estimate);
 void           fare_estimate_set_steep_error(fare_estimate *estimate, double error);
 PetscErrorCode fare_estimate_destroy(fare_estimate **estimate);
 /*
-  Of the masses that fare_estimate_space() was last given: the part of error_space that no grid shows; and
-  whether three grids show a smooth error that falls as the scheme lets it, so that what they have in common
-  may be extrapolated. Collective.
+  Of the masses that fare_estimate_space() was last given: the part of error_space that no grid shows; whether
+  the coarsest of three grids resolves all there is; and whether that error is smooth and falls as the scheme
+  lets it, too, so that what they have in common may be extrapolated. Collective.
 */
 double         fare_estimate_rest_error(const fare_estimate *estimate);
+PetscErrorCode fare_estimate_resolves(
+  fare_estimate *estimate, Vec quarter, const fare_truth_status *status, PetscBool *resolves);
 PetscErrorCode fare_estimate_is_smooth(
   fare_estimate *estimate, Vec quarter, double nominal, const fare_truth_status *status, PetscBool *smooth);
 /*

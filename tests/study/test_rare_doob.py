@@ -13,10 +13,10 @@ import pathlib
 import sys
 import tempfile
 
-import h5py
 import numpy as np
 
-from checks import ENVIRONMENT, conclude, expect, fare
+from checks import ENVIRONMENT, conclude, expect
+from rare import expect_refusal, expect_same_bits, run
 
 START, B = -0.7, 0.5
 
@@ -29,27 +29,6 @@ def study(kT, amplitude, rare, cells=256):
         f"events: [{{name: over, b: {{lower: [{B}]}}, start: [{START}], deadline: 1.0}}]\n"
         f"rare: [{{name: steer, method: doob, event: over, {rare}}}]\n"
     )
-
-
-def run(where, text, name, ranks=1):
-    """Columns of /rare by name."""
-    path = where / f"{name}.yaml"
-    path.write_text(text)
-    done = fare(
-        where,
-        "run",
-        path,
-        "--no-report",
-        "--overwrite",
-        "--set",
-        f"output.directory={where / name}",
-        ranks=ranks,
-    )
-    expect(done.returncode == 0, f"{name} runs", done.stderr)
-    with h5py.File(where / name / "study.h5") as file:
-        return {
-            key: value[()] for key, value in file["rare"].items() if isinstance(value, h5py.Dataset)
-        }, done.stdout
 
 
 def force(x, t, amplitude):
@@ -118,7 +97,7 @@ def knowing_less_costs_more(where):
     rows, printed = run(where, text, "controls")
     V = dict(zip(("exact", "coarse", "frozen", "undriven", "none"), rows["path_variance"]))
     expect(V["exact"] < 0.5 * V["coarse"], "64 cells are worse than 256", V)
-    tail = np.expm1(2 * (rows["information"] + np.log(rows["estimate"])))[:4]
+    tail = np.expm1(2 * (rows["information"][:4] + np.log(rows["estimate"][:4])))
     expect(np.allclose(rows["path_variance_tail"][:4], tail, rtol=1e-9), "V of a normal law", tail)
     unseen = rows["path_variance"][:4] < 0.5 * tail
     expect(unseen[2] and unseen[3] and not unseen[0], "who knows less has a heavier tail", (V, tail))
@@ -177,9 +156,7 @@ def steps_share_what_is_solved(where):
 def ranks_find_the_same_bits(where):
     text = study(0.25, 3, "paths: 20, runs: 3, dt: 2.0e-3, control: [exact, frozen]", cells=64)
     one, two = (run(where, text, f"ranks{ranks}", ranks=ranks)[0] for ranks in (1, 2))
-    for key, value in one.items():
-        if key != "seconds":
-            expect(np.array_equal(value, two[key], equal_nan=True), f"{key} has the same bits on two ranks")
+    expect_same_bits(one, two, "on two ranks")
 
 
 def mistakes_are_told(where):
@@ -188,15 +165,9 @@ def mistakes_are_told(where):
         ("dt: 1.0e-3, control: best", "best"),
         ("dt: []", "expected a step"),
     ):
-        path = where / "wrong.yaml"
-        path.write_text(study(0.5, 1, rare))
-        done = fare(where, "check", path)
-        expect(done.returncode == 2 and message in done.stderr, f"'{rare}' is refused", done.stderr)
-    path.write_text(
-        study(0.5, 1, "dt: 1.0e-3, control: frozen").replace("drive:\n", "").replace("  - {parameter", "# {")
-    )
-    done = fare(where, "check", path)
-    expect(done.returncode == 2 and "nothing is driven" in done.stderr, "frozen needs a drive", done.stderr)
+        expect_refusal(where, study(0.5, 1, rare), message)
+    text = study(0.5, 1, "dt: 1.0e-3, control: frozen")
+    expect_refusal(where, text.replace("drive:\n", "").replace("  - {parameter", "# {"), "nothing is driven")
 
 
 def main() -> int:

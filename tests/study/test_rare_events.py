@@ -21,6 +21,7 @@ from checks import conclude, expect, fare
 from fare import open as open_study
 from fare import plot
 from launch import ALONE, ENVIRONMENT, FARE
+from rare import columns, expect_refusal, expect_same_bits, run
 
 OVER = "{name: over, a: {upper: [-1.0]}, b: {lower: [0.5]}, start: [-0.9]}"
 DRIVE = "drive: [{parameter: tilt, waveform: sine, amplitude: 2, period: 1}]\n"
@@ -34,25 +35,6 @@ def study(kT=0.1, events=OVER, rare="", drive="", system="double_well", more="")
         "snapshots: {start: 0.0, end: 0.01, count: 2}\ntruth: {cells: [512]}\n"
         f"events: [{events}]\nrare: [{rare}]\n"
     )
-
-
-def run(where, text, name="study", ranks=1):
-    """Columns of /rare by name."""
-    path = where / f"{name}.yaml"
-    path.write_text(text)
-    done = fare(
-        where,
-        "run",
-        path,
-        "--no-report",
-        "--overwrite",
-        "--set",
-        f"output.directory={where / name}",
-        ranks=ranks,
-    )
-    expect(done.returncode == 0, f"{name} runs", done.stderr)
-    with h5py.File(where / name / "study.h5") as file:
-        return {key: value[()] for key, value in file["rare"].items()}, done.stdout
 
 
 def quadrature(kT, start=-0.9, a=-1.0, b=0.5, points=20000):
@@ -158,9 +140,7 @@ def check_ranks(where):
     one, _ = run(where, text, "ranks_1")
     for ranks in (2, 4):
         many, _ = run(where, text, f"ranks_{ranks}", ranks)
-        for key in one:
-            same = np.array_equal(one[key], many[key], equal_nan=True)
-            expect(key == "seconds" or same, f"{key} on {ranks} ranks", (one[key], many[key]))
+        expect_same_bits(one, many, f"on {ranks} ranks")
 
 
 def runs_made(folder):
@@ -189,10 +169,7 @@ def check_kill(where):
     expect(0 < made < 320, "some runs are in the checkpoint", made)
     done = fare(where, "run", path, "--no-report", "--resume", "--set", output, ranks=2)
     expect(done.returncode == 0, "the study goes on", done.stderr)
-    with h5py.File(where / "killed/study.h5") as file:
-        for key, value in whole.items():
-            same = np.array_equal(value, file["rare"][key][()], equal_nan=True)
-            expect(key == "seconds" or same, f"{key} after a kill", (value, file["rare"][key][()]))
+    expect_same_bits(whole, columns(where / "killed"), "after a kill")
 
 
 def check_python(where):
@@ -234,11 +211,7 @@ def check_mistakes(where):
         ),
         (study(events=OVER[:-1] + ", deadline: -1}"), "the deadline must lie after the time of the start"),
     ):
-        path = where / "mistake.yaml"
-        path.write_text(text)
-        done = fare(where, "check", path)
-        expect(done.returncode == 2, f"exit code of: {message}", done.returncode)
-        expect(message in done.stderr and done.stderr.count("\n") == 1, message, done.stderr)
+        expect_refusal(where, text, message)
 
 
 def main():

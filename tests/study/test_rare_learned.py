@@ -12,10 +12,10 @@ import pathlib
 import sys
 import tempfile
 
-import h5py
 import numpy as np
 
 from checks import conclude, expect, fare
+from rare import expect_same_bits, run
 
 STILL = (
     "study: learned\nseed: 5\nsystem: {name: double_well, parameters: {kT: 0.25}}\n"
@@ -43,18 +43,6 @@ def study(head, train_on, more, rounds=2):
         f"{head}rare: [{{name: steer, method: doob, event: over, control: learned, train_on: {train_on}, "
         f"rounds: {rounds}, steps: 600, warmup: 50, ema: 0.99, batch: 128, width: 24, {more}}}]\n"
     )
-
-
-def run(where, text, name, ranks=1):
-    """Columns of /rare by name, and what was printed."""
-    path = where / f"{name}.yaml"
-    path.write_text(text)
-    output = f"output.directory={where / name}"
-    done = fare(where, "run", path, "--no-report", "--overwrite", "--set", output, ranks=ranks)
-    expect(done.returncode == 0, f"{name} runs", done.stderr)
-    with h5py.File(where / name / "study.h5") as file:
-        columns = {k: v[()] for k, v in file["rare"].items() if isinstance(v, h5py.Dataset)}
-    return columns, done.stdout
 
 
 def quadrature(kT, start=-0.9, a=-1.0, b=0.5, points=20000):
@@ -110,9 +98,7 @@ def deadlines_of_stiff_wells_are_learned(where):
 def ranks_find_the_same_bits(where):
     text = study(STILL, "doob", "lag: 0.02, paths: 10, runs: 4, dt: [8.0e-3, 4.0e-3]").replace("600", "60")
     one, two = (run(where, text.replace("warmup: 50", "warmup: 5"), f"ranks{r}", r)[0] for r in (1, 2))
-    for key, value in one.items():
-        if key != "seconds":
-            expect(np.array_equal(value, two[key], equal_nan=True), f"{key} has the same bits on two ranks")
+    expect_same_bits(one, two, "on two ranks")
     expect(one["learned_start"][0] == one["learned_start"][1], "rows of two steps share what is learned")
 
 

@@ -12,10 +12,10 @@ import pathlib
 import sys
 import tempfile
 
-import h5py
 import numpy as np
 
-from checks import conclude, expect, fare
+from checks import conclude, expect
+from rare import expect_refusal, run
 
 OVER = "{name: over, a: {upper: [-1.2]}, b: {lower: [0.5]}, start: [-1.0]}"
 LATE = "{name: over, a: {upper: [-1.2]}, b: {lower: [0.5]}, start: [-1.0], deadline: 2.0}"
@@ -38,17 +38,6 @@ def study(more, kT, system="double_well", cells="[1024]", drive=""):
 
 def estimate(rare, kT, events=OVER, drive=""):
     return study(f"events: [{events}]\nrare: [{rare}]", kT, cells="[256]", drive=drive)
-
-
-def run(where, text, name, group, ranks=1):
-    """The numbers of one group by name."""
-    path = where / f"{name}.yaml"
-    path.write_text(text)
-    output = f"output.directory={where / name}"
-    done = fare(where, "run", path, "--no-report", "--overwrite", "--set", output, ranks=ranks)
-    expect(done.returncode == 0, f"{name} runs", done.stderr)
-    with h5py.File(where / name / "study.h5") as file:
-        return {key: value[()] for key, value in file[group].items() if isinstance(value, h5py.Dataset)}
 
 
 def quadrature(kT, start=-1.0, b=0.5, low=-2.2, points=200001):
@@ -87,7 +76,7 @@ def check_optimum(where):
         rate, variance, identity, least = quadrature(kT)
         expect(abs(identity / variance - 1) < 1e-5, f"quadrature itself at kT {kT}", (variance, identity))
         expect(kT == 1 or abs(least / table[kT] - 1) < 1e-4, f"the table at kT {kT}", least)
-        found = run(where, study(best % (0.5, -1.0), kT), "optimum", "analysis/best")
+        found, _ = run(where, study(best % (0.5, -1.0), kT), "optimum", group="analysis/best")
         expect(found["residual"][0] < 1e-11, f"residual at kT {kT}", found["residual"])
         for name, value in (
             ("rate", rate),
@@ -102,7 +91,7 @@ def check_optimum(where):
     rate, variance, _, least = quadrature(0.18, b=0.0)
     text = study(best % ("0.0, -2.2", "-1.0, -0.9"), "0.18, asymmetry_x: 0", "quadruple_well", "[128, 64]")
     for ranks in (1, 2):
-        found = run(where, text, "two_axes", "analysis/best", ranks)
+        found, _ = run(where, text, "two_axes", ranks, "analysis/best")
         for name, value in (("rate", rate), ("variance", variance), ("optimum", least)):
             off, bar = abs(found[name][0] - value), found[f"{name}_error"][0]
             expect(off <= 1.5 * bar, f"{name} of two axes is off by {off:.1e}", (value, bar))
@@ -122,7 +111,7 @@ def check_bias(where):
         ("driven", estimate(KEYS + ", runs: 1500, score: committor}", 0.25, LATE, DRIVE)),
     )
     for name, text in rows:
-        row = run(where, text, name, "rare")
+        row, _ = run(where, text, name)
         print(
             name, {key: row[key][0] for key in ("estimate", "error", "chain", "z", "of_optimum")}, flush=True
         )
@@ -139,9 +128,9 @@ def check_ranks(where):
         ("ensemble", STEADY + ", runs: 5, allocation: optimal, score: committor}"),
         ("flux", FLUX + ", runs: 5}"),
     ):
-        one = run(where, estimate(rare, 0.15, NEAR), f"{name}_1", "rare")
+        one, _ = run(where, estimate(rare, 0.15, NEAR), f"{name}_1")
         for ranks in (2, 4):
-            many = run(where, estimate(rare, 0.15, NEAR), f"{name}_{ranks}", "rare", ranks)
+            many, _ = run(where, estimate(rare, 0.15, NEAR), f"{name}_{ranks}", ranks)
             for key in ("estimate", "error", "variance", "cost", "largest", "chain"):
                 same = one[key][0] == many[key][0]
                 expect(same, f"{key} of {name} on {ranks} ranks", (one[key], many[key]))
@@ -170,11 +159,7 @@ def check_mistakes(where):
             "the start lies in the target already",
         ),
     ):
-        path = where / "mistake.yaml"
-        path.write_text(text)
-        done = fare(where, "check", path)
-        expect(done.returncode == 2, f"exit code of: {message}", done.returncode)
-        expect(message in done.stderr and done.stderr.count("\n") == 1, message, done.stderr)
+        expect_refusal(where, text, message)
 
 
 def main():

@@ -7,9 +7,9 @@
 */
 #include "fare_test.h"
 
-#include "sampler/bridge/bridge.h"
+#include <fare/bridge.h>
 #include "sampler/bridge/bridge_coupling.h"
-#include "sampler/bridge/bridge_propagator.h"
+#include "truth/bridge/propagator.h"
 
 #include <stdlib.h>
 
@@ -106,7 +106,7 @@ static void solve(
   const double      times[3]  = {1 + part[0] * T, 1 + part[1] * T, 1 + part[2] * T};
   double *const     masses[3] = {place[0], place[1], place[2]};
 
-  assert_ok(fare_bridge_solve(&bridge, 3, times, masses, result));
+  assert_ok(fare_bridge_solve(&bridge, 3, times, masses, NULL, result));
   assert_between(result->mismatch, 0, 1e-12);
 }
 
@@ -392,7 +392,7 @@ static void dense_matrices_give_the_same_bridge(void **state)
     .steps                     = 512,
     .iterations                = 5000,
     .tolerance                 = 1e-12};
-  assert_ok(fare_bridge_solve(&bridge, 1, times, masses, &result));
+  assert_ok(fare_bridge_solve(&bridge, 1, times, masses, NULL, &result));
   print_message("dense: L1 %.2e, entropy %.6f and %.6f, %lld rounds\n", distance(FEW, got, middle), expected,
     result.entropy, (long long)result.iterations);
   assert_between(result.mismatch, 0, 1e-12);

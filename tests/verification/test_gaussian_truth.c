@@ -195,6 +195,38 @@ static void a_swirl_of_the_library(void **state)
   drop_joint(&s);
 }
 
+/* Entropy and divergence are no farther off than they say, with few time steps. */
+static void errors_of_entropy(void **state)
+{
+  joint_subject s = make_joint("system: {name: rotational_ou}\n"
+                               "initial: {density: gaussian, mean: [1.5, 0], sd: [0.2, 0.2]}\n"
+                               "truth: {kind: gaussian, tolerance: 1e-5}\n");
+
+  (void)state;
+  for (double t = 0.5; t < 3; t += 0.5) {
+    const double v = 1 - 0.96 * exp(-2 * t), m2 = 2.25 * exp(-2 * t);
+
+    assert_ok(fare_joint_advance(s.joint, t));
+    assert_near(s.joint->status.entropy, 1 + log(2 * M_PI * v), s.joint->status.entropy_error);
+    assert_near(s.joint->status.equilibrium, v - 1 - log(v) + m2 / 2, s.joint->status.equilibrium_error);
+    assert_between(s.joint->status.entropy_error, 1e-15, 1e-3);
+  }
+  drop_joint(&s);
+}
+
+static void what_grows_without_bound_is_refused(void **state)
+{
+  joint_subject s = make_joint("system: {name: linear, matrix: [200, -1]}\n"
+                               "initial: {density: gaussian, mean: [1, 1], sd: [1, 1]}\n"
+                               "truth: {kind: gaussian}\n");
+
+  (void)state;
+  assert_ok(fare_joint_advance(s.joint, 0.1));
+  assert_int_equal(fare_joint_advance(s.joint, 5), FARE_ERR_INPUT);
+  assert_non_null(strstr(fare_error_message(), "the system is unstable"));
+  drop_joint(&s);
+}
+
 /* A ring of springs ends in the Boltzmann density, and covariances in Lyapunov's equation. */
 static void at_rest_it_is_boltzmanns(void **state)
 {
@@ -417,6 +449,8 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(a_square_wave_against_matrix_exponentials),
   cmocka_unit_test(the_error_is_estimated),
   cmocka_unit_test(a_swirl_of_the_library),
+  cmocka_unit_test(errors_of_entropy),
+  cmocka_unit_test(what_grows_without_bound_is_refused),
   cmocka_unit_test(at_rest_it_is_boltzmanns),
   cmocka_unit_test(draws_and_particles),
   cmocka_unit_test(marginals_of_one_and_two_axes),

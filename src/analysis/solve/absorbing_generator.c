@@ -251,13 +251,19 @@ typedef struct {
 
 static PetscErrorCode residual(void *context, Vec x, Vec r, double *scale)
 {
-  const problem *p = context;
-  PetscReal      sum;
+  const problem     *p = context;
+  const PetscScalar *source;
+  PetscScalar       *to;
+  PetscReal          sum;
 
   PetscFunctionBegin;
   PetscCall(fare_absorbing_residual(p->absorbing, p->b, x, r, scale));
   if (!p->source) PetscFunctionReturn(0);
-  PetscCall(VecAXPY(r, 1, p->source));
+  PetscCall(VecGetArrayRead(p->source, &source));
+  PetscCall(VecGetArray(r, &to));
+  for (PetscInt n = 0; n < p->absorbing->owned; n++) to[n] += p->absorbing->in[n] < 0 ? source[n] : 0;
+  PetscCall(VecRestoreArray(r, &to));
+  PetscCall(VecRestoreArrayRead(p->source, &source));
   PetscCall(fare_norm_1(p->source, &sum));
   *scale += sum;
   PetscFunctionReturn(0);
@@ -343,6 +349,54 @@ PetscErrorCode fare_absorbing_solve(
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode fare_absorbing_solve_source(
+  fare_absorbing *k, Vec source, const char *what, Vec *x, fare_solved *solved)
+{
+  problem p = {k, 0, source};
+
+  PetscFunctionBegin;
+  PetscCall(VecDuplicate(source, x));
+  PetscCall(VecSet(*x, 0));
+  PetscCall(fare_absorbing_complete(k, PETSC_FALSE, residual, &p, what, *x, solved));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_absorbing_pin(fare_absorbing *k, Vec masses)
+{
+  const int          faces = 2 * k->grid->dim;
+  const PetscScalar *pinned;
+  PetscInt           fullest;
+  PetscReal          most;
+  fare_ghosts        ghosts;
+  Vec                mark, local;
+
+  PetscFunctionBegin;
+  PetscCall(VecMax(masses, &fullest, &most));
+  PetscCall(VecDuplicate(masses, &mark));
+  PetscCall(VecSet(mark, 0));
+  PetscCall(VecSetValue(mark, fullest, 1, INSERT_VALUES)); /* by all ranks: the same */
+  PetscCall(VecAssemblyBegin(mark));
+  PetscCall(VecAssemblyEnd(mark));
+  PetscCall(fare_ghosts_of(k->grid, &ghosts));
+  PetscCall(fare_ghosts_get(k->grid, mark, &local, &pinned));
+  for (PetscInt n = 0; n < k->owned; n++) {
+    PetscInt index[FARE_DIM_MAX], here;
+
+    fare_cell_index(k->grid, n, index);
+    here = fare_ghosts_at(&ghosts, index);
+    if (pinned[here] > 0) k->in[n] = 0;
+    for (int face = 0; face < faces; face++) {
+      const PetscInt at = n * faces + face;
+
+      if (k->column[at] >= 0 && pinned[here + (face % 2 ? 1 : -1) * ghosts.stride[face / 2]] > 0)
+        k->beyond[at] = 0;
+    }
+  }
+  PetscCall(fare_ghosts_restore(k->grid, &local, &pinned));
+  PetscCall(VecDestroy(&mark));
+  PetscFunctionReturn(0);
+}
+
 /* By the rates over the faces of one end alone, which are what flows there per mass. */
 static PetscErrorCode fill_exit(const fare_absorbing *k, int axis, int side, Vec r)
 {
@@ -361,15 +415,13 @@ static PetscErrorCode fill_exit(const fare_absorbing *k, int axis, int side, Vec
 
 PetscErrorCode fare_absorbing_exit(fare_absorbing *k, int axis, int side, Vec *x)
 {
-  problem     p = {k, 0, NULL};
   fare_solved solved;
+  Vec         source;
 
   PetscFunctionBegin;
-  PetscCall(DMCreateGlobalVector(k->grid->dm, x));
-  PetscCall(VecSet(*x, 0));
-  PetscCall(VecDuplicate(*x, &p.source));
-  PetscCall(fill_exit(k, axis, side, p.source));
-  PetscCall(fare_absorbing_complete(k, PETSC_FALSE, residual, &p, "exit probability", *x, &solved));
-  PetscCall(VecDestroy(&p.source));
+  PetscCall(DMCreateGlobalVector(k->grid->dm, &source));
+  PetscCall(fill_exit(k, axis, side, source));
+  PetscCall(fare_absorbing_solve_source(k, source, "exit probability", x, &solved));
+  PetscCall(VecDestroy(&source));
   PetscFunctionReturn(0);
 }

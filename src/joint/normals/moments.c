@@ -7,7 +7,8 @@
 #include <petscts.h>
 #include <string.h>
 
-#define AFTER 1e-12 /* relative: so long before a jump are parameters still the old ones */
+#define AFTER   1e-12 /* relative: so long before a jump are parameters still the old ones */
+#define LARGEST 1e100 /* of means and covariances: beyond, squares of them would soon overflow */
 
 /* What the right-hand side sees. */
 typedef struct {
@@ -47,9 +48,15 @@ static PetscErrorCode rate(TS ts, PetscReal t, Vec state, Vec to, void *context)
   const PetscScalar *from;
   PetscScalar       *rates;
   double            *AS;
+  PetscReal          largest;
 
   PetscFunctionBegin;
   (void)ts;
+  PetscCall(VecNorm(state, NORM_INFINITY, &largest));
+  if (!(largest < LARGEST))
+    FARE_FAIL(FARE_ERR_INPUT,
+      "truth: means or covariances exceed %g at time %g: the system is unstable; end the study earlier",
+      LARGEST, t);
   PetscCall(fare_linear_drift_read(s->drift, s->system, PetscMin(t, s->until)));
   PetscCall(PetscMalloc1((size_t)(dim * dim), &AS));
   PetscCall(VecGetArrayRead(state, &from));

@@ -2,7 +2,7 @@
 /*
   The oracle: bridges between exact densities, each by one rank, their masses at all snapshots on every rank.
 */
-#include "bridge.h"
+#include <fare/bridge.h>
 #include "schrodinger_bridge.h"
 
 #include <math.h>
@@ -55,7 +55,7 @@ static PetscErrorCode solve_one(
   PetscCall(PetscArraycpy(b->masses[first], exact->masses[first], b->cells));
   *result = (fare_bridge_result){0};
   if (bridge.end > bridge.start)
-    PetscCall(fare_bridge_solve(&bridge, count, exact->times + first + 1, b->masses + first + 1, result));
+    PetscCall(fare_bridge_solve(&bridge, count, exact->times + first + 1, b->masses + first + 1, NULL, result));
   PetscFunctionReturn(0);
 }
 

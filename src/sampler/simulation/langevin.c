@@ -29,6 +29,7 @@ typedef struct {
   int64_t   done;  /* taken in the interval under way, where it was left in its middle */
   /* where noise spans two steps, between walls: positions are the signs of fare_langevin_run */
   fare_ensemble *frame;
+  fare_ensemble *effort; /* of a system that is steered: what control has cost each particle, as a position */
 } langevin;
 
 static const fare_field fields[] = {
@@ -92,6 +93,8 @@ static PetscErrorCode begin(fare_sampler *sampler, double t, fare_ensemble *ense
   PetscCall(fare_sampler_draw_initial(sampler, t, ensemble));
   s->begun = PETSC_TRUE;
   if (sampler->walls.absorbing) PetscCall(fare_ensemble_weigh(ensemble));
+  if (fare_system_is_steered(sampler->system))
+    PetscCall(fare_ensemble_create(ensemble->comm, 1, ensemble->count, &s->effort));
   if (!sampler->walls.dim || s->options.integrator != FARE_LANGEVIN_LEIMKUHLER_MATTHEWS)
     PetscFunctionReturn(0);
   PetscCall(fare_ensemble_create(ensemble->comm, ensemble->dim, ensemble->count, &s->frame));
@@ -163,6 +166,56 @@ static PetscErrorCode longest_run(const fare_sampler *sampler, const fare_ensemb
   PetscFunctionReturn(0);
 }
 
+/* Adds what the control costs at time t, over `share` of time, to those that are not absorbed. */
+static void spend(fare_sampler *sampler, double t, double share, const fare_ensemble *ensemble)
+{
+  langevin *s = sampler->state;
+
+  for (int64_t b = 0; b < ensemble->blocks && s->effort; b++) {
+    const fare_block block = fare_ensemble_block(ensemble, b), to = fare_ensemble_block(s->effort, b);
+    double           rate[FARE_BLOCK];
+
+    fare_system_effort(sampler->system, t, FARE_BLOCK, (const double *const *)block.x, rate);
+    for (int i = 0; i < FARE_BLOCK; i++)
+      to.x[0][i] += block.weight && block.weight[i] == 0 ? 0 : share * rate[i];
+  }
+}
+
+/* The sum of (cost - centre)^power over all particles: block by block, so that ranks do not matter. */
+static PetscErrorCode sum_effort(const fare_ensemble *effort, double centre, int power, double *sum)
+{
+  const int64_t blocks = (effort->count + FARE_BLOCK - 1) / FARE_BLOCK;
+  double       *mine, *all;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc2(effort->blocks, &mine, blocks, &all));
+  for (int64_t b = 0; b < effort->blocks; b++) {
+    const fare_block block = fare_ensemble_block(effort, b);
+
+    for (int i = 0; i < block.counted; i++) mine[b] += pow(block.x[0][i] - centre, power);
+  }
+  PetscCall(fare_ensemble_gather(effort, effort->blocks, mine, all));
+  *sum = 0;
+  for (int64_t b = 0; b < blocks; b++) *sum += all[b];
+  PetscCall(PetscFree2(mine, all));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode tell_effort(fare_sampler *sampler)
+{
+  const langevin *s = sampler->state;
+  double          n, sum, squares;
+
+  PetscFunctionBegin;
+  if (!s->effort) PetscFunctionReturn(0);
+  n = (double)s->effort->count;
+  PetscCall(sum_effort(s->effort, 0, 1, &sum));
+  PetscCall(sum_effort(s->effort, sum / n, 2, &squares));
+  sampler->effort[0] = sum / n;
+  sampler->effort[1] = n > 1 ? sqrt(squares / n / (n - 1)) : NAN;
+  PetscFunctionReturn(0);
+}
+
 static int64_t steps_between(const langevin *s, double interval)
 {
   return (int64_t)ceil(interval / s->options.dt * (1 - 1e-12));
@@ -201,7 +254,9 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   while (s->done < steps) {
     double *theta;
 
-    run.steps      = (int)PetscMin(longest, steps - s->done);
+    /* by trapezoids */
+    spend(sampler, from + (double)s->done * dt, s->done ? dt : dt / 2, ensemble);
+    run.steps      = s->effort ? 1 : (int)PetscMin(longest, steps - s->done);
     run.first_step = s->steps + (uint64_t)s->done;
     PetscCall(tabulate(sampler->system, from, dt, s->done, run.steps, &theta));
     run.theta = theta;
@@ -217,6 +272,8 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
     PetscCall(check_stable(sampler, from + (double)s->done * dt, dt, wild));
     if (s->done < steps) PetscCall(fare_sampler_pause(sampler));
   }
+  spend(sampler, t, dt / 2, ensemble);
+  PetscCall(tell_effort(sampler));
   fare_system_show(sampler->system, particles, ensemble->x);
   s->done = 0;
   s->steps += (uint64_t)steps;
@@ -241,6 +298,7 @@ static const fare_kept kept[] = {
   FARE_KEEP(INTEGER, langevin, steps),
   FARE_KEEP(INTEGER, langevin, done),
   FARE_KEEP_WITH(OBJECT, langevin, frame, .type = &fare_positions_kept),
+  FARE_KEEP_WITH(OBJECT, langevin, effort, .type = &fare_positions_kept),
   FARE_KEPT_END,
 };
 
@@ -249,6 +307,7 @@ static PetscErrorCode loaded(fare_sampler *sampler)
   const langevin *s = sampler->state;
 
   PetscFunctionBegin;
+  PetscCall(tell_effort(sampler));
   if (s->done < 0)
     FARE_SAMPLER_FAIL(
       sampler, FARE_ERR_FAILED, "%lld steps of an interval cannot have been taken", (long long)s->done);
@@ -259,6 +318,7 @@ static PetscErrorCode destroy(fare_sampler *sampler)
 {
   PetscFunctionBegin;
   PetscCall(fare_ensemble_destroy(&((langevin *)sampler->state)->frame));
+  PetscCall(fare_ensemble_destroy(&((langevin *)sampler->state)->effort));
   PetscFunctionReturn(0);
 }
 

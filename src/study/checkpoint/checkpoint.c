@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#define FORMAT      "fare-checkpoint 6"
+#define FORMAT      "fare-checkpoint 7"
 #define KEPT        2
 #define NUMBER_MOST 100000000000 /* what a name can hold, and one more */
 #define PATH_SIZE   (PETSC_MAX_PATH_LEN + 128)

@@ -138,6 +138,8 @@ static PetscErrorCode compare_plans(
   PetscCall(compare_ensembles(plan, fare_node_find(root, "ensembles"), d));
   PetscCall(fare_analyses_compare(plan->analyses, plan->analysis, fare_node_find(root, "analysis"), d));
   PetscCall(fare_rare_compare(plan->rare, fare_node_find(root, "events"), fare_node_find(root, "rare"), d));
+  PetscCall(fare_control_compare(plan->control, fare_node_find(root, "control"), d));
+  PetscCall(fare_infer_compare(plan->infer, fare_node_find(root, "infer"), d));
   PetscFunctionReturn(0);
 }
 

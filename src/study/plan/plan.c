@@ -9,8 +9,8 @@
 typedef struct {
   char            *study, *condition;
   PetscInt64       seed;
-  const fare_node *system, *drive, *initial, *snapshots, *truth, *analysis, *events, *rare, *thermodynamics,
-    *ensembles, *measures, *record, *output, *sweep;
+  const fare_node *system, *drive, *initial, *snapshots, *truth, *analysis, *events, *rare, *control, *infer,
+    *thermodynamics, *ensembles, *measures, *record, *output, *sweep;
 } sections;
 
 #define AT(member) offsetof(sections, member)
@@ -29,6 +29,8 @@ const fare_field fare_plan_fields[] = {
   {"condition", FARE_STRING, AT(condition), "", 0, 0, NULL, "",
     "an estimator by splitting: ensembles learn from paths on their way to its event, and are compared with "
     "their exact density"},
+  {"control", FARE_NODE, AT(control), "", 0, 0, NULL, "", "list of drives to be optimised on the grid"},
+  {"infer", FARE_NODE, AT(infer), "", 0, 0, NULL, "", "list of inferences of parameters from tracks"},
   {"thermodynamics", FARE_NODE, AT(thermodynamics), "", 0, 0, NULL, "",
     "energy, entropy, work, heat and entropy production of the truth; {} for all defaults"},
   {"ensembles", FARE_NODE, AT(ensembles), "", 0, 0, NULL, "", "list of samplers to compare"},
@@ -309,6 +311,16 @@ static PetscErrorCode check_recorded_axes(const fare_plan *plan, const fare_node
   PetscFunctionReturn(0);
 }
 
+static PetscErrorCode read_infer(fare_plan *plan, const fare_node *list)
+{
+  const fare_infer_study study = {
+    plan->system, &plan->truth, &plan->initial, plan->snapshots.start, (uint64_t)plan->seed};
+
+  PetscFunctionBegin;
+  PetscCall(fare_infer_from_config(list, &study, &plan->infer));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sections *s)
 {
   PetscErrorCode code;
@@ -331,11 +343,15 @@ static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sect
   PetscCall(check_grid(plan, s->analysis, "analyses need"));
   PetscCall(check_grid(plan, s->events, "rare events need"));
   PetscCall(check_grid(plan, s->rare, "rare events need"));
+  PetscCall(check_grid(plan, s->control, "control needs"));
+  PetscCall(check_grid(plan, s->infer, "inference needs"));
   PetscCall(check_grid(plan, s->thermodynamics, "thermodynamics needs"));
   if (s->analysis)
     PetscCall(
       fare_analyses_from_config(s->analysis, plan->system, &plan->truth, &plan->analyses, &plan->analysis));
   PetscCall(fare_rare_from_config(s->events, s->rare, plan->system, &plan->truth, &plan->rare));
+  PetscCall(fare_control_from_config(s->control, plan->system, &plan->truth, &plan->control));
+  PetscCall(read_infer(plan, s->infer));
   plan->has_thermodynamics = s->thermodynamics ? PETSC_TRUE : PETSC_FALSE;
   if (s->thermodynamics && fare_thermo_needs_rates(plan->system)) {
     if (plan->truth.scheme == FARE_SCHEME_HIGH_ORDER)
@@ -416,6 +432,8 @@ PetscErrorCode fare_plan_destroy(fare_plan **plan)
   free(p->directory);
   fare_swept_free(&p->swept);
   PetscCall(fare_rare_destroy(&p->rare));
+  PetscCall(fare_control_destroy(&p->control));
+  PetscCall(fare_infer_destroy(&p->infer));
   PetscCall(fare_analyses_destroy(&p->analyses, &p->analysis));
   fare_initial_free(&p->initial);
   fare_truth_options_free(&p->truth);

@@ -80,6 +80,8 @@ void fare_plan_write(const fare_plan *plan, fare_text *to)
   fare_analyses_write(plan->analyses, plan->analysis, to);
   fare_rare_write(plan->rare, to);
   if (plan->condition) fare_text_add(to, "condition: %s\n", plan->condition);
+  fare_control_write(plan->control, to);
+  fare_infer_write(plan->infer, to);
   fare_text_add(to, "output:\n");
   fare_fields_write(fare_plan_output_fields, &(fare_plan_output){plan->directory}, 2, to);
 }
@@ -111,6 +113,9 @@ void fare_plan_describe(FILE *to)
   describe_section(to,
     "rare:   a list of maps, with the keys of each method besides (`fare describe estimator METHOD`)",
     fare_rare_fields);
+  describe_section(to, "control:   a list of maps", fare_control_fields);
+  describe_section(to, "infer:   a list of maps (`fare describe inference METHOD` says what a method is)",
+    fare_infer_fields);
   describe_section(to, "thermodynamics:", fare_thermo_fields);
   describe_section(to,
     "ensembles:   a list of maps, with the keys of each sampler besides (`fare describe sampler NAME`)",

@@ -116,8 +116,8 @@ PetscErrorCode fare_results_create(
   PetscCall(PetscCalloc2(times, &r->trained, times, &r->file));
   if (plan->has_truth) PetscCall(PetscCalloc1(times, &r->truth));
   if (plan->joint) PetscCall(PetscCalloc1(times, &r->joint));
-  PetscCall(PetscCalloc6(
-    3 * n, &r->comparison, n, &r->cost, n, &r->census, n, &r->failure, n, &r->curve, 2 * n + 1, &r->binned));
+  PetscCall(PetscCalloc7(3 * n, &r->comparison, n, &r->cost, n, &r->effort, n, &r->census, n, &r->failure, n,
+    &r->curve, 2 * n + 1, &r->binned));
   PetscCall(fare_rare_results_create(plan->rare, &r->rare));
   if (grid) memcpy(r->cells, grid->cells, sizeof r->cells);
   if (grid) choose_bins(r, binning, grid);
@@ -147,6 +147,8 @@ PetscErrorCode fare_results_free(fare_results *r)
   PetscFunctionBegin;
   PetscCall(fare_analysis_results_destroy(&r->analysis));
   fare_rare_results_free(&r->rare);
+  fare_control_results_free(&r->control);
+  fare_infer_results_free(&r->infer);
   for (size_t i = 0; i < r->comparisons; i++) PetscCall(PetscFree(r->comparison[i].measured));
   for (size_t i = 0; i < r->series; i++) PetscCall(PetscFree(r->binned[i].mass));
   for (size_t i = 0; r->census && i < r->plan->ensembles; i++) {
@@ -156,7 +158,7 @@ PetscErrorCode fare_results_free(fare_results *r)
   PetscCall(PetscFree2(r->trained, r->file));
   PetscCall(PetscFree(r->truth));
   PetscCall(PetscFree(r->joint));
-  PetscCall(PetscFree6(r->comparison, r->cost, r->census, r->failure, r->curve, r->binned));
+  PetscCall(PetscFree7(r->comparison, r->cost, r->effort, r->census, r->failure, r->curve, r->binned));
   memset(r, 0, sizeof *r);
   PetscFunctionReturn(0);
 }

@@ -200,6 +200,15 @@ static void print_costs(const fare_results *r, FILE *to)
   fare_table_destroy(&table);
 }
 
+static void print_efforts(const fare_results *r, FILE *to)
+{
+  for (size_t i = 0; i < r->plan->ensembles; i++) {
+    if (r->effort[i][0] > 0)
+      fprintf(to, "\nCost of the control of %s, E int u^2/4D dt: %.6g +- %.1e nats (standard error)\n",
+        r->plan->ensemble[i].name, r->effort[i][0], r->effort[i][1]);
+  }
+}
+
 /* The largest of a number over the snapshots, of which `first` has that of the first one. */
 static double largest(const fare_results *r, const double *first, size_t stride)
 {
@@ -458,6 +467,7 @@ void fare_results_print_tables(const fare_results *r, FILE *to)
   print_ends(r, to);
   print_costs(r, to);
   fare_rare_results_print(&r->rare, to);
+  fare_infer_results_print(&r->infer, to);
 }
 
 PetscErrorCode fare_results_print(const fare_results *r, FILE *to)
@@ -467,6 +477,7 @@ PetscErrorCode fare_results_print(const fare_results *r, FILE *to)
   PetscFunctionBegin;
   if (r->plan->measures && r->comparisons) print_averages(r, to);
   print_absorbed(r, to);
+  print_efforts(r, to);
   PetscCall(fare_ranking_create(r, &ranking));
   fare_ranking_print(&ranking, to);
   if (!ranking.lines) print_costs(r, to);
@@ -476,6 +487,7 @@ PetscErrorCode fare_results_print(const fare_results *r, FILE *to)
   print_thermo(r, to);
   fare_analyses_print(r->analysis, to);
   fare_rare_results_print(&r->rare, to);
+  fare_control_results_print(&r->control, to);
   print_convergence(r, to);
   for (size_t i = 0; i < r->plan->ensembles; i++) {
     if (r->failure[i])

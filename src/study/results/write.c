@@ -324,6 +324,10 @@ static PetscErrorCode write_ensembles(const fare_results *r, fare_store *store)
     PetscCall(fare_store_put_real(store, path, "sample_seconds", cost->sample_seconds));
     PetscCall(fare_store_put_int(store, path, "force_evaluations", cost->force_evaluations));
     PetscCall(fare_store_put_int(store, path, "network_evaluations", cost->network_evaluations));
+    if (r->effort[i][0] > 0) {
+      PetscCall(fare_store_put_real(store, path, "control_cost", r->effort[i][0]));
+      PetscCall(fare_store_put_real(store, path, "control_cost_error", r->effort[i][1]));
+    }
     if (r->failure[i]) PetscCall(fare_store_put_string(store, path, "failure", r->failure[i]));
     if (r->curve[i] && r->curve[i]->count) PetscCall(write_loss(r->curve[i], store, path));
     PetscCall(write_census(r, i, store, path));
@@ -528,6 +532,8 @@ PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *r, fare_rec
   PetscCall(write_swept(&r->plan->swept, store));
   PetscCall(fare_analyses_save(r->analysis, store));
   PetscCall(fare_rare_results_save(&r->rare, store));
+  PetscCall(fare_control_results_save(&r->control, store));
+  PetscCall(fare_infer_results_save(&r->infer, store));
   PetscCall(write_thermo(r, store));
   PetscCall(fare_store_commit(&store));
   PetscFunctionReturn(0);

@@ -281,14 +281,18 @@ static PetscErrorCode run(fare_run *s)
   }
   fare_progress_end(&progress);
   fare_log("of which %.1f s for writing snapshots and %.1f s for checkpoints", s->writing, s->checkpointing);
-  for (size_t i = 0; i < s->plan->ensembles; i++)
+  for (size_t i = 0; i < s->plan->ensembles; i++) {
     PetscCall(fare_cost_gather(s->comm, &s->sampler[i]->cost, &s->results.cost[i]));
+    PetscCall(PetscArraycpy(s->results.effort[i], s->sampler[i]->effort, 2));
+  }
   if (s->plan->analyses)
     PetscCall(
       fare_analyses_run(s->plan->analyses, s->plan->analysis, fare_run_grid(s), &s->results.analysis));
   if (s->plan->rare)
     PetscCall(fare_rare_run(
       s->plan->rare, s->comm, fare_run_grid(s), (uint64_t)s->plan->seed, pause_rare, s, &s->results.rare));
+  if (s->plan->control) PetscCall(fare_control_run(s->plan->control, fare_run_grid(s), &s->results.control));
+  PetscCall(fare_infer_run(s->plan->infer, s->comm, &s->results.infer));
   if (s->thermo)
     PetscCall(fare_thermo_finish(s->thermo, s->comm, s->plan->snapshots.start, s->plan->snapshots.end,
       (uint64_t)s->plan->seed, &s->results.work));

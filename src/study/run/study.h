@@ -56,10 +56,13 @@ typedef struct {
   /* of the grid, NULL behind the last; NULL until they have run */
   fare_analysis_result **analysis;
   fare_rare_results      rare;
+  fare_control_results   control;
+  fare_infer_results     infer;
   size_t                 comparisons;
   fare_compared         *comparison;
   /* per ensemble, over all ranks: the slowest's seconds, the sum of evaluations */
-  fare_cost          *cost;
+  fare_cost *cost;
+  double (*effort)[2];         /* per ensemble, as of its sampler */
   char              **failure; /* per ensemble: why it ended early, or NULL */
   const fare_curve  **curve;   /* per ensemble: borrowed from its sampler, or NULL */
   int                 bin_axes;

@@ -70,6 +70,7 @@ PetscErrorCode fare_composite_system(const fare_node *section, const fare_compos
   PetscCall(fare_fields_read(kind->fields, others, section, c->state));
   PetscCall(kind->read(section, c));
   origin->rates = c->rates;
+  origin->clock = c->clock;
   fare_text_add(&origin->plan, "  name: %s\n", kind->name);
   kind->write(c, &origin->plan);
   *type = &c->type;
@@ -90,6 +91,21 @@ void fare_composite_write_unit(const fare_composite *c, const fare_system *unit,
     line += length + 1;
   }
   fare_text_free(&text);
+}
+
+PetscBool fare_system_is_steered(const fare_system *system)
+{
+  const fare_composite *c = system->origin.composite;
+
+  return c && c->kind->effort ? PETSC_TRUE : PETSC_FALSE;
+}
+
+void fare_system_effort(const fare_system *system, double t, size_t n, const double *const x[], double rate[])
+{
+  double theta[FARE_PARAMETERS_MAX];
+
+  fare_system_parameters(system, t, theta);
+  system->origin.composite->kind->effort(system->dimension, theta, n, x, rate);
 }
 
 void fare_system_show(const fare_system *system, size_t n, double *const x[])

@@ -30,6 +30,8 @@ typedef struct {
   /* As fare_system_show() and fare_system_hide(); NULL: nothing to do. */
   void (*show)(const fare_composite *c, size_t n, double *const x[]);
   void (*hide)(const fare_composite *c, size_t n, double *const x[]);
+  /* As fare_system_effort(), at the values theta of the parameters; NULL: nothing controls. */
+  fare_scalar_kernel *effort;
   void (*free)(fare_composite *c); /* what the state holds; may be NULL */
 } fare_composite_kind;
 
@@ -40,6 +42,7 @@ struct fare_composite {
   void                      *state;  /* of kind->size bytes; its fields are filled in before `read` */
   fare_system_reader        *read_unit;
   int                        rates; /* set by `read`: see fare_composite_rates */
+  fare_clock                 clock; /* set by `read`, where functions know the time, theta[FARE_TIME] */
   fare_system_writer        *write_unit;
 };
 

@@ -8,6 +8,11 @@
 typedef struct fare_expression fare_expression; /* what the descriptor of a system by formulas is made of */
 typedef struct fare_composite  fare_composite;  /* the same of a system of many axes */
 
+/* When the functions of a composite change with the time. */
+typedef struct {
+  double begin, end, step; /* step: the longest that sees how; 0: they do not change */
+} fare_clock;
+
 /* What a system holds that is not from the library. Zero it to begin. */
 typedef struct {
   void            *library; /* of dlopen */
@@ -15,6 +20,7 @@ typedef struct {
   fare_composite  *composite;
   void (*destroy_composite)(fare_composite *composite);
   int rates; /* so many parameters from FARE_OWN on, of which a composite wants the rates of change, too */
+  fare_clock clock;
   /* the plugin's descriptor, kept inside its box along periodic axes; see ring.c */
   const fare_system_type *ring;
   fare_text               plan; /* the lines of `system:` that say where it comes from */

@@ -417,20 +417,28 @@ PetscErrorCode fare_estimate_space(fare_estimate *e, Vec masses, Vec half, Vec q
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_estimate_is_smooth(
-  fare_estimate *e, Vec quarter, double nominal, const fare_truth_status *status, PetscBool *smooth)
+PetscErrorCode fare_estimate_resolves(
+  fare_estimate *e, Vec quarter, const fare_truth_status *status, PetscBool *resolves)
 {
   const double narrowest = e->narrower[largest(e->narrower)],
                steepest  = e->look.steep[largest(e->look.steep)];
   fare_resolution coarsest;
 
   PetscFunctionBegin;
-  *smooth = PETSC_FALSE;
-  if (status->doubt || status->observed < NOMINAL * nominal || status->observed > ABOVE * nominal ||
-    START_CELLS * narrowest > 1 || steepest > STEEP)
-    PetscFunctionReturn(0);
+  *resolves = PETSC_FALSE;
+  if (status->doubt || START_CELLS * narrowest > 1 || steepest > STEEP) PetscFunctionReturn(0);
   PetscCall(fare_resolution_look(e->quarter_grid, e->system, status->time, quarter, &coarsest));
-  *smooth = coarsest.rough <= SMOOTH ? PETSC_TRUE : PETSC_FALSE;
+  *resolves = coarsest.rough <= SMOOTH ? PETSC_TRUE : PETSC_FALSE;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_estimate_is_smooth(
+  fare_estimate *e, Vec quarter, double nominal, const fare_truth_status *status, PetscBool *smooth)
+{
+  PetscFunctionBegin;
+  *smooth = PETSC_FALSE;
+  if (status->observed >= NOMINAL * nominal && status->observed <= ABOVE * nominal)
+    PetscCall(fare_estimate_resolves(e, quarter, status, smooth));
   PetscFunctionReturn(0);
 }
 

@@ -5,6 +5,9 @@
 
 #include "truth/rates/operator.h"
 
+/* Vectors that flexible GMRES keeps of each kind, with a cycle as its preconditioner. */
+#define FARE_MULTIGRID_RESTART 4
+
 /*
   Preconditions shift - L with the rates of `op`, borrowed, as they were when last factored. They must be
   known when it is made. Collective.

@@ -109,7 +109,7 @@ PetscErrorCode fare_truth_solver_configure(fare_evolution *e, KSP ksp)
   PetscCall(KSPGetPC(ksp, &pc));
   if (e->multigrid) {
     PetscCall(KSPSetType(ksp, KSPFGMRES));
-    PetscCall(KSPGMRESSetRestart(ksp, 4));
+    PetscCall(KSPGMRESSetRestart(ksp, FARE_MULTIGRID_RESTART));
     PetscCall(PCSetType(pc, PCSHELL));
     PetscCall(PCShellSetName(pc, "multigrid with smoothing by lines"));
     PetscCall(PCShellSetContext(pc, e));

@@ -4,7 +4,7 @@
   neighbours in memory.
 */
 #include "support/kernel.h"
-#include "bridge_propagator.h"
+#include "propagator.h"
 
 static void factorise_open(
   PetscInt length, PetscInt inners, double *diagonal, double *below, const double *above)

@@ -5,7 +5,7 @@
   J. Chem. Phys. 125, 084110 (2006); with a deadline, Helfmann, Ribera Borrell, Schuette and Koltai, J.
   Nonlinear Sci. 30, 3321 (2020)).
 */
-#include "rare.h"
+#include "rare/runs.h"
 
 #include <fare/committor_field.h>
 
@@ -209,18 +209,18 @@ static PetscErrorCode finish_weights(MPI_Comm comm, const fare_event *event, far
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode split(const fare_rare_chosen *of, fare_rare_context *c, void *work, int64_t walkers,
-  fare_ensemble *const at[], int64_t *steps)
+static PetscErrorCode split(
+  const fare_rare_job *job, int64_t walkers, fare_ensemble *const at[], int64_t *steps)
 {
   const int64_t  first = at[0]->first_block * FARE_BLOCK;
   PetscErrorCode code  = 0;
 
   PetscFunctionBegin;
   for (int64_t r = first / walkers; r * walkers < first + at[0]->local && !code; r++) {
-    fare_rare_once once = {0};
+    fare_rare_once once;
 
-    code = of->type->run(of->options, c, work, r, &once);
-    place_run(c->marks, r * walkers - first, walkers, at);
+    code = fare_rare_run_through(job, r, &once);
+    place_run(job->context->marks, r * walkers - first, walkers, at);
     *steps += (int64_t)once.cost;
   }
   PetscFunctionReturn(code);
@@ -235,7 +235,7 @@ PetscErrorCode fare_rare_reactive_paths(const fare_rare *rare, const char *name,
   fare_rare_marks   marks = {.count = count};
   int64_t          *step;
   double           *theta;
-  void             *work = NULL;
+  fare_rare_job     job;
   char              own[120];
   PetscErrorCode    code;
 
@@ -256,9 +256,10 @@ PetscErrorCode fare_rare_reactive_paths(const fare_rare *rare, const char *name,
   }
   marks.step = step;
   c.marks    = &marks;
-  code       = of.type->begin(of.options, &c, &work);
-  if (!code) code = split(&of, &c, work, *walkers, at, steps);
-  PetscCall(of.type->end(&work));
+  job        = (fare_rare_job){of.type, of.options, &c, NULL};
+  code       = of.type->begin(of.options, &c, &job.work);
+  if (!code) code = split(&job, *walkers, at, steps);
+  PetscCall(of.type->end(&job.work));
   PetscCall(PetscFree3(step, marks.x, marks.end));
   PetscCall(PetscFree(theta));
   PetscCall(fare_error_agree(at[0]->comm, code));

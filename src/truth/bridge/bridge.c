@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Bridges between two densities on a grid, by iterative proportional fitting in logarithms. */
-#include "bridge.h"
+#include <fare/bridge.h>
 
-#include "bridge_propagator.h"
+#include "propagator.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -160,6 +160,27 @@ static void density_at(fitting *f, int mark, double masses[])
   for (PetscInt i = 0; i < f->cells; i++) masses[i] /= sum;
 }
 
+static void negate(PetscInt cells, const double log_b[], double value[])
+{
+  for (PetscInt i = 0; i < cells; i++) value[i] = -log_b[i];
+}
+
+/* -ln K^T b at both ends and at the requested marks, from one to the one before. */
+static void carry_values(fitting *f, int count, const int requested[], double *const value[])
+{
+  int mark = f->marks - 1;
+
+  PetscCallVoid(PetscArraycpy(f->log_Kb, f->log_b, f->cells));
+  negate(f->cells, f->log_Kb, value[count + 1]);
+  for (int k = count; k >= 0; k--) {
+    const int before = k ? requested[k - 1] : 0;
+
+    carry(f, before, mark, PETSC_TRUE, f->log_Kb, f->log_Kb);
+    negate(f->cells, f->log_Kb, value[k]);
+    mark = before;
+  }
+}
+
 /*
   What the two step lengths give, to first order nothing of the step: 2 fine - coarse, and where that is no
   density the fine one.
@@ -210,7 +231,8 @@ static PetscErrorCode mark_times(
 
 /* One propagator's bridge; `log_b` begins as a guess, zero for none, and is left for the next. */
 static PetscErrorCode solve_once(const fare_bridge *bridge, int marks, const double time[], int refine,
-  int count, const int requested[], double log_b[], double *const masses[], fare_bridge_result *result)
+  int count, const int requested[], double log_b[], double *const masses[], double *const value[],
+  fare_bridge_result *result)
 {
   const PetscInt n = fare_grid_owned(bridge->grid);
   fitting        f = {.of = bridge, .marks = marks, .cells = n};
@@ -229,31 +251,62 @@ static PetscErrorCode solve_once(const fare_bridge *bridge, int marks, const dou
     for (PetscInt i = 0; i < f.cells; i++) f.log_a[i] = log(bridge->p0[i]);
   }
   for (int k = 0; k < count; k++) density_at(&f, requested[k], masses[k]);
+  if (value) carry_values(&f, count, requested, value);
   PetscCall(fare_propagator_destroy(&f.K));
   PetscCall(PetscFree5(f.log_a, f.log_b, f.log_Ka, f.log_Kb, f.work));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_bridge_solve(const fare_bridge *bridge, int count, const double times[],
-  double *const masses[], fare_bridge_result *result)
+/* The same of the cost that is left, where both know one. */
+static void extrapolate_value(PetscInt cells, const double coarse[], double value[])
 {
-  const PetscInt     cells = fare_grid_owned(bridge->grid);
+  for (PetscInt i = 0; i < cells; i++) {
+    if (isfinite(value[i]) && isfinite(coarse[i])) value[i] = 2 * value[i] - coarse[i];
+  }
+}
+
+/* `count` arrays of all cells; freed alike. */
+static PetscErrorCode create_fields(PetscInt cells, int count, double ***field)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1((size_t)count + 1, field));
+  for (int k = 0; k < count; k++) PetscCall(PetscMalloc1(cells, &(*field)[k]));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode destroy_fields(int count, double ***field)
+{
+  PetscFunctionBegin;
+  for (int k = 0; k < count; k++) PetscCall(PetscFree((*field)[k]));
+  PetscCall(PetscFree(*field));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_bridge_solve(const fare_bridge *bridge, int count, const double times[],
+  double *const masses[], double *const value[], fare_bridge_result *result)
+{
+  const PetscInt     cells  = fare_grid_owned(bridge->grid);
+  const int          values = value ? count + 2 : 0;
   fare_bridge_result coarse;
-  double            *log_b, *time     = NULL, **rough;
+  double            *log_b, *time     = NULL, **rough, **rough_value;
   int               *requested, marks = 0;
 
   PetscFunctionBegin;
-  PetscCall(PetscCalloc3((size_t)cells, &log_b, (size_t)count + 1, &rough, (size_t)count + 1, &requested));
-  for (int k = 0; k < count; k++) PetscCall(PetscMalloc1(cells, &rough[k]));
+  PetscCall(PetscCalloc2((size_t)cells, &log_b, (size_t)count + 1, &requested));
+  PetscCall(create_fields(cells, count, &rough));
+  PetscCall(create_fields(cells, values, &rough_value));
   PetscCall(mark_times(bridge, count, times, requested, &marks, &time));
-  PetscCall(solve_once(bridge, marks, time, 1, count, requested, log_b, rough, &coarse));
-  PetscCall(solve_once(bridge, marks, time, 2, count, requested, log_b, masses, result));
+  PetscCall(
+    solve_once(bridge, marks, time, 1, count, requested, log_b, rough, value ? rough_value : NULL, &coarse));
+  PetscCall(solve_once(bridge, marks, time, 2, count, requested, log_b, masses, value, result));
   for (int k = 0; k < count; k++) extrapolate(cells, rough[k], masses[k], masses[k]);
+  for (int k = 0; k < values; k++) extrapolate_value(cells, rough_value[k], value[k]);
   result->entropy  = 2 * result->entropy - coarse.entropy;
   result->mismatch = PetscMax(result->mismatch, coarse.mismatch);
   result->iterations += coarse.iterations;
-  for (int k = 0; k < count; k++) PetscCall(PetscFree(rough[k]));
+  PetscCall(destroy_fields(count, &rough));
+  PetscCall(destroy_fields(values, &rough_value));
   PetscCall(PetscFree(time));
-  PetscCall(PetscFree3(log_b, rough, requested));
+  PetscCall(PetscFree2(log_b, requested));
   PetscFunctionReturn(0);
 }

@@ -7,7 +7,7 @@
   what bridges need, whose factors a and b range over hundreds of powers of ten.
 */
 #include <fare/operator.h>
-#include "bridge_propagator.h"
+#include "propagator.h"
 
 #include <math.h>
 

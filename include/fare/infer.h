@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/** @file
+  infer: parameters of a system from data, by the likelihood of the Fokker-Planck equation and by methods that
+  approximate it, each beside what it would find in infinitely many data. A study names them under `infer:`.
+  One file per method in src/infer, named once in list.h there.
+*/
+#ifndef FARE_INFER_H
+#define FARE_INFER_H
+
+#include <fare/analysis.h>
+#include <fare/tracks.h>
+
+/** The inferences of a study. */
+typedef struct fare_infer fare_infer;
+
+/**
+  Names the methods. Not collective.
+  @param i number of the method
+  @return its name, NULL past the last
+*/
+const char *fare_infer_name_at(size_t i);
+/**
+  Describes the methods in a line. Not collective.
+  @param i number of the method
+  @return its summary, NULL past the last
+*/
+const char *fare_infer_summary_at(size_t i);
+/**
+  Prints summary and reference of a method, and the keys of a line. Not collective.
+  @param method its name
+  @param to     where
+  @return FARE_ERR_INPUT where there is no such method
+*/
+PetscErrorCode fare_infer_describe(const char *method, FILE *to);
+/** Keys of one line of `infer:`. */
+extern const fare_field fare_infer_fields[];
+
+/** What a study says besides, all borrowed. */
+typedef struct {
+  const fare_system        *system;  /**< the physics, with the values that simulated data have */
+  const fare_truth_options *truth;   /**< its box, boundaries and cells are those of likelihoods */
+  const fare_initial       *initial; /**< where simulated tracks begin */
+  double                    start;   /**< and when */
+  uint64_t                  seed;    /**< of all random numbers */
+} fare_infer_study;
+
+/**
+  Reads and checks the section `infer:`. Not collective.
+  @param list  of inferences; NULL: none
+  @param study copied; what it points to must outlive the inferences
+  @param infer NULL where there are none; destroy with fare_infer_destroy()
+  @return FARE_ERR_INPUT with file, line and path of what is wrong
+*/
+PetscErrorCode fare_infer_from_config(
+  const fare_node *list, const fare_infer_study *study, fare_infer **infer);
+/**
+  Destroys them. Not collective.
+  @param infer set to NULL; may be NULL
+  @return 0 or an error code
+*/
+PetscErrorCode fare_infer_destroy(fare_infer **infer);
+/**
+  Has all inferences take their data from a file. Not collective.
+  @param infer those of a study
+  @param path  of the tracks; copied
+  @return an error of PETSc
+*/
+PetscErrorCode fare_infer_set_file(fare_infer *infer, const char *path);
+/**
+  Writes the section as YAML that reads back to the same; nothing where there is none. Not collective.
+  @param infer what to write; may be NULL
+  @param to    appended to
+*/
+void fare_infer_write(const fare_infer *infer, fare_text *to);
+/**
+  Finds the first difference between this section and the one that a checkpoint keeps. Not collective.
+  @param infer      those of the plan; may be NULL
+  @param list       node of the kept section; NULL: none
+  @param difference unchanged where there is none
+  @return FARE_ERR_INPUT where the kept section cannot be read
+*/
+PetscErrorCode fare_infer_compare(
+  const fare_infer *infer, const fare_node *list, fare_difference *difference);
+
+/** One parameter, as one method found it at one lag: a row of the table. */
+typedef struct {
+  char   infer[72];      /**< name of the inference */
+  char   method[24];     /**< its method */
+  char   parameter[64];  /**< that was sought */
+  double lag;            /**< between observations; 0: as they come */
+  double pairs;          /**< of observations, in one set of data */
+  double sets;           /**< of data, independent ones */
+  double truth;          /**< the value that the data were made with; NaN: not known */
+  double limit;          /**< what the method finds in infinitely many data; NaN: not known */
+  double limit_error;    /**< of that number, by half as many cells; NaN: not known */
+  double estimate;       /**< mean over sets */
+  double error;          /**< standard error of one set, as data and method tell: root of the mean square */
+  double low;            /**< 95% interval of the first set; infinite where it has no end */
+  double high;           /**< its upper end */
+  double spread;         /**< standard deviation over sets; NaN: there is one set */
+  double covered;        /**< share of the sets whose interval holds the truth; NaN: not known */
+  double grid;           /**< error that the cells make, estimated in the first set; NaN: uses no cells */
+  double log_likelihood; /**< of the first set, at its largest; NaN: the method has none */
+  double seconds;        /**< of the row's method at this lag, data aside */
+} fare_infer_row;
+
+/** What all inferences found. */
+typedef struct {
+  size_t          count;   /**< of rows */
+  fare_infer_row *row;     /**< each of them */
+  char          **failure; /**< per row: why it has no result, or NULL */
+} fare_infer_results;
+/**
+  Makes or reads the data of all inferences, and estimates. What fails leaves rows without a result, with a
+  warning. Collective.
+  @param infer   what to run; may be NULL
+  @param comm    the ranks
+  @param results free with fare_infer_results_free()
+  @return FARE_ERR_INPUT for files that cannot be read, and others than FARE_ERR_FAILED of one method
+*/
+PetscErrorCode fare_infer_run(const fare_infer *infer, MPI_Comm comm, fare_infer_results *results);
+/**
+  Frees them. Not collective.
+  @param results zeroed
+*/
+void fare_infer_results_free(fare_infer_results *results);
+/**
+  Writes group /infer. Collective.
+  @param results of all inferences
+  @param store   open for writing
+  @return FARE_ERR_FAILED where the file cannot be written
+*/
+PetscErrorCode fare_infer_results_save(const fare_infer_results *results, fare_store *store);
+/**
+  Prints a table for people. Rank 0 calls it.
+  @param results of all inferences
+  @param to      where
+*/
+void fare_infer_results_print(const fare_infer_results *results, FILE *to);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Inside adjoint: the chain at one place of a drive, and derivatives by the values there. */
+#ifndef FARE_ADJOINT_PRIVATE_H
+#define FARE_ADJOINT_PRIVATE_H
+
+#include "analysis/analysis.h"
+
+#include <fare/adjoint.h>
+
+/* 1 - 1/sqrt 2: g, and the place of a stage within its step */
+#define FARE_ADJOINT_STAGE 0.29289321881345254
+
+/* The chain with the values of one place: rates, and energies of cells. */
+typedef struct {
+  const fare_grid     *grid;
+  const fare_protocol *protocol;
+  fare_system         *system; /* has those values; nothing moves by itself */
+  fare_absorbing      *absorbing;
+  PetscInt             owned;
+  double              *centre[FARE_DIM_MAX], *point[FARE_DIM_MAX], *V, *U; /* of owned cells */
+} fare_place;
+PetscErrorCode fare_place_create(const fare_grid *grid, const fare_system *system,
+  const fare_protocol *protocol, const fare_goal *goal, fare_place *place);
+PetscErrorCode fare_place_free(fare_place *place);
+/* Takes on values, one for each parameter of the protocol. Not collective. */
+PetscErrorCode fare_place_set(fare_place *place, const double value[]);
+/*
+  -ln of the integral of exp(-V/kT) over each cell, over its volume: V/kT of a cell as its stationary mass has
+  it. Not collective.
+*/
+PetscErrorCode fare_place_energies(const fare_place *place, Vec energy);
+
+/*
+  This rank's part of a number that depends on the values of the place; `x` and `y` are the form's own. Rates
+  are not brought to the values beforehand. Collective.
+*/
+typedef PetscErrorCode (*fare_place_form)(fare_place *place, const void *x, const void *y, double *sum);
+/* sum_i x_i energy_i of vectors x; y is not used. */
+PetscErrorCode fare_form_energy(fare_place *place, const void *x, const void *y, double *sum);
+/*
+  a . L P = sum over cells i outside of targets and faces of r(i->j) P_i (a_j - a_i), for vectors a and P.
+*/
+PetscErrorCode fare_form_rates(fare_place *place, const void *a, const void *P, double *sum);
+/*
+  Adds `factor` times the derivatives of a form by the values, to gradient[k] of each parameter. Leaves the
+  place with other values. Collective.
+*/
+PetscErrorCode fare_form_differentiate(fare_place *place, const double value[], fare_place_form form,
+  const void *x, const void *y, double factor, double gradient[]);
+
+#endif

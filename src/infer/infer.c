@@ -1,0 +1,597 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The list of methods; the plan's `infer:` read, run, and written back. */
+#include "infer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FARE_INFER(name) extern const fare_infer_type fare_infer_##name;
+#include "list.h"
+#undef FARE_INFER
+
+static const fare_infer_type *const types[] = {
+#define FARE_INFER(name) &fare_infer_##name,
+#include "list.h"
+#undef FARE_INFER
+};
+#define TYPES     PETSC_STATIC_ARRAY_LENGTH(types)
+#define NAME_SIZE 64
+
+/* A line of `infer:`. */
+typedef struct {
+  char                  *name, *file;
+  const fare_node       *node, *parameters, *method;
+  fare_reals             lag;
+  fare_integers          cells;
+  PetscInt64             tracks, transitions, repeats;
+  double                 settle, dt, noise;
+  int                    intervals;
+  PetscBool              limits;
+  int                    count; /* of parameters */
+  const char            *parameter[FARE_INFER_MAX];
+  double                 guess[FARE_INFER_MAX];
+  size_t                 methods;
+  const fare_infer_type *type[TYPES];
+} line;
+
+struct fare_infer {
+  fare_infer_study study;
+  char            *file; /* in place of those of the lines; NULL: none */
+  size_t           lines;
+  line            *line;
+};
+
+static const char *const intervals[] = {"fisher", "profile", NULL};
+
+#define AT(member) offsetof(line, member)
+const fare_field fare_infer_fields[] = {
+  {"name", FARE_STRING, AT(name), NULL, 0, 0, NULL, "", "letters, digits, _ and -"},
+  {"parameters", FARE_NODE, AT(parameters), NULL, 0, 0, NULL, "",
+    "what is sought: names of parameters, or a map of names and first guesses"},
+  {"method", FARE_NODE, AT(method), "", 0, 0, NULL, "",
+    "one of `fare list inferences`, or a list of them; default: likelihood"},
+  {"file", FARE_STRING, AT(file), "", 0, 0, NULL, "",
+    "tracks, in HDF5 or CSV; without: simulated with the study's own parameters"},
+  {"lag", FARE_REALS, AT(lag), "", 1e-12, 1e9, NULL, "time",
+    "between observations, or several; of a file, default: as they come"},
+  {"tracks", FARE_INTEGER, AT(tracks), "1", 1, 1e7, NULL, "", "number of simulated tracks"},
+  {"transitions", FARE_INTEGER, AT(transitions), "1000", 1, 1e8, NULL, "", "lags of each simulated track"},
+  {"settle", FARE_REAL, AT(settle), "0", 0, 1e9, NULL, "time",
+    "from the initial density to the first observation of simulated tracks"},
+  {"dt", FARE_REAL, AT(dt), "1.0e-3", 1e-12, 1e3, NULL, "time", "largest time step of the simulation"},
+  {"noise", FARE_REAL, AT(noise), "0", 0, 1e9, NULL, "length",
+    "standard deviation of simulated observations, or of a file's that does not say"},
+  {"cells", FARE_INTEGERS, AT(cells), "", 8, 1e6, NULL, "", "per axis, even; default: those of the truth"},
+  {"intervals", FARE_CHOICE, AT(intervals), "fisher", 0, 0, intervals, "",
+    "of the likelihood: by Fisher's information, or by its profile"},
+  {"repeats", FARE_INTEGER, AT(repeats), "1", 1, 1e5, NULL, "",
+    "independent sets of simulated data, which show whether errors and intervals are right"},
+  {"limits", FARE_BOOLEAN, AT(limits), "true", 0, 0, NULL, "",
+    "with simulated data, compute what a method would find in infinitely many"},
+  FARE_FIELDS_END,
+};
+
+const char *fare_infer_name_at(size_t i)
+{
+  return i < TYPES ? types[i]->name : NULL;
+}
+
+const char *fare_infer_summary_at(size_t i)
+{
+  return i < TYPES ? types[i]->summary : NULL;
+}
+
+static const fare_infer_type *find(const char *method)
+{
+  for (size_t i = 0; i < TYPES; i++) {
+    if (!strcmp(types[i]->name, method)) return types[i];
+  }
+  return NULL;
+}
+
+PetscErrorCode fare_infer_describe(const char *method, FILE *to)
+{
+  const fare_infer_type *type = find(method);
+
+  PetscFunctionBegin;
+  if (!type) FARE_FAIL(FARE_ERR_INPUT, "there is no method of inference '%s'", method);
+  fprintf(to, "inference %s: %s\n%s\n\n", type->name, type->summary, type->reference);
+  fprintf(to, "Keys of a line of the section `infer`:\n");
+  fare_fields_describe(fare_infer_fields, to);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode add_method(const fare_node *node, const fare_system *system, line *l)
+{
+  const fare_infer_type *type;
+
+  PetscFunctionBegin;
+  if (fare_node_kind_of(node) != FARE_NODE_SCALAR) FARE_REFUSE(node, "expected the name of a method");
+  type = find(fare_node_text(node));
+  if (!type) PetscCall(fare_node_unknown(node, "method of inference", fare_infer_name_at));
+  if (fare_system_dimension(system) > type->dim_max)
+    FARE_REFUSE(node, "%s works in up to %d axes, the system has %d", type->name, type->dim_max,
+      fare_system_dimension(system));
+  for (size_t i = 0; i < l->methods; i++)
+    if (l->type[i] == type) FARE_REFUSE(node, "the method is there already");
+  l->type[l->methods++] = type;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode read_methods(const fare_system *system, line *l)
+{
+  PetscFunctionBegin;
+  if (!l->method) {
+    l->type[l->methods++] = types[0];
+  } else if (fare_node_kind_of(l->method) == FARE_NODE_LIST) {
+    if (!fare_node_size(l->method)) FARE_REFUSE(l->method, "expected at least one method");
+    for (size_t i = 0; i < fare_node_size(l->method); i++)
+      PetscCall(add_method(fare_node_item(l->method, i), system, l));
+  } else {
+    PetscCall(add_method(l->method, system, l));
+  }
+  PetscFunctionReturn(0);
+}
+
+/* A name, and what the search begins with: what the map says, or the study's own value. */
+static PetscErrorCode add_parameter(
+  const fare_node *at, const char *name, const fare_node *guess, const fare_system *system, line *l)
+{
+  const fare_parameter *table = fare_system_type_of(system)->parameters, *row = table;
+  double                theta[FARE_PARAMETERS_MAX];
+  const char           *names[FARE_PARAMETERS_MAX];
+  size_t                count = 0;
+
+  PetscFunctionBegin;
+  for (; row->name && strcmp(row->name, name); row++) names[count++] = row->name;
+  if (!row->name) {
+    PetscErrorCode code;
+    fare_text      nearest = {0};
+
+    fare_text_add_nearest(&nearest, name, names, count);
+    code = fare_node_error(at, "system '%s' has no parameter '%s'%s", fare_system_type_of(system)->name, name,
+      nearest.text ? nearest.text : "");
+    fare_text_free(&nearest);
+    PetscFunctionReturn(code);
+  }
+  if (l->count == FARE_INFER_MAX) FARE_REFUSE(at, "at most %d parameters", FARE_INFER_MAX);
+  for (int i = 0; i < l->count; i++)
+    if (!strcmp(l->parameter[i], name)) FARE_REFUSE(at, "parameter '%s' is there already", name);
+  fare_system_parameters(system, 0, theta);
+  l->guess[l->count] = theta[row - table];
+  if (guess) PetscCall(fare_node_real(guess, &l->guess[l->count]));
+  if (!(l->guess[l->count] >= row->min && l->guess[l->count] <= row->max))
+    FARE_REFUSE(at, "%s = %g is outside [%g, %g]", name, l->guess[l->count], row->min, row->max);
+  l->parameter[l->count++] = row->name;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode read_parameters(const fare_system *system, line *l)
+{
+  const fare_node     *node = l->parameters;
+  const fare_node_kind kind = fare_node_kind_of(node);
+
+  PetscFunctionBegin;
+  if (kind == FARE_NODE_SCALAR || !fare_node_size(node))
+    FARE_REFUSE(node, "expected names of parameters, [kT], or a map of first guesses, {kT: 0.6}");
+  for (size_t i = 0; i < fare_node_size(node); i++) {
+    const fare_node *item = fare_node_item(node, i);
+
+    if (kind == FARE_NODE_MAP) {
+      PetscCall(add_parameter(item, fare_node_key(node, i), item, system, l));
+    } else {
+      if (fare_node_kind_of(item) != FARE_NODE_SCALAR) FARE_REFUSE(item, "expected the name of a parameter");
+      PetscCall(add_parameter(item, fare_node_text(item), NULL, system, l));
+    }
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode check_cells(const fare_infer_study *study, line *l)
+{
+  const fare_integers *cells = l->cells.count ? &l->cells : &study->truth->cells;
+  const fare_node     *at    = l->cells.count ? fare_node_find(l->node, "cells") : l->node;
+  const size_t         dim   = (size_t)fare_system_dimension(study->system);
+
+  PetscFunctionBegin;
+  if (!cells->count)
+    FARE_REFUSE(l->node, "add a key 'cells': those of the truth follow from its accuracy in a run only");
+  if (cells->count != dim)
+    FARE_REFUSE(at, "expected %zu number%s for a %zu-dimensional system, got %zu", dim, dim > 1 ? "s" : "",
+      dim, cells->count);
+  for (size_t axis = 0; axis < dim; axis++) {
+    if (cells->values[axis] % 2)
+      FARE_REFUSE(at, "expected even numbers, as half as many cells tell the error; got %lld",
+        (long long)cells->values[axis]);
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode check_line(const fare_infer_study *study, const line *l)
+{
+  PetscFunctionBegin;
+  if (l->file && l->repeats > 1)
+    FARE_REFUSE(fare_node_find(l->node, "repeats"), "repeats are of simulated data: remove 'file' or this");
+  if (study->truth->fit_domain)
+    FARE_REFUSE(l->node, "inference needs a box that is known: give truth.lower and truth.upper");
+  for (size_t i = 0; i < study->truth->boundaries.count; i++) {
+    if (study->truth->boundaries.values[i] >= FARE_BOUNDARY_ABSORBING)
+      FARE_REFUSE(l->node, "axis %s has an absorbing boundary: tracks that end there are not understood",
+        fare_system_axis_name(study->system, (int)i));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode read_line(const fare_node *node, fare_infer *infer, line *l)
+{
+  PetscFunctionBegin;
+  if (fare_node_kind_of(node) != FARE_NODE_MAP)
+    FARE_REFUSE(node, "expected a map {name: ..., parameters: [...], ...}");
+  PetscCall(fare_fields_read(fare_infer_fields, NULL, node, l));
+  l->node = node;
+  PetscCall(fare_node_check_name(fare_node_find(node, "name")));
+  for (const line *other = infer->line; other < l; other++) {
+    if (!strcmp(other->name, l->name))
+      FARE_REFUSE(fare_node_find(node, "name"), "there is an inference '%s' already", l->name);
+  }
+  if (l->file && !*l->file) {
+    free(l->file);
+    l->file = NULL;
+  }
+  PetscCall(read_methods(infer->study.system, l));
+  PetscCall(read_parameters(infer->study.system, l));
+  PetscCall(check_cells(&infer->study, l));
+  PetscCall(check_line(&infer->study, l));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_infer_from_config(
+  const fare_node *list, const fare_infer_study *study, fare_infer **infer)
+{
+  PetscErrorCode code = 0;
+
+  PetscFunctionBegin;
+  *infer = NULL;
+  if (!list) PetscFunctionReturn(0);
+  if (fare_node_kind_of(list) != FARE_NODE_LIST)
+    FARE_REFUSE(list, "expected a list of maps {name: ..., parameters: [...], ...}");
+  if (fare_system_is_driven(study->system))
+    FARE_REFUSE(list, "inference is for systems that nothing drives: leave out the section 'drive'");
+  PetscCall(PetscNew(infer));
+  (*infer)->study = *study;
+  PetscCall(PetscCalloc1(fare_node_size(list) + 1, &(*infer)->line));
+  for (size_t i = 0; i < fare_node_size(list) && !code; i++) {
+    (*infer)->lines = i + 1;
+    code            = read_line(fare_node_item(list, i), *infer, &(*infer)->line[i]);
+  }
+  if (code) PetscCall(fare_infer_destroy(infer));
+  PetscFunctionReturn(code);
+}
+
+PetscErrorCode fare_infer_destroy(fare_infer **infer)
+{
+  PetscFunctionBegin;
+  if (!*infer) PetscFunctionReturn(0);
+  for (size_t i = 0; i < (*infer)->lines; i++) fare_fields_free(fare_infer_fields, &(*infer)->line[i]);
+  free((*infer)->file);
+  PetscCall(PetscFree((*infer)->line));
+  PetscCall(PetscFree(*infer));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_infer_set_file(fare_infer *infer, const char *path)
+{
+  PetscFunctionBegin;
+  free(infer->file);
+  infer->file = strdup(path);
+  if (!infer->file) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  PetscFunctionReturn(0);
+}
+
+static void write_node(const char *key, const fare_node *node, fare_text *to)
+{
+  if (!node) return;
+  fare_text_add(to, "    %s: ", key);
+  fare_node_write(node, to);
+  fare_text_add(to, "\n");
+}
+
+void fare_infer_write(const fare_infer *infer, fare_text *to)
+{
+  if (!infer) return;
+  fare_text_add(to, "infer:\n");
+  for (size_t i = 0; i < infer->lines; i++) {
+    const line *l = &infer->line[i];
+
+    fare_text_add(to, "  -\n");
+    fare_fields_write(fare_infer_fields, l, 4, to);
+    write_node("parameters", l->parameters, to);
+    write_node("method", l->method, to);
+  }
+}
+
+PetscErrorCode fare_infer_compare(const fare_infer *infer, const fare_node *list, fare_difference *difference)
+{
+  static const char *const nodes[] = {"parameters", "method"};
+  const size_t             count   = infer ? infer->lines : 0;
+  char                     path[128], key[256];
+
+  PetscFunctionBegin;
+  for (size_t i = 0; i < count && difference->kind == FARE_ALIKE; i++) {
+    const line      *l      = &infer->line[i];
+    const fare_node *before = fare_node_named(list, l->name);
+
+    fare_key_join("infer", l->name, sizeof path, path);
+    PetscCall(fare_fields_compare(fare_infer_fields, NULL, before, l, path, difference));
+    for (int k = 0; k < 2; k++) {
+      fare_key_join(path, nodes[k], sizeof key, key);
+      PetscCall(fare_nodes_compare(
+        fare_node_find(before, nodes[k]), fare_node_find(l->node, nodes[k]), key, difference));
+    }
+  }
+  fare_counts_compare(list ? fare_node_size(list) : 0, count, "infer", difference);
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_infer_model(const fare_infer_context *c, const PetscInt cells[], fare_model **model)
+{
+  return fare_model_create(c->study->system, &c->box, c->boundary, cells, c->count, c->name, c->guess, model);
+}
+
+void fare_infer_half(const fare_infer_context *context, PetscInt half[FARE_DIM_MAX])
+{
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++) half[axis] = context->cells[axis] / 2;
+}
+
+PetscErrorCode fare_infer_truth(const fare_infer_context *c, double theta[])
+{
+  const fare_parameter *table = fare_system_type_of(c->study->system)->parameters;
+  double                all[FARE_PARAMETERS_MAX];
+
+  PetscFunctionBegin;
+  fare_system_parameters(c->study->system, c->study->start, all);
+  for (int k = 0; k < c->count; k++) {
+    for (int i = 0; table[i].name; i++)
+      if (!strcmp(table[i].name, c->name[k])) theta[k] = all[i];
+  }
+  PetscFunctionReturn(0);
+}
+
+static fare_infer_context context_of(const fare_infer *infer, const line *l, MPI_Comm comm, double lag)
+{
+  const fare_infer_study *study = &infer->study;
+  const fare_integers    *cells = l->cells.count ? &l->cells : &study->truth->cells;
+  fare_infer_context      c     = {.comm = comm,
+             .study                      = study,
+             .box                        = fare_truth_box(study->system, study->truth),
+             .count                      = l->count,
+             .name                       = l->parameter,
+             .guess                      = l->guess,
+             .profile                    = l->intervals ? PETSC_TRUE : PETSC_FALSE,
+             .lag                        = lag};
+
+  for (int axis = 0; axis < fare_system_dimension(study->system); axis++) {
+    c.cells[axis]    = (PetscInt)cells->values[axis];
+    c.boundary[axis] = c.box.periodic[axis] ? FARE_BOUNDARY_PERIODIC : FARE_BOUNDARY_REFLECTING;
+  }
+  return c;
+}
+
+/* Whether a line's data are made here, so that what is sought is known. */
+static PetscBool is_simulated(const fare_infer *infer, const line *l)
+{
+  return infer->file || l->file ? PETSC_FALSE : PETSC_TRUE;
+}
+
+static PetscErrorCode get_tracks(
+  const fare_infer *infer, const line *l, MPI_Comm comm, double lag, fare_tracks **tracks)
+{
+  const fare_system *system = infer->study.system;
+  char               name[128], *path = NULL;
+
+  PetscFunctionBegin;
+  if (is_simulated(infer, l)) {
+    const fare_simulation how = {.name = name,
+      .seed                            = infer->study.seed,
+      .system                          = system,
+      .initial                         = infer->study.initial,
+      .walls                           = fare_truth_walls(system, infer->study.truth),
+      .start                           = infer->study.start,
+      .settle                          = l->settle,
+      .lag                             = lag,
+      .tracks                          = l->tracks * l->repeats,
+      .transitions                     = l->transitions,
+      .dt                              = l->dt,
+      .noise                           = l->noise};
+
+    snprintf(name, sizeof name, "infer/%s/%.9g", l->name, lag);
+    PetscCall(fare_tracks_simulate(comm, &how, tracks));
+    PetscFunctionReturn(0);
+  }
+  if (!infer->file) PetscCall(fare_node_path(fare_node_find(l->node, "file"), &path));
+  PetscCall(fare_tracks_read(comm, path ? path : infer->file, fare_system_dimension(system), tracks));
+  free(path);
+  for (int axis = 0; axis < (*tracks)->dim && l->noise > 0; axis++)
+    if ((*tracks)->noise[axis] == 0) (*tracks)->noise[axis] = l->noise;
+  PetscFunctionReturn(0);
+}
+
+/* Tracks first to first + count - 1. */
+static PetscErrorCode take_some(const fare_tracks *all, int64_t first, int64_t count, fare_tracks **some)
+{
+  const int64_t from = all->first[first], rows = all->first[first + count] - from;
+  const size_t  dim = (size_t)all->dim;
+
+  PetscFunctionBegin;
+  PetscCall(fare_tracks_create(all->name, all->dim, rows, some));
+  memcpy((*some)->id, all->id + from, (size_t)rows * sizeof *all->id);
+  memcpy((*some)->time, all->time + from, (size_t)rows * sizeof *all->time);
+  memcpy((*some)->place, all->place + from, (size_t)rows * sizeof *all->place);
+  memcpy((*some)->x, all->x + from * all->dim, (size_t)rows * dim * sizeof *all->x);
+  memcpy((*some)->noise, all->noise, sizeof all->noise);
+  PetscCall(fare_tracks_sort(*some));
+  PetscFunctionReturn(0);
+}
+
+/* Adds a set of data to the rows of a method. */
+static void add_set(const fare_inferred *found, int count, int64_t set, fare_infer_row row[])
+{
+  for (int k = 0; k < count; k++) {
+    fare_infer_row *r = &row[k];
+
+    if (!set) {
+      r->pairs          = (double)found->pairs;
+      r->low            = found->low[k];
+      r->high           = found->high[k];
+      r->grid           = found->grid[k];
+      r->log_likelihood = found->log_likelihood;
+      r->spread = r->estimate = r->error = r->covered = 0;
+    }
+    /* means, and sums of squares about them */
+    r->sets = (double)(set + 1);
+    r->spread += PetscSqr(found->theta[k] - r->estimate) * (double)set / r->sets;
+    r->estimate += (found->theta[k] - r->estimate) / r->sets;
+    r->error += PetscSqr(found->error[k]);
+    if (found->low[k] <= r->truth && r->truth <= found->high[k]) r->covered += 1;
+  }
+}
+
+static void finish(int count, fare_infer_row row[])
+{
+  for (int k = 0; k < count; k++) {
+    fare_infer_row *r = &row[k];
+
+    r->spread  = r->sets > 1 ? sqrt(r->spread / (r->sets - 1)) : NAN;
+    r->error   = sqrt(r->error / r->sets);
+    r->covered = isnan(r->truth) ? NAN : r->covered / r->sets;
+  }
+}
+
+/* What infinitely many data would give, with the error of the cells. */
+static PetscErrorCode find_limit(
+  const fare_infer_context *c, const fare_infer_type *type, fare_infer_row row[])
+{
+  double   fine[FARE_INFER_MAX], coarse[FARE_INFER_MAX];
+  PetscInt half[FARE_DIM_MAX];
+
+  PetscFunctionBegin;
+  for (int k = 0; k < c->count; k++) {
+    row[k].limit       = row[k].truth;
+    row[k].limit_error = 0;
+  }
+  if (!type->limit) PetscFunctionReturn(0);
+  fare_infer_half(c, half);
+  PetscCall(type->limit(c, c->cells, fine));
+  PetscCall(type->limit(c, half, coarse));
+  for (int k = 0; k < c->count; k++) {
+    row[k].limit       = fine[k];
+    row[k].limit_error = fabs(fine[k] - coarse[k]) / 3;
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode fit_all(const fare_infer_context *c, const fare_infer_type *type, const line *l,
+  const fare_tracks *tracks, fare_infer_row row[])
+{
+  const double  began = fare_seconds();
+  fare_progress progress;
+
+  PetscFunctionBegin;
+  fare_progress_begin(&progress, l->name, (double)l->repeats);
+  for (int64_t set = 0; set < l->repeats; set++) {
+    fare_inferred  found = {.log_likelihood = NAN};
+    fare_tracks   *some  = NULL;
+    PetscErrorCode code  = 0;
+
+    if (l->repeats > 1) PetscCall(take_some(tracks, set * l->tracks, l->tracks, &some));
+    code = type->fit(c, some ? some : tracks, &found);
+    PetscCall(fare_tracks_destroy(&some));
+    PetscCall(code);
+    add_set(&found, c->count, set, row);
+    fare_progress_update(&progress, (double)(set + 1), NULL);
+  }
+  fare_progress_end(&progress);
+  finish(c->count, row);
+  if (l->limits && !isnan(row[0].truth)) PetscCall(find_limit(c, type, row));
+  for (int k = 0; k < c->count; k++) row[k].seconds = fare_seconds() - began;
+  PetscFunctionReturn(0);
+}
+
+static void name_rows(const fare_infer_context *c, const line *l, const fare_infer_type *type,
+  const double truth[], fare_infer_row row[])
+{
+  for (int k = 0; k < c->count; k++) {
+    fare_infer_row *r = &row[k];
+
+    *r = (fare_infer_row){.lag = c->lag, .truth = truth[k], .limit = NAN, .limit_error = NAN};
+    snprintf(r->infer, sizeof r->infer, "%s", l->name);
+    snprintf(r->method, sizeof r->method, "%s", type->name);
+    snprintf(r->parameter, sizeof r->parameter, "%s", l->parameter[k]);
+  }
+}
+
+/* One line at one lag: data, then every method on them. */
+static PetscErrorCode run_lag(
+  const fare_infer *infer, const line *l, MPI_Comm comm, double lag, fare_infer_results *results)
+{
+  const fare_infer_context c = context_of(infer, l, comm, lag);
+  double                   truth[FARE_INFER_MAX];
+  fare_tracks             *tracks;
+
+  PetscFunctionBegin;
+  PetscCall(fare_infer_truth(&c, truth));
+  for (int k = 0; k < c.count && !is_simulated(infer, l); k++) truth[k] = NAN;
+  PetscCall(get_tracks(infer, l, comm, lag, &tracks));
+  for (size_t i = 0; i < l->methods; i++) {
+    fare_infer_row *row = &results->row[results->count];
+    PetscErrorCode  code;
+
+    name_rows(&c, l, l->type[i], truth, row);
+    code = fit_all(&c, l->type[i], l, tracks, row);
+    for (int k = 0; k < c.count; k++) {
+      if (code) results->failure[results->count] = strdup(fare_error_message());
+      results->count++;
+    }
+    if (code && code != FARE_ERR_FAILED && code != FARE_ERR_INPUT) PetscFunctionReturn(code);
+    if (code)
+      fare_warn("inference %s, %s: %s; the others go on", l->name, l->type[i]->name, fare_error_message());
+  }
+  PetscCall(fare_tracks_destroy(&tracks));
+  PetscFunctionReturn(0);
+}
+
+static size_t rows_of(const line *l)
+{
+  return (size_t)l->count * l->methods * PetscMax(1, l->lag.count);
+}
+
+PetscErrorCode fare_infer_run(const fare_infer *infer, MPI_Comm comm, fare_infer_results *results)
+{
+  size_t rows = 0;
+
+  PetscFunctionBegin;
+  *results = (fare_infer_results){0};
+  if (!infer) PetscFunctionReturn(0);
+  for (size_t i = 0; i < infer->lines; i++) {
+    rows += rows_of(&infer->line[i]);
+    if (!infer->line[i].lag.count && is_simulated(infer, &infer->line[i]))
+      FARE_REFUSE(
+        infer->line[i].node, "add 'lag', the time between observations of simulated tracks, or 'file'");
+  }
+  PetscCall(PetscCalloc2(rows, &results->row, rows, &results->failure));
+  for (size_t i = 0; i < infer->lines; i++) {
+    const line *l = &infer->line[i];
+
+    for (size_t k = 0; k < PetscMax(1, l->lag.count); k++)
+      PetscCall(run_lag(infer, l, comm, l->lag.count ? l->lag.values[k] : 0, results));
+  }
+  PetscFunctionReturn(0);
+}
+
+void fare_infer_results_free(fare_infer_results *results)
+{
+  for (size_t i = 0; i < results->count; i++) free(results->failure[i]);
+  (void)PetscFree2(results->row, results->failure);
+  *results = (fare_infer_results){0};
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Inside infer: what a method provides, and what it is given. */
+#ifndef FARE_INFER_PRIVATE_H
+#define FARE_INFER_PRIVATE_H
+
+#include <fare/infer.h>
+
+#include "infer/data/data.h"
+#include "infer/transition/transition.h"
+
+#define FARE_QUANTILE 1.959963984540054 /* of the normal density, for 95% */
+
+/* What a method works with. */
+typedef struct {
+  MPI_Comm                comm;
+  const fare_infer_study *study;
+  fare_box                box;
+  fare_boundary           boundary[FARE_DIM_MAX];
+  PetscInt                cells[FARE_DIM_MAX];
+  int                     count; /* of parameters */
+  const char *const      *name;
+  const double           *guess;   /* where the search begins */
+  PetscBool               profile; /* intervals by the profile of the likelihood */
+  double                  lag;     /* between observations; 0: as they come */
+} fare_infer_context;
+
+/* What it finds in one set of data. */
+typedef struct {
+  double  theta[FARE_INFER_MAX], error[FARE_INFER_MAX], low[FARE_INFER_MAX], high[FARE_INFER_MAX];
+  double  grid[FARE_INFER_MAX]; /* NaN: uses no cells */
+  double  log_likelihood;
+  int64_t pairs;
+} fare_inferred;
+
+/* A method: one const descriptor, exported by its one file. */
+typedef struct {
+  const char *name, *summary, *reference;
+  int         dim_max; /* most axes */
+  /* Collective. */
+  PetscErrorCode (*fit)(
+    const fare_infer_context *context, const fare_tracks *tracks, fare_inferred *inferred);
+  /*
+    What it finds in infinitely many data of the study's own system, stationary and of the context's lag, on
+    these cells. NULL: the truth, for it is consistent. Collective.
+  */
+  PetscErrorCode (*limit)(const fare_infer_context *context, const PetscInt cells[], double theta[]);
+} fare_infer_type;
+
+/* A function of parameters that is to be largest, with its slope and what is taken for minus its curvature.
+ */
+typedef struct {
+  int    count;
+  double least[FARE_INFER_MAX], most[FARE_INFER_MAX]; /* ranges */
+  PetscErrorCode (*evaluate)(
+    void *to, const double theta[], double *value, double score[], double information[]);
+  void *to;
+} fare_fit_problem;
+typedef struct {
+  double theta[FARE_INFER_MAX], value, score[FARE_INFER_MAX], information[FARE_INFER_MAX * FARE_INFER_MAX],
+    covariance[FARE_INFER_MAX * FARE_INFER_MAX];
+} fare_fit;
+/*
+  Finds the largest value near fit->theta by scoring: Newton's method with the information for the curvature.
+  `fixed` (may be NULL) are not moved; ends where less than `tolerance` can be gained. FARE_ERR_FAILED where
+  it does not come to an end, or a direction makes no difference. `name` of parameters are for messages.
+*/
+PetscErrorCode fare_fit_maximise(const fare_fit_problem *problem, const char *const name[],
+  const PetscBool fixed[], double tolerance, fare_fit *fit);
+/*
+  Where twice the logarithm of the largest likelihood with parameter k held is 3.84 below the largest one:
+  infinite where that is nowhere in the parameter's range.
+*/
+PetscErrorCode fare_fit_profile(const fare_fit_problem *problem, const char *const name[],
+  const fare_fit *best, int k, double *low, double *high);
+/*
+  x = A^-1 b, with the directions that `fixed` names left out (x 0 there); NULL: none. Also A^-1 where
+  `inverse` is not NULL. FARE_ERR_FAILED where A is singular in what is left, naming the direction.
+*/
+PetscErrorCode fare_fit_solve(int count, const char *const name[], const PetscBool fixed[], const double A[],
+  const double b[], double x[], double inverse[]);
+
+/* A model on cells, with the parameters and the box of a context. */
+PetscErrorCode fare_infer_model(
+  const fare_infer_context *context, const PetscInt cells[], fare_model **model);
+/* Half as many cells. */
+void fare_infer_half(const fare_infer_context *context, PetscInt half[FARE_DIM_MAX]);
+/* Values that the study gives to the parameters of a context. */
+PetscErrorCode fare_infer_truth(const fare_infer_context *context, double theta[]);
+
+/*
+  Displacements over a lag, from n starts: first and second moments of each axis, with weights. One row for
+  each pair of data, or for each cell in the limit of infinitely many.
+*/
+typedef struct {
+  size_t  rows;
+  double *x[FARE_DIM_MAX], *first[FARE_DIM_MAX], *second[FARE_DIM_MAX], *lag, *weight;
+} fare_moments;
+PetscErrorCode fare_moments_create(int dim, size_t rows, fare_moments *moments);
+PetscErrorCode fare_moments_free(fare_moments *moments);
+/* Those of data. */
+PetscErrorCode fare_moments_of_tracks(
+  const fare_infer_context *context, const fare_tracks *tracks, fare_moments *moments);
+/* Those of the stationary density of the study's own system. Collective. */
+PetscErrorCode fare_moments_of_truth(
+  const fare_infer_context *context, const PetscInt cells[], fare_moments *moments);
+/*
+  Fits drift f and diffusion D to them, by the Gaussian of one Euler step. Second moments are about f lag, or
+  where `raw` about 0. Standard errors allow for that Gaussian's being wrong. `inferred` NULL: theta alone.
+*/
+PetscErrorCode fare_moments_fit(const fare_infer_context *context, const fare_moments *moments, PetscBool raw,
+  double theta[], fare_inferred *inferred);
+
+#endif

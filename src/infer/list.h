@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Every method of inference, once. Included to declare and to register. */
+FARE_INFER(likelihood)
+FARE_INFER(euler_likelihood)
+FARE_INFER(kramers_moyal)

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What inferences found: a table for people, and group /infer. */
+#include <fare/infer.h>
+
+#include <math.h>
+#include <string.h>
+
+/* Numbers of a row, under the names that files give them. */
+#define COLUMN(member)                        \
+  {                                           \
+#member, offsetof(fare_infer_row, member) \
+  }
+static const struct {
+  const char *name;
+  size_t      offset;
+} columns[] = {
+  COLUMN(lag),
+  COLUMN(pairs),
+  COLUMN(sets),
+  COLUMN(truth),
+  COLUMN(limit),
+  COLUMN(limit_error),
+  COLUMN(estimate),
+  COLUMN(error),
+  COLUMN(low),
+  COLUMN(high),
+  COLUMN(spread),
+  COLUMN(covered),
+  COLUMN(grid),
+  COLUMN(log_likelihood),
+  COLUMN(seconds),
+};
+
+PetscErrorCode fare_infer_results_save(const fare_infer_results *results, fare_store *store)
+{
+  const uint64_t extent = results->count;
+  const char   **text;
+  double        *value;
+  char           path[64];
+
+  PetscFunctionBegin;
+  if (!results->count) PetscFunctionReturn(0);
+  PetscCall(fare_store_group(store, "/infer"));
+  PetscCall(PetscMalloc2(extent, &text, extent, &value));
+  for (size_t i = 0; i < extent; i++) text[i] = results->row[i].infer;
+  PetscCall(fare_store_put_strings(store, "/infer", "inferences", extent, text));
+  for (size_t i = 0; i < extent; i++) text[i] = results->row[i].method;
+  PetscCall(fare_store_put_strings(store, "/infer", "methods", extent, text));
+  for (size_t i = 0; i < extent; i++) text[i] = results->row[i].parameter;
+  PetscCall(fare_store_put_strings(store, "/infer", "parameters", extent, text));
+  for (size_t i = 0; i < extent; i++) text[i] = results->failure[i] ? results->failure[i] : "";
+  PetscCall(fare_store_put_strings(store, "/infer", "failures", extent, text));
+  for (size_t k = 0; k < PETSC_STATIC_ARRAY_LENGTH(columns); k++) {
+    for (size_t i = 0; i < extent; i++) {
+      value[i] = *(const double *)((const char *)&results->row[i] + columns[k].offset);
+      if (results->failure[i] && strcmp(columns[k].name, "lag")) value[i] = NAN;
+    }
+    snprintf(path, sizeof path, "/infer/%s", columns[k].name);
+    PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, 1, &extent, value));
+  }
+  PetscCall(PetscFree2(text, value));
+  PetscFunctionReturn(0);
+}
+
+static void number(fare_table *table, const char *format, double value)
+{
+  char text[64];
+
+  snprintf(text, sizeof text, format, value);
+  fare_table_cell(table, "%s", isnan(value) ? "-" : text);
+}
+
+static void print_row(const fare_infer_row *r, PetscBool sets, fare_table *table)
+{
+  fare_table_cell(table, "%s", r->infer);
+  fare_table_cell(table, "%s", r->method);
+  number(table, "%.4g", r->lag > 0 ? r->lag : NAN);
+  number(table, "%.0f", r->pairs);
+  fare_table_cell(table, "%s", r->parameter);
+  number(table, "%.5g", r->truth);
+  number(table, "%.5g", r->limit);
+  number(table, "%.5g", r->estimate);
+  number(table, "%.2g", r->error);
+  if (sets) {
+    number(table, "%.0f", r->sets);
+    number(table, "%.2g", r->spread);
+    number(table, "%.1f%%", 100 * r->covered);
+  } else {
+    fare_table_cell(table, "[%.4g, %.4g]", r->low, r->high);
+  }
+  number(table, "%.1e", r->grid);
+}
+
+/* What a row's numbers hide. */
+static void print_doubts(const fare_infer_results *results, FILE *to)
+{
+  for (size_t i = 0; i < results->count; i++) {
+    const fare_infer_row *r = &results->row[i];
+
+    if (results->failure[i]) {
+      if (!i || !results->failure[i - 1] || strcmp(results->failure[i - 1], results->failure[i]))
+        fprintf(to, "Inference %s, %s, failed: %s\n", r->infer, r->method, results->failure[i]);
+      continue;
+    }
+    if (r->grid > 0.3 * r->error)
+      fprintf(to,
+        "%s, %s: the cells' error of %s is %.2g, against a standard error of %.2g: take more cells\n",
+        r->infer, r->method, r->parameter, r->grid, r->error);
+  }
+}
+
+void fare_infer_results_print(const fare_infer_results *results, FILE *to)
+{
+  static const char *const one[] = {"inference", "method", "lag", "pairs", "parameter", "truth", "limit",
+    "estimate", "+-", "95% interval", "cells"},
+                           *const many[] = {"inference", "method", "lag", "pairs", "parameter", "truth",
+                             "limit", "mean", "+-", "sets", "spread", "covered", "cells"};
+  fare_table                     *table;
+  PetscBool                       sets = PETSC_FALSE, any = PETSC_FALSE;
+
+  if (!results->count) return;
+  for (size_t i = 0; i < results->count; i++)
+    if (!results->failure[i] && results->row[i].sets > 1) sets = PETSC_TRUE;
+  fprintf(to, "\nInference (limit: of infinitely many data at that lag; cells: error that they make)\n");
+  fare_table_create(sets ? 13 : 11, &table);
+  fare_table_headings(table, sets ? many : one);
+  for (size_t i = 0; i < results->count; i++) {
+    if (results->failure[i]) continue;
+    print_row(&results->row[i], sets, table);
+    any = PETSC_TRUE;
+  }
+  if (any) fare_table_print(table, to);
+  fare_table_destroy(&table);
+  print_doubts(results, to);
+}

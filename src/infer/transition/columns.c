@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+  Columns of exp(L t). With M = I + L/r a matrix of probabilities, r the largest rate at which a cell is left,
+
+    exp(L t) = sum_k e^{-r t} (r t)^k/k! M^k,
+
+  a sum of positive terms: uniformization. A time with r t > MOST is cut into pieces. Along one axis all
+  columns of a short time are made that way and squared, which costs cells^3 and not cells^2 r t operations.
+*/
+#include "transition.h"
+
+#include <cblas.h>
+
+#include <math.h>
+#include <string.h>
+
+#define MOST  500.0 /* events of one piece: e^-500 is a number yet */
+#define SHORT 100.0 /* events up to which columns are made before they are squared */
+
+/* The columns of FARE_LANES starts, and of their derivatives behind them: [(k * cells + cell) * LANES +
+ * lane]. */
+typedef struct {
+  double *x, *y, *sum;
+} block;
+
+static void swap(double **a, double **b)
+{
+  double *c = *a;
+
+  *a = *b;
+  *b = c;
+}
+
+/* x becomes exp(L t) x with all derivatives, t being `events`/fastest. */
+static void advance(const fare_model *m, double events, int fields, block *b)
+{
+  const PetscInt field  = m->cells * FARE_LANES;
+  const int      terms  = (int)(events + 8 * sqrt(events) + 24);
+  double         weight = exp(-events);
+
+  for (PetscInt i = 0; i < fields * field; i++) b->sum[i] = weight * b->x[i];
+  for (int term = 1; term <= terms; term++) {
+    weight *= events / term;
+    for (int k = 1; k < fields; k++) {
+      const PetscInt at = k * field;
+
+      fare_chain_step_slope(m->cells, m->faces, m->neighbour, m->stay, m->in,
+        m->stay_slope + (k - 1) * m->cells, m->in_slope + (k - 1) * m->cells * m->faces, weight, b->x,
+        b->x + at, b->y + at, b->sum + at);
+    }
+    fare_chain_step(m->cells, m->faces, m->neighbour, m->stay, m->in, weight, b->x, b->y, b->sum);
+    swap(&b->x, &b->y);
+  }
+  swap(&b->x, &b->sum);
+}
+
+/* Columns of up to FARE_LANES starts, after a time of so many events. */
+static void make_block(
+  const fare_model *m, double events, int fields, PetscInt count, const PetscInt source[], block *b)
+{
+  const int pieces = (int)ceil(events / MOST);
+
+  memset(b->x, 0, (size_t)fields * (size_t)m->cells * FARE_LANES * sizeof *b->x);
+  for (PetscInt lane = 0; lane < count; lane++) b->x[source[lane] * FARE_LANES + lane] = 1;
+  for (int piece = 0; piece < pieces; piece++) advance(m, events / pieces, fields, b);
+}
+
+/* One lane of a block, field by field. */
+static void take_lane(const fare_model *m, const block *b, int fields, PetscInt lane, double *const to[])
+{
+  for (int k = 0; k < fields; k++) {
+    for (PetscInt cell = 0; cell < m->cells; cell++)
+      to[k][cell] = b->x[(k * m->cells + cell) * FARE_LANES + lane];
+  }
+}
+
+static PetscErrorCode by_blocks(const fare_model *m, double events, int fields, PetscInt count,
+  const PetscInt source[], fare_columns_visit *visit, void *to)
+{
+  const size_t   size = (size_t)fields * (size_t)m->cells;
+  double        *column, *at[FARE_INFER_MAX + 1];
+  block          b;
+  PetscErrorCode code = 0;
+
+  PetscFunctionBegin;
+  PetscCall(
+    PetscMalloc4(size * FARE_LANES, &b.x, size * FARE_LANES, &b.y, size * FARE_LANES, &b.sum, size, &column));
+  for (int k = 0; k < fields; k++) at[k] = column + k * m->cells;
+  for (PetscInt first = 0; first < count && !code; first += FARE_LANES) {
+    const PetscInt here = PetscMin(FARE_LANES, count - first);
+    block          work = b;
+
+    make_block(m, events, fields, here, source + first, &work);
+    for (PetscInt lane = 0; lane < here && !code; lane++) {
+      take_lane(m, &work, fields, lane, at);
+      code = visit(to, first + lane, source[first + lane], at[0], (const double *const *)at + 1);
+    }
+  }
+  PetscCall(PetscFree4(b.x, b.y, b.sum, column));
+  PetscFunctionReturn(code);
+}
+
+/* Matrices, column by column: fields 0 is P, the others its derivatives. */
+typedef struct {
+  PetscInt n;
+  int      fields;
+  double  *of;
+} matrices;
+
+static PetscErrorCode keep(void *to, PetscInt i, PetscInt source, const double P[], const double *const dP[])
+{
+  matrices    *a    = to;
+  const size_t size = (size_t)a->n * sizeof *P;
+
+  PetscFunctionBegin;
+  (void)source;
+  memcpy(a->of + i * a->n, P, size);
+  for (int k = 1; k < a->fields; k++) memcpy(a->of + (k * a->n + i) * a->n, dP[k - 1], size);
+  PetscFunctionReturn(0);
+}
+
+/* b = a a, and of derivatives d(a a) = da a + a da. */
+static void square(const matrices *a, matrices *b)
+{
+  const int n = (int)a->n;
+
+  for (int k = 0; k < a->fields; k++) {
+    const double *x = a->of + (size_t)k * (size_t)n * (size_t)n;
+    double       *y = b->of + (size_t)k * (size_t)n * (size_t)n;
+
+    cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, n, n, n, 1, x, n, a->of, n, 0, y, n);
+    if (k) cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, n, n, n, 1, a->of, n, x, n, 1, y, n);
+  }
+}
+
+static PetscErrorCode by_squares(const fare_model *m, double events, int fields, PetscInt count,
+  const PetscInt source[], fare_columns_visit *visit, void *to)
+{
+  const PetscInt n       = m->cells;
+  const int      squares = (int)ceil(log2(events / SHORT));
+  const size_t   size    = (size_t)fields * (size_t)n * (size_t)n;
+  matrices       a = {n, fields, NULL}, b = {n, fields, NULL};
+  const double  *at[FARE_INFER_MAX + 1];
+  PetscInt      *all;
+  PetscErrorCode code = 0;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc3(size, &a.of, size, &b.of, n, &all));
+  for (PetscInt i = 0; i < n; i++) all[i] = i;
+  PetscCall(by_blocks(m, ldexp(events, -squares), fields, n, all, keep, &a));
+  for (int i = 0; i < squares; i++) {
+    square(&a, &b);
+    swap(&a.of, &b.of);
+  }
+  for (PetscInt i = 0; i < count && !code; i++) {
+    for (int k = 0; k < fields; k++) at[k] = a.of + (k * n + source[i]) * n;
+    code = visit(to, i, source[i], at[0], at + 1);
+  }
+  if (squares % 2) swap(&a.of, &b.of);
+  PetscCall(PetscFree3(a.of, b.of, all));
+  PetscFunctionReturn(code);
+}
+
+PetscErrorCode fare_columns(const fare_model *m, double lag, PetscBool slopes, PetscInt count,
+  const PetscInt source[], fare_columns_visit *visit, void *to)
+{
+  const double events = m->fastest * lag;
+  const int    fields = slopes ? 1 + m->count : 1;
+
+  PetscFunctionBegin;
+  if (m->grid->dim == 1 && events > SHORT)
+    PetscCall(by_squares(m, events, fields, count, source, visit, to));
+  else
+    PetscCall(by_blocks(m, events, fields, count, source, visit, to));
+  PetscFunctionReturn(0);
+}

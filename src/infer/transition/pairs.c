@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+  Data as weights of ln P. A start x and an end y lie between centres of cells, where
+
+    ln p(y|x) = sum_ts v_t(y) w_s(x) ln P_ts - ln volume,
+
+  v and w being the weights of parabolas through three cells along each axis. That is exact where ln p is
+  quadratic, as it is for any Gaussian. The likelihood of any number of pairs is then one sum over cells.
+*/
+#include "transition.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LAGS_MOST 64
+#define SAME      1e-6 /* relative difference of lags that counts as none */
+
+int fare_stencil(const fare_grid *g, const double x[], PetscInt cell[], double weight[])
+{
+  PetscInt stride = 1;
+  int      count  = 1;
+
+  cell[0]   = 0;
+  weight[0] = 1;
+  for (int axis = 0; axis < g->dim; axis++) {
+    const PetscInt  n        = g->cells[axis];
+    const PetscBool periodic = g->boundary[axis] == FARE_BOUNDARY_PERIODIC ? PETSC_TRUE : PETSC_FALSE;
+    double          s        = (x[axis] - g->lower[axis]) / g->spacing[axis] - 0.5, w[3];
+    PetscInt        middle   = (PetscInt)lround(s);
+
+    if (!periodic) middle = PetscMax(1, PetscMin(n - 2, middle));
+    s -= (double)middle;
+    w[0] = 0.5 * s * (s - 1);
+    w[1] = 1 - s * s;
+    w[2] = 0.5 * s * (s + 1);
+    for (int i = 2; i >= 0; i--) {
+      const PetscInt index = periodic ? ((middle + i - 1) % n + n) % n : middle + i - 1;
+
+      for (int k = 0; k < count; k++) {
+        cell[i * count + k]   = cell[k] + index * stride;
+        weight[i * count + k] = weight[k] * w[i];
+      }
+    }
+    count *= 3;
+    stride *= n;
+  }
+  return count;
+}
+
+/* A position on the grid: inside of the box, or brought back into it along a periodic axis. */
+static PetscErrorCode place(const fare_tracks *t, const fare_grid *g, int64_t row, double x[])
+{
+  PetscFunctionBegin;
+  for (int axis = 0; axis < g->dim; axis++) {
+    const double lower = g->lower[axis], upper = g->upper[axis];
+
+    x[axis] = t->x[row * g->dim + axis];
+    if (g->boundary[axis] == FARE_BOUNDARY_PERIODIC)
+      x[axis] -= (upper - lower) * floor((x[axis] - lower) / (upper - lower));
+    else if (!(x[axis] >= lower && x[axis] <= upper))
+      PetscFunctionReturn(fare_tracks_error(
+        t, row, 2 + axis, "%.10g lies outside of the truth's box, [%g, %g]", x[axis], lower, upper));
+  }
+  PetscFunctionReturn(0);
+}
+
+typedef struct {
+  double  lag;
+  int64_t pair;
+} timed;
+
+static int by_lag(const void *a, const void *b)
+{
+  const timed *p = a, *q = b;
+
+  if (p->lag != q->lag) return p->lag < q->lag ? -1 : 1;
+  return (p->pair > q->pair) - (p->pair < q->pair);
+}
+
+/* One entry of one pair. */
+typedef struct {
+  PetscInt source, target;
+  double   weight;
+} entry;
+
+static PetscErrorCode make_entries(const fare_tracks *t, const fare_grid *g, int64_t count,
+  const timed sorted[], const int64_t pair[], entry entries[], size_t *made)
+{
+  PetscInt from[FARE_STENCIL_MAX], to[FARE_STENCIL_MAX];
+  double   w[FARE_STENCIL_MAX], v[FARE_STENCIL_MAX], x[FARE_DIM_MAX];
+
+  PetscFunctionBegin;
+  *made = 0;
+  for (int64_t i = 0; i < count; i++) {
+    int size;
+
+    PetscCall(place(t, g, pair[2 * sorted[i].pair], x));
+    size = fare_stencil(g, x, from, w);
+    PetscCall(place(t, g, pair[2 * sorted[i].pair + 1], x));
+    fare_stencil(g, x, to, v);
+    for (int s = 0; s < size; s++) {
+      for (int e = 0; e < size; e++) {
+        if (w[s] * v[e] != 0) entries[(*made)++] = (entry){from[s], to[e], w[s] * v[e]};
+      }
+    }
+  }
+  PetscFunctionReturn(0);
+}
+
+/* Entries of one source, in scratch of all cells: appended to the lag's, in order of the targets. */
+static void append(const entry of[], const size_t next[], size_t at, double scratch[], PetscBool touched[],
+  PetscInt cells, fare_lag *l, size_t *used)
+{
+  PetscInt low = cells, high = -1;
+
+  for (; at != SIZE_MAX; at = next[at]) {
+    scratch[of[at].target] += of[at].weight;
+    touched[of[at].target] = PETSC_TRUE;
+    low                    = PetscMin(low, of[at].target);
+    high                   = PetscMax(high, of[at].target);
+  }
+  for (PetscInt cell = low; cell <= high; cell++) {
+    if (!touched[cell]) continue;
+    l->target[*used]     = (int32_t)cell;
+    l->weight[(*used)++] = scratch[cell];
+    l->starts[l->sources] += scratch[cell];
+    scratch[cell] = 0;
+    touched[cell] = PETSC_FALSE;
+  }
+}
+
+/* Sums entries that share their cells. */
+static PetscErrorCode merge(const fare_grid *g, const entry of[], size_t count, fare_lag *l)
+{
+  const PetscInt cells = fare_grid_owned(g);
+  size_t        *head, *next, used = 0;
+  double        *scratch;
+  PetscBool     *touched;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc4(cells, &head, count, &next, cells, &scratch, cells, &touched));
+  PetscCall(PetscCalloc5(
+    cells, &l->source, cells, &l->starts, cells + 1, &l->first, count, &l->target, count, &l->weight));
+  for (PetscInt i = 0; i < cells; i++) {
+    head[i]    = SIZE_MAX;
+    scratch[i] = 0;
+    touched[i] = PETSC_FALSE;
+  }
+  for (size_t i = count; i-- > 0;) {
+    next[i]            = head[of[i].source];
+    head[of[i].source] = i;
+  }
+  for (PetscInt i = 0; i < cells; i++) {
+    if (head[i] == SIZE_MAX) continue;
+    l->source[l->sources] = i;
+    l->first[l->sources]  = used;
+    append(of, next, head[i], scratch, touched, cells, l, &used);
+    l->first[++l->sources] = used;
+  }
+  PetscCall(PetscFree4(head, next, scratch, touched));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode make_lag(const fare_tracks *t, const fare_grid *g, int64_t count, const timed sorted[],
+  const int64_t pair[], fare_lag *l)
+{
+  const int      size = g->dim == 1 ? 3 : g->dim == 2 ? 9 : 27;
+  entry         *entries;
+  size_t         made;
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  l->lag   = sorted[0].lag;
+  l->pairs = count;
+  PetscCall(PetscMalloc1((size_t)count * (size_t)(size * size), &entries));
+  code = make_entries(t, g, count, sorted, pair, entries, &made);
+  if (!code) code = merge(g, entries, made, l);
+  PetscCall(PetscFree(entries));
+  PetscFunctionReturn(code);
+}
+
+static PetscErrorCode make_lags(const fare_tracks *t, const fare_grid *g, int64_t count, const int64_t pair[],
+  timed sorted[], fare_pairs *p)
+{
+  PetscFunctionBegin;
+  for (int64_t i = 0; i < count; i++) sorted[i] = (timed){t->time[pair[2 * i + 1]] - t->time[pair[2 * i]], i};
+  qsort(sorted, (size_t)count, sizeof *sorted, by_lag);
+  for (int64_t first = 0, behind; first < count; first = behind) {
+    for (behind = first; behind < count && sorted[behind].lag <= sorted[first].lag * (1 + SAME);) behind++;
+    if (p->lags == LAGS_MOST)
+      FARE_FAIL(FARE_ERR_INPUT,
+        "%s: times between observations have more than %d lengths: round them, or give one 'lag'", t->name,
+        LAGS_MOST);
+    PetscCall(make_lag(t, g, behind - first, &sorted[first], pair, &p->of[p->lags++]));
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_pairs_create(
+  const fare_tracks *tracks, const fare_grid *grid, int64_t count, const int64_t pair[], fare_pairs *pairs)
+{
+  timed         *sorted;
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  *pairs = (fare_pairs){.pairs = count};
+  if (!count) FARE_FAIL(FARE_ERR_INPUT, "%s: no track has two observations with this lag", tracks->name);
+  PetscCall(PetscCalloc1(LAGS_MOST, &pairs->of));
+  PetscCall(PetscMalloc1((size_t)count, &sorted));
+  code = make_lags(tracks, grid, count, pair, sorted, pairs);
+  PetscCall(PetscFree(sorted));
+  if (code) PetscCall(fare_pairs_free(pairs));
+  PetscFunctionReturn(code);
+}
+
+PetscErrorCode fare_pairs_free(fare_pairs *pairs)
+{
+  PetscFunctionBegin;
+  for (int i = 0; i < pairs->lags; i++) {
+    fare_lag *l = &pairs->of[i];
+
+    PetscCall(PetscFree5(l->source, l->starts, l->first, l->target, l->weight));
+  }
+  PetscCall(PetscFree(pairs->of));
+  *pairs = (fare_pairs){0};
+  PetscFunctionReturn(0);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Inside infer: transition probabilities on a grid, as functions of parameters. */
+#ifndef FARE_INFER_TRANSITION_H
+#define FARE_INFER_TRANSITION_H
+
+#include <fare/operator.h>
+#include <fare/tracks.h>
+
+#define FARE_INFER_MAX 10 /* parameters that are sought at once */
+#define FARE_LANES     8  /* columns that are propagated side by side */
+
+/* What sets the rates: a grid, whole on every rank, and a system some of whose parameters are sought. */
+typedef struct {
+  fare_grid         *grid;
+  fare_system       *system; /* its own: its parameters move */
+  fare_operator     *op;
+  int                count; /* of parameters sought */
+  const char *const *name;
+  double             scale[FARE_INFER_MAX]; /* by which a parameter may vary; of steps of differences */
+  double             least[FARE_INFER_MAX], most[FARE_INFER_MAX]; /* its range */
+  double             theta[FARE_INFER_MAX];                       /* of the present rates */
+  PetscInt           cells;
+  int                faces;                 /* of a cell */
+  int32_t           *neighbour;             /* [cell * faces + face]; the cell itself where there is none */
+  double             fastest;               /* largest rate at which a cell is left */
+  double            *stay, *in;             /* M = I + L/fastest: to stay, and to come in over a face */
+  double            *stay_slope, *in_slope; /* dM: [k * cells + cell], [(k * cells + cell) * faces + face] */
+} fare_model;
+/*
+  Names are borrowed; `guess` sets the scales. The system is left alone and must outlive the model. Not
+  collective.
+*/
+PetscErrorCode fare_model_create(const fare_system *system, const fare_box *box,
+  const fare_boundary boundary[], const PetscInt cells[], int count, const char *const name[],
+  const double guess[], fare_model **model);
+PetscErrorCode fare_model_destroy(fare_model **model);
+/* Rates at values of the parameters, and where asked for their derivatives, by central differences. */
+PetscErrorCode fare_model_set(fare_model *model, const double theta[], PetscBool slopes);
+/* The parameters alone; where one is moved, by how much it was moved down and up is told. */
+PetscErrorCode fare_model_parameters(fare_model *model, const double theta[]);
+double         fare_model_moved(const fare_model *model, const double theta[], int k, double moved[2]);
+
+/*
+  Called with the column of a start: probabilities P of all cells after the lag, and where asked for their
+  derivatives dP[k] by the parameters.
+*/
+typedef PetscErrorCode fare_columns_visit(
+  void *to, PetscInt i, PetscInt source, const double P[], const double *const dP[]);
+/*
+  exp(L lag) of chosen columns, by uniformization: all terms are positive, so that even small probabilities
+  have their digits (Jensen, Skand. Aktuarietidskr. 36, 87 (1953)). Along one axis, whole matrices of a short
+  time are squared. Not collective.
+*/
+PetscErrorCode fare_columns(const fare_model *model, double lag, PetscBool slopes, PetscInt count,
+  const PetscInt source[], fare_columns_visit *visit, void *to);
+
+/*
+  What data of one lag say about ln P: sum of weight * ln P(target|source) is their log-likelihood, but for
+  the volume of cells, with ln P interpolated by parabolas at both ends.
+*/
+typedef struct {
+  double   lag;
+  int64_t  pairs;
+  PetscInt sources, *source; /* cells where pairs start ... */
+  double  *starts;           /* ... and how many do, by the same weights */
+  size_t  *first;            /* of each source, its entries in ... */
+  int32_t *target;           /* ... these cells ... */
+  double  *weight;           /* ... with these weights */
+} fare_lag;
+typedef struct {
+  int       lags;
+  fare_lag *of;
+  int64_t   pairs;
+} fare_pairs;
+/*
+  Groups pairs of rows by their lags. FARE_ERR_INPUT where a position is outside of the grid, or where there
+  are no pairs, or too many lags. Not collective.
+*/
+PetscErrorCode fare_pairs_create(
+  const fare_tracks *tracks, const fare_grid *grid, int64_t count, const int64_t pair[], fare_pairs *pairs);
+PetscErrorCode fare_pairs_free(fare_pairs *pairs);
+
+/* Three cells along each axis, whose parabola a value is read from at x: their number and weights. */
+#define FARE_STENCIL_MAX 27
+int fare_stencil(const fare_grid *grid, const double x[], PetscInt cell[], double weight[]);
+
+/*
+  Kernels. y = M x of FARE_LANES columns side by side, and sum += weight y. The second one is for derivatives:
+  y = M x + dM base.
+*/
+void fare_chain_step(PetscInt cells, int faces, const int32_t *neighbour, const double *stay,
+  const double *in, double weight, const double *x, double *y, double *sum);
+void fare_chain_step_slope(PetscInt cells, int faces, const int32_t *neighbour, const double *stay,
+  const double *in, const double *stay_slope, const double *in_slope, double weight, const double *base,
+  const double *x, double *y, double *sum);
+
+#endif

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* fare-test: labels=verification ranks=1,2 timeout=120 */
+/*
+  Derivatives by the values of a drive: against differences of the goal itself, for every goal, in one and two
+  dimensions; and goals against closed forms.
+*/
+#include "analyses.h"
+
+#include <fare/adjoint.h>
+
+#define STEPS_MAX 100
+
+typedef struct {
+  fare_system  *system;
+  fare_grid    *grid;
+  fare_protocol protocol;
+  fare_adjoint *adjoint;
+  double        value[(3 * STEPS_MAX + 2) * 2], gradient[(3 * STEPS_MAX + 2) * 2];
+} trial;
+
+/* Steps of unequal width. */
+static void begin(const char *type, int dim, PetscInt cells, PetscInt steps, int parameters,
+  const int parameter[], const fare_goal *goal, Vec start, trial *t)
+{
+  double time[STEPS_MAX + 1];
+
+  for (PetscInt n = 0; n <= steps; n++) {
+    const double s = (double)n / (double)steps;
+
+    time[n] = 0.2 + 0.5 * s * (1 + 0.5 * s);
+  }
+  t->system = make_system(fare_system_type_find(type), dim);
+  t->grid   = make_grid(t->system, cells);
+  assert_ok(fare_protocol_create(steps + 1, time, parameters, parameter, &t->protocol));
+  assert_ok(fare_adjoint_create(t->grid, t->system, &t->protocol, start, goal, &t->adjoint));
+}
+
+static void end(trial *t)
+{
+  assert_ok(fare_adjoint_destroy(&t->adjoint));
+  assert_ok(fare_protocol_free(&t->protocol));
+  assert_ok(fare_grid_destroy(&t->grid));
+  assert_ok(fare_system_destroy(&t->system));
+}
+
+/* A rough drive, with jumps everywhere. */
+static void fill(trial *t, double base, double size)
+{
+  const PetscInt values = t->protocol.places * t->protocol.parameters;
+
+  for (PetscInt i = 0; i < values; i++)
+    t->value[i] = base + size * sin(1.7 * (double)i + 0.3 * (double)(i * i));
+}
+
+/* The gradient at some places against differences of fourth order. */
+static void check_gradient(trial *t, double step)
+{
+  const PetscInt values = t->protocol.places * t->protocol.parameters;
+  const PetscInt edge   = t->protocol.parameters; /* values before the start, and after the end */
+  double         goal, again, largest = 0, inner = 0;
+
+  assert_ok(fare_adjoint_run(t->adjoint, t->value, &goal, t->gradient));
+  assert_ok(fare_adjoint_run(t->adjoint, t->value, &again, NULL));
+  assert_near(again, goal, 1e-12 * fabs(goal));
+  for (PetscInt i = 0; i < values; i++) largest = PetscMax(largest, fabs(t->gradient[i]));
+  for (PetscInt i = edge; i < values - edge; i++) inner = PetscMax(inner, fabs(t->gradient[i]));
+  assert_true(inner > 0);
+  for (PetscInt i = 0; i < values; i += i < 4 || i >= values - 5 ? 1 : values / 7) {
+    static const double at[] = {2, 1, -1, -2}, weight[] = {-1. / 12, 8. / 12, -8. / 12, 1. / 12};
+    const double        kept  = t->value[i];
+    double              slope = 0;
+
+    for (int q = 0; q < 4; q++) {
+      t->value[i] = kept + at[q] * step;
+      assert_ok(fare_adjoint_run(t->adjoint, t->value, &goal, NULL));
+      slope += weight[q] * goal / step;
+    }
+    t->value[i] = kept;
+    if (getenv("FARE_TEST_SHOW"))
+      fare_log("value %d: %.10g, by differences %.10g, off by %.1e of the largest", (int)i, t->gradient[i],
+        slope, (t->gradient[i] - slope) / largest);
+    assert_near(t->gradient[i], slope, 1e-7 * (i < edge || i >= values - edge ? largest : inner));
+  }
+}
+
+enum { TILT_OF_WELLS = FARE_OWN + 1 };
+
+static void work_has_its_derivatives(void **state)
+{
+  static const int         both[]  = {FARE_OWN, TILT_OF_WELLS};
+  static const char *const types[] = {"double_well", "prinz"};
+
+  (void)state;
+  for (int k = 0; k < 4; k++) {
+    const fare_goal goal = {.kind = k % 2 ? FARE_GOAL_DISSIPATION : FARE_GOAL_WORK};
+    trial           t;
+
+    begin(types[k / 2], 1, 96, 17, 2, both, &goal, NULL, &t);
+    fill(&t, 1.2, 0.6);
+    check_gradient(&t, 2e-3);
+    end(&t);
+  }
+}
+
+static void ends_have_their_derivatives(void **state)
+{
+  static const int tilt[] = {TILT_OF_WELLS};
+
+  (void)state;
+  for (int k = 0; k < 2; k++) {
+    fare_goal    goal   = {.kind = k ? FARE_GOAL_DIVERGENCE : FARE_GOAL_OBSERVABLE};
+    fare_system *system = make_system(fare_system_type_find("prinz"), 1);
+    fare_grid   *grid   = make_grid(system, 128);
+    Vec          start;
+    trial        t;
+
+    assert_ok(fare_system_set(system, "tilt", 1));
+    assert_ok(fare_grid_boltzmann(grid, system, 0, &goal.field));
+    assert_ok(fare_system_set(system, "tilt", -1));
+    assert_ok(fare_grid_boltzmann(grid, system, 0, &start));
+    begin("prinz", 1, 128, 20, 1, tilt, &goal, k ? NULL : start, &t);
+    fill(&t, 0.5, 0.7);
+    check_gradient(&t, 2e-3);
+    if (!k) assert_near(t.gradient[0], 0, 0);
+    end(&t);
+    assert_ok(VecDestroy(&start));
+    assert_ok(VecDestroy(&goal.field));
+    assert_ok(fare_grid_destroy(&grid));
+    assert_ok(fare_system_destroy(&system));
+  }
+}
+
+/* Sets that end within cells. */
+static void events_have_their_derivatives(void **state)
+{
+  static const int tilt[] = {TILT_OF_WELLS};
+  double           low[] = {-3, 0.513}, high[] = {-1.613, 3};
+  fare_region      a = {1, 1, &low[0], &high[0], PETSC_FALSE}, b = {1, 1, &low[1], &high[1], PETSC_FALSE};
+
+  (void)state;
+  for (int k = 0; k < 2; k++) {
+    const fare_goal goal = {.kind = FARE_GOAL_EVENT, .a = k ? &a : NULL, .b = &b};
+    trial           t;
+
+    begin("prinz", 1, 128, 20, 1, tilt, &goal, NULL, &t);
+    fill(&t, 0.5, 0.7);
+    check_gradient(&t, 2e-3);
+    end(&t);
+  }
+}
+
+static void two_axes_have_theirs(void **state)
+{
+  static const int both[] = {FARE_OWN + 3, FARE_OWN + 4};
+  double           low[] = {0.11, 0.07}, high[] = {5, 5};
+  fare_region      b = {2, 1, low, high, PETSC_FALSE};
+
+  (void)state;
+  for (int k = 0; k < 2; k++) {
+    const fare_goal goal = {.kind = k ? FARE_GOAL_EVENT : FARE_GOAL_DISSIPATION, .b = &b};
+    trial           t;
+
+    begin("quadruple_well", 2, 44, 5, 2, both, &goal, NULL, &t);
+    fill(&t, 0.1, 0.3);
+    check_gradient(&t, 2e-3);
+    end(&t);
+  }
+}
+
+/* A drive from 0 to 2 in a time 1: it jumps to `first` and from `second`. */
+static double value_at(double t, double first, double second)
+{
+  return t < 0 ? 0 : t > 1 ? 2 : first + (second - first) * t;
+}
+
+/* The goal in so many equal steps; -1 and 2 are before the start and after the end. */
+static double goal_of(const fare_grid *grid, fare_system *system, int parameter, PetscInt steps, double first,
+  double second, fare_goal_kind kind)
+{
+  const fare_goal goal = {.kind = kind};
+  double          time[4 * STEPS_MAX + 1], value[12 * STEPS_MAX + 2], result;
+  fare_protocol   protocol;
+  fare_adjoint   *adjoint;
+
+  for (PetscInt n = 0; n <= steps; n++) time[n] = (double)n / (double)steps;
+  assert_ok(fare_protocol_create(steps + 1, time, 1, &parameter, &protocol));
+  assert_int_equal(protocol.places, 3 * steps + 2);
+  value[0]                   = value_at(-1, first, second);
+  value[protocol.places - 1] = value_at(2, first, second);
+  for (PetscInt i = 1; i < protocol.places - 1; i++) value[i] = value_at(protocol.at[i], first, second);
+  assert_ok(fare_adjoint_create(grid, system, &protocol, NULL, &goal, &adjoint));
+  assert_ok(fare_adjoint_run(adjoint, value, &result, NULL));
+  assert_ok(fare_adjoint_destroy(&adjoint));
+  assert_ok(fare_protocol_free(&protocol));
+  return result;
+}
+
+/* Schmiedl and Seifert, Phys. Rev. Lett. 98, 108301 (2007): a trap dragged evenly, and as costs least. */
+static void dragged_traps_need_their_work(void **state)
+{
+  const double   lower = -7, upper = 9;
+  const PetscInt cells  = 640;
+  fare_system   *system = make_system(fare_system_type_find("ornstein_uhlenbeck"), 1);
+  fare_grid     *grid;
+  double         even[3], least;
+
+  (void)state;
+  assert_ok(fare_grid_create(PETSC_COMM_WORLD, 1, &cells, &lower, &upper, NULL, &grid));
+  for (int k = 0; k < 3; k++) even[k] = goal_of(grid, system, FARE_OWN + 1, 25 << k, 0, 2, FARE_GOAL_WORK);
+  least = goal_of(grid, system, FARE_OWN + 1, 100, 2. / 3, 4. / 3, FARE_GOAL_DISSIPATION);
+  if (getenv("FARE_TEST_SHOW"))
+    fare_log("even: %.8f %.8f %.8f (%.8f); least: %.8f", even[0], even[1], even[2], 4 / M_E, least);
+  assert_near(even[2], 4 / M_E, 1e-4);
+  assert_between((even[1] - even[0]) / (even[2] - even[1]), 3.5, 4.5);
+  assert_near(least, 4. / 3, 1e-4);
+  assert_ok(fare_grid_destroy(&grid));
+  assert_ok(fare_system_destroy(&system));
+}
+
+/* Against an evolution by other steps, and a quotient of two integrals for what is switched at once. */
+static void tilted_wells_dissipate(void **state)
+{
+  fare_system *system = make_system(fare_system_type_find("prinz"), 1);
+  fare_grid   *grid   = make_grid(system, 400);
+  double       even, at_once;
+
+  (void)state;
+  even    = goal_of(grid, system, TILT_OF_WELLS, 100, 0, 2, FARE_GOAL_DISSIPATION);
+  at_once = goal_of(grid, system, TILT_OF_WELLS, 1, 2, 2, FARE_GOAL_DISSIPATION);
+  if (getenv("FARE_TEST_SHOW")) fare_log("even: %.8f, at once: %.8f", even, at_once);
+  assert_near(even, 0.248395, 1e-4);
+  assert_near(at_once, 0.434938, 1e-4);
+  assert_ok(fare_grid_destroy(&grid));
+  assert_ok(fare_system_destroy(&system));
+}
+
+int main(int argc, char **argv)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(work_has_its_derivatives),
+    cmocka_unit_test(ends_have_their_derivatives),
+    cmocka_unit_test(events_have_their_derivatives),
+    cmocka_unit_test(two_axes_have_theirs),
+    cmocka_unit_test(dragged_traps_need_their_work),
+    cmocka_unit_test(tilted_wells_dissipate),
+  };
+
+  return fare_test_run(argc, argv, tests, PETSC_STATIC_ARRAY_LENGTH(tests));
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* fare-test: labels=verification timeout=60 */
+/*
+  The bound of full control: in traps, whose best drives reach it, by closed forms; in four wells by another
+  program; and in a box, where walls hold what is moved.
+*/
+#include "analyses.h"
+
+#include <fare/transport_bound.h>
+
+static fare_transport_bound solve(
+  fare_system *system, const char *parameter, double from, double to, double duration)
+{
+  fare_grid           *grid = make_grid(system, 16);
+  fare_transport_bound bound;
+  int                  k = 0;
+
+  while (strcmp(fare_system_type_of(system)->parameters[k].name, parameter)) k++;
+  assert_ok(fare_transport_bound_solve(grid, system, 0, k, from, to, duration, &bound));
+  if (getenv("FARE_TEST_SHOW"))
+    fare_log("%s: %.10g +- %.1e, moved %.8g", parameter, bound.value, bound.error, bound.moved);
+  assert_between(bound.moved, 0, bound.value + 1e-6);
+  assert_ok(fare_grid_destroy(&grid));
+  assert_ok(fare_system_destroy(&system));
+  return bound;
+}
+
+static void check(fare_transport_bound bound, double expected, double most)
+{
+  assert_between(bound.error, 0, most);
+  assert_near(bound.value, expected, 2 * bound.error + 1e-6);
+}
+
+/* Schmiedl and Seifert, Phys. Rev. Lett. 98, 108301 (2007): l^2/(t + 2), and the breathing trap. */
+static void best_drives_of_traps_reach_it(void **state)
+{
+  const fare_system_type *trap = fare_system_type_find("ornstein_uhlenbeck");
+  const double            y    = (2 + sqrt(28)) / 12;
+  fare_system            *soft = make_system(trap, 1);
+
+  (void)state;
+  check(solve(make_system(trap, 1), "centre", 0, 2, 1), 4. / 3, 1e-5);
+  check(solve(make_system(trap, 1), "stiffness", 1, 4, 1),
+    0.5 * (4 * y * y - 1) - log(y) + (1 - y) * (1 - y) - 0.5 * log(4), 1e-5);
+  assert_ok(fare_system_set(soft, "kT", 0.5));
+  assert_ok(fare_system_set(soft, "mobility", 2));
+  assert_ok(fare_system_set(soft, "stiffness", 0.5)); /* relaxes in a time of 1, and dissipates half */
+  check(solve(soft, "centre", 1, -1, 1), 0.5 * 4. / 3, 1e-5);
+}
+
+static void four_wells_agree_with_another_program(void **state)
+{
+  const fare_system_type *prinz = fare_system_type_find("prinz");
+
+  (void)state;
+  /* by the dual problem, max over psi of <psi^c> in p_0 less ln <exp(-psi)> in p_1, on 6001 points */
+  assert_near(solve(make_system(prinz, 1), "tilt", 0, 2, 1).value, 0.142022, 1e-5);
+  assert_near(solve(make_system(prinz, 1), "tilt", 0, 2, 10).value, 0.018822, 1e-5);
+  /* at once, all is dissipated: KL(p_0 || p_1) */
+  check(solve(make_system(prinz, 1), "tilt", 0, 2, 1e-7), 0.434938, 1e-4);
+}
+
+/* A tilt in a narrow box, flat at first: slow enough, nothing is dissipated; at once, the divergence. */
+static void walls_hold_what_is_moved(void **state)
+{
+  static fare_system_type box;
+  const double            Z = (exp(1.5) - exp(-1.5)) / 1.5; /* of exp(1.5 x), over [-1, 1] */
+
+  (void)state;
+  box          = *fare_system_type_find("ornstein_uhlenbeck");
+  box.lower[0] = -1;
+  box.upper[0] = 1;
+  for (int k = 0; k < 2; k++) {
+    fare_system *system = make_system(&box, 1);
+
+    assert_ok(fare_system_set(system, "stiffness", 1e-6));
+    check(solve(system, "tilt", 0, 1.5, k ? 1e9 : 1e-9), k ? 0 : log(Z / 2), 1e-4);
+  }
+}
+
+static void what_it_is_not_for_is_refused(void **state)
+{
+  fare_system         *system = make_system(&washboard, 1), *plane;
+  fare_grid           *grid   = make_grid(system, 16);
+  fare_transport_bound bound;
+
+  (void)state;
+  assert_int_equal(fare_transport_bound_solve(grid, system, 0, HEIGHT, 1, 2, 1, &bound), FARE_ERR_INPUT);
+  assert_ok(fare_grid_destroy(&grid));
+  assert_ok(fare_system_destroy(&system));
+  plane = make_system(fare_system_type_find("ornstein_uhlenbeck"), 2);
+  grid  = make_grid(plane, 16);
+  assert_int_equal(fare_transport_bound_solve(grid, plane, 0, FARE_OWN, 1, 2, 1, &bound), FARE_ERR_INPUT);
+  assert_ok(fare_grid_destroy(&grid));
+  assert_ok(fare_system_destroy(&plane));
+}
+
+int main(int argc, char **argv)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(best_drives_of_traps_reach_it),
+    cmocka_unit_test(four_wells_agree_with_another_program),
+    cmocka_unit_test(walls_hold_what_is_moved),
+    cmocka_unit_test(what_it_is_not_for_is_refused),
+  };
+
+  return fare_test_run(argc, argv, tests, PETSC_STATIC_ARRAY_LENGTH(tests));
+}
