@@ -286,12 +286,14 @@ typedef struct {
   @param count     number of times
   @param times     rising, from `start` on
   @param survival  `count` results
+  @param left      NULL, or `count` new vectors: masses that have not reached it, whose L1 error meets the
+  tolerance, too; the caller destroys them
   @param driven    how well
   @return FARE_ERR_INPUT where times do not rise; FARE_ERR_FAILED where the tolerance is not met
 */
 PetscErrorCode fare_survival_solve(const fare_grid *grid, const fare_system *system,
   const fare_region *target, Vec masses, double start, double tolerance, int count, const double times[],
-  fare_survival survival[], fare_driven *driven);
+  fare_survival survival[], Vec left[], fare_driven *driven);
 
 /** What is summed along paths. */
 typedef enum {

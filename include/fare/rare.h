@@ -98,6 +98,51 @@ PetscErrorCode fare_rare_compare(
 */
 size_t fare_rare_count(const fare_rare *rare);
 
+/**
+  Whether a study may be conditioned on the event of an estimator: one by splitting, whose steps meet all
+  times, which lie between the event's beginning and its deadline. Not collective.
+  @param rare  the estimators; may be NULL
+  @param name  of one of them
+  @param count number of times
+  @param times rising
+  @param node  where errors are reported
+  @return FARE_ERR_INPUT with what is wrong
+*/
+PetscErrorCode fare_rare_reactive_check(
+  const fare_rare *rare, const char *name, int count, const double times[], const fare_node *node);
+/**
+  The density of paths on their way to b: of those that have begun at the event's start, have met neither a
+  nor b yet, and will reach b before a and the deadline. With the killed density p and the committor q it is
+  p(t,x) q(t,x) over its sum (Metzner, Schuette and Vanden-Eijnden, J. Chem. Phys. 125, 084110 (2006)).
+  Collective over the grid's ranks.
+  @param rare    the estimators
+  @param name    of the one whose event it is
+  @param grid    the cells
+  @param count   number of times
+  @param times   as fare_rare_reactive_check() takes them
+  @param masses  filled with `count` new vectors of sum 1; the caller destroys them
+  @param error   alike: estimated (exact - masses), from cells half as wide
+  @param share   `count` numbers: of all paths that will reach b, those on their way
+  @return FARE_ERR_FAILED where nothing is on its way, or a solver fails
+*/
+PetscErrorCode fare_rare_reactive_density(const fare_rare *rare, const char *name, const fare_grid *grid,
+  int count, const double times[], Vec masses[], Vec error[], double share[]);
+/**
+  Paths to b as splitting finds them: particle n of all ensembles is on one path, with the weight of its run,
+  or with none where the path is not on its way. The same on any number of ranks. Collective.
+  @param rare   the estimators
+  @param name   of one by splitting
+  @param grid   gives box and boundaries of paths
+  @param seed   of the study
+  @param count  number of times
+  @param times  as fare_rare_reactive_check() takes them
+  @param at     `count` ensembles of the same shape, overwritten
+  @param steps  taken on this rank; added to
+  @return FARE_ERR_FAILED where no path is on its way
+*/
+PetscErrorCode fare_rare_reactive_paths(const fare_rare *rare, const char *name, const fare_grid *grid,
+  uint64_t seed, int count, const double times[], fare_ensemble *const at[], int64_t *steps);
+
 /** What one estimator found, in one setting: a row of the table. */
 typedef struct {
   char   estimator[72]; /**< its name, with what sets it apart where it has several rows */
@@ -132,6 +177,7 @@ typedef struct {
   double path_variance_error;   /**< standard error, by leaving out a run at a time */
   double path_variance_0;       /**< V at step 0, from several steps: what is the control's own error */
   double path_variance_0_error; /**< standard error */
+  double path_variance_tail;    /**< V if ln weight were normal, by its mean and the estimate */
   double ess;                   /**< effective number of paths, (sum of weights)^2/(sum of squares) */
   double heaviest;              /**< largest share of one path in the sum of weights */
   double hits;                  /**< share of steered paths that reach b */

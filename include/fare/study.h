@@ -74,24 +74,25 @@ typedef struct {
 
 /** A study as read from its file, checked, with defaults filled in. */
 typedef struct {
-  fare_config              *config;             /**< the document */
-  char                     *study;              /**< its name */
-  char                     *directory;          /**< where results go */
-  PetscInt64                seed;               /**< of all random numbers */
-  fare_system              *system;             /**< with its drive */
-  fare_initial              initial;            /**< the initial condition */
-  fare_schedule             snapshots;          /**< their times */
-  PetscBool                 has_truth;          /**< whether there is a section `truth`, on a grid */
-  fare_truth_options        truth;              /**< where there is */
-  const fare_joint_type    *joint;              /**< kind of a truth that is not one grid; else NULL */
-  void                     *joint_options;      /**< of that kind */
-  size_t                    ensembles;          /**< of all lines and seeds */
-  fare_plan_ensemble       *ensemble;           /**< each of them */
-  size_t                    analyses;           /**< of the grid */
-  fare_analysis           **analysis;           /**< each of them */
-  fare_rare                *rare;               /**< events and their estimators; NULL: none */
-  fare_control             *control;            /**< best drives; NULL: none */
-  fare_infer               *infer;              /**< inferences from data; NULL: none */
+  fare_config              *config;        /**< the document */
+  char                     *study;         /**< its name */
+  char                     *directory;     /**< where results go */
+  PetscInt64                seed;          /**< of all random numbers */
+  fare_system              *system;        /**< with its drive */
+  fare_initial              initial;       /**< the initial condition */
+  fare_schedule             snapshots;     /**< their times */
+  PetscBool                 has_truth;     /**< whether there is a section `truth`, on a grid */
+  fare_truth_options        truth;         /**< where there is */
+  const fare_joint_type    *joint;         /**< kind of a truth that is not one grid; else NULL */
+  void                     *joint_options; /**< of that kind */
+  size_t                    ensembles;     /**< of all lines and seeds */
+  fare_plan_ensemble       *ensemble;      /**< each of them */
+  size_t                    analyses;      /**< of the grid */
+  fare_analysis           **analysis;      /**< each of them */
+  fare_rare                *rare;          /**< events and their estimators; NULL: none */
+  char                     *condition;     /**< an estimator, on paths to whose event all is; NULL: none */
+  fare_control             *control;       /**< best drives; NULL: none */
+  fare_infer               *infer;         /**< inferences from data; NULL: none */
   PetscBool                 has_thermodynamics; /**< whether there is such a section */
   fare_thermo_options       thermodynamics;     /**< where there is */
   size_t                    measures;           /**< of samples against the truth */

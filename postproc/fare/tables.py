@@ -266,6 +266,18 @@ class Estimated:
     zeros: float
     largest: float
     dt: float
+    path_variance: float
+    """Relative variance of one weight, of paths that are steered; NaN, as all below: they are not."""
+    path_variance_error: float
+    path_variance_tail: float
+    """The same if logarithms of weights were normal: far above, the largest weights were not seen."""
+    ess: float
+    hits: float
+    information: float
+    learned_error: float
+    """Root mean square of a learned committor's error, along paths of the event."""
+    learned_start: float
+    """Its logarithm at the start, less the grid's."""
     seconds: float
 
     @property

@@ -51,7 +51,7 @@ static PetscErrorCode keep_survival(const passage *s, const fare_grid *grid, con
   PetscCall(PetscMalloc4(count, &times, count, &left, count, &density, count, &survival));
   for (int i = 0; i < count; i++) times[i] = span->start + length * (i + 1) / count;
   PetscCall(fare_survival_solve(grid, system, &s->sets.absorbing, begin, span->start, s->keys.tolerance,
-    count, times, survival, &driven));
+    count, times, survival, NULL, &driven));
   for (int i = 0; i < count; i++) left[i] = survival[i].survival;
   for (int i = 0; i < count; i++) density[i] = survival[i].density;
   f = fare_found_exact(

@@ -14,6 +14,8 @@ typedef struct {
   int            count;
   fare_survival *survival;
   fare_survival *before; /* of the level before */
+  Vec           *left;   /* per time: masses, of the level before until they are known anew; NULL */
+  double         moved;  /* the largest L1 norm of their difference */
   double         lived;
   /* 1 outside the target; what leaves each cell for good per time, with the sign - */
   Vec ones, leaves;
@@ -31,6 +33,11 @@ static PetscErrorCode look(void *context, int stop, double t, Vec P)
   PetscCall(VecSum(P, &sum));
   PetscCall(VecDot(p->leaves, P, &flow));
   p->survival[stop] = (fare_survival){.survival = sum, .density = -flow, .lived = p->lived};
+  if (!p->left) PetscFunctionReturn(0);
+  PetscCall(VecAXPY(p->left[stop], -1, P));
+  PetscCall(fare_norm_1(p->left[stop], &flow));
+  PetscCall(VecCopy(P, p->left[stop]));
+  p->moved = PetscMax(p->moved, flow);
   PetscFunctionReturn(0);
 }
 
@@ -42,8 +49,8 @@ static PetscErrorCode run(void *context, int level, double *difference, fare_dri
   Vec                 P;
 
   PetscFunctionBegin;
-  p->lived          = 0;
-  p->stepper->steps = 0;
+  p->lived = p->moved = 0;
+  p->stepper->steps   = 0;
   PetscCall(VecSet(p->ones, 1));
   PetscCall(fare_absorbing_hold(p->stepper->absorbing, &zero, p->ones));
   PetscCall(VecDuplicate(p->masses, &P));
@@ -51,7 +58,7 @@ static PetscErrorCode run(void *context, int level, double *difference, fare_dri
   PetscCall(fare_absorbing_hold(p->stepper->absorbing, &zero, P));
   PetscCall(fare_timeline_run(p->line, level, p->stepper, P, &p->lived, look, p));
   PetscCall(VecDestroy(&P));
-  *difference = 0;
+  *difference = p->moved;
   for (int i = 0; i < p->count; i++) {
     *difference  = PetscMax(*difference, fabs(p->survival[i].survival - p->before[i].survival));
     most         = PetscMax(most, fabs(p->survival[i].density - p->before[i].density));
@@ -65,10 +72,10 @@ static PetscErrorCode run(void *context, int level, double *difference, fare_dri
 
 PetscErrorCode fare_survival_solve(const fare_grid *grid, const fare_system *system,
   const fare_region *target, Vec masses, double start, double tolerance, int count, const double times[],
-  fare_survival survival[], fare_driven *driven)
+  fare_survival survival[], Vec left[], fare_driven *driven)
 {
   const fare_region *targets[] = {target};
-  problem            p         = {.masses = masses, .count = count, .survival = survival};
+  problem            p         = {.masses = masses, .count = count, .survival = survival, .left = left};
 
   PetscFunctionBegin;
   *driven = (fare_driven){0};
@@ -86,6 +93,10 @@ PetscErrorCode fare_survival_solve(const fare_grid *grid, const fare_system *sys
   PetscCall(VecDuplicate(masses, &p.ones));
   PetscCall(VecDuplicate(masses, &p.leaves));
   PetscCall(PetscCalloc1(count, &p.before));
+  for (int i = 0; i < count && left; i++) {
+    PetscCall(VecDuplicate(masses, &left[i]));
+    PetscCall(VecSet(left[i], 0));
+  }
   PetscCall(fare_levels_run(tolerance, run, &p, "survival", driven));
   PetscCall(PetscFree(p.before));
   PetscCall(VecDestroy(&p.ones));

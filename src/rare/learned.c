@@ -9,6 +9,12 @@
   and the deadline, and rise is 0 in b: boundary values are hard. The mean over a step is Gauss-Hermite's,
   weighted by likelihoods around the step that the slope of ln q steers; the lag shrinks towards the sets, so
   that no node lies within one.
+
+  Values travel by one lag in a round of targets. Where the drift is stiff a step must be short, and a
+  deadline is thousands of steps away. So with a deadline a lag has many steps, which the network of the last
+  round leads: the weight of the steps times q behind them has the mean q, whoever leads, and is 0 where b is
+  missed. The loss exp(r) - r, r being the logarithm of that product less ln q, is least at this mean. Rounds
+  go back in time from the deadline, so that what is behind a lag has been learned before.
 */
 #include "runs.h"
 
@@ -17,7 +23,8 @@
 #include <math.h>
 
 #define PLACES 16384 /* of paths, from which batches are drawn */
-#define PATHS  64
+#define PATHS  64    /* by which a field is judged */
+#define LED    512   /* that are learned from */
 #define STEPS  50000 /* at most, of one of them */
 #define SCALE  4.0   /* of the network's output */
 #define LEAST  -650  /* of ln q: less is not learned from */
@@ -26,12 +33,19 @@
                    */
 #define NODES  27 /* of a step, at most */
 #define TRIALS 1000
+#define FAR    2.0 /* logarithm of a weight above ln q, from where the loss grows at an even pace */
 
-typedef enum { UNIFORM, SPLITTING, DOOB } place;
+typedef enum { UNIFORM, SPLITTING, DOOB } source;
 const char *const fare_learned_places[] = {
   [UNIFORM] = "uniform", [SPLITTING] = "splitting", [DOOB] = "doob", NULL};
 
 extern const fare_rare_type fare_rare_splitting;
+
+/* Where a path was: the logarithm of its weight, and then what is learned from; which path, in which lag. */
+typedef struct {
+  double t, x[FARE_DIM_MAX], log_weight;
+  size_t path, lag;
+} place;
 
 typedef struct {
   const fare_rare_context *c;
@@ -42,9 +56,14 @@ typedef struct {
   int                      dim, inputs, round;
   PetscBool                timed;
   double                   lag, span, D, reach;
-  /* places of paths: t, then x, of each; how many there are, and how many were seen */
+  /* of paths that are led: steps of a lag; how many lags a path has at most; what is behind each of them */
+  int64_t                     led;
+  size_t                      lags;
+  double                     *behind;
+  const fare_committor_field *leader;
+  /* places of paths: how many there are, and how many were seen */
   size_t      places, seen;
-  double     *place;
+  place      *place;
   fare_random reservoir;
   /* the batch, then `stride` nodes of each row's step */
   size_t  stride;
@@ -129,38 +148,51 @@ static void evaluate_at(void *to, double t, size_t n, const double *const x[], d
 
 /* Where a batch is drawn from. */
 
-static void add_place(void *to, double t, const double x[])
+static void add_place(void *to, size_t i, const fare_path *path)
 {
   learner *l = to;
-  size_t   i =
+  size_t   at =
     l->places < PLACES ? l->places++ : (size_t)(fare_random_uniform(&l->reservoir) * (double)(l->seen + 1));
 
   l->seen++;
-  if (i >= PLACES) return; /* each that is seen stays with equal chance */
-  l->place[i * (FARE_DIM_MAX + 1)] = t;
-  for (int axis = 0; axis < l->dim; axis++) l->place[i * (FARE_DIM_MAX + 1) + 1 + (size_t)axis] = x[axis];
+  if (at >= PLACES) return; /* each that is seen stays with equal chance */
+  l->place[at] = (place){.t = fare_rare_time(l->c, path->step), .log_weight = path->log_weight, .path = i};
+  l->place[at].lag = (size_t)((path->step - path->born) / l->led);
+  for (int axis = 0; axis < l->dim; axis++) l->place[at].x[axis] = path->x[axis];
+}
+
+/* The same of a path that is learned from, a lag of which may end there. */
+static void pass_place(void *to, size_t i, const fare_path *path)
+{
+  learner      *l                = to;
+  const int64_t taken            = path->step - path->born;
+  const double *at[FARE_DIM_MAX] = {path->x, path->x + 1, path->x + 2}, t = fare_rare_time(l->c, path->step);
+  double        log_q;
+
+  add_place(to, i, path);
+  if (!taken || taken % l->led) return;
+  fare_committor_field_at(l->leader, 1, &t, at, &log_q, NULL);
+  l->behind[i * l->lags + (size_t)(taken / l->led) - 1] = path->log_weight + log_q;
 }
 
 static void visit(void *to, size_t i, fare_path *path)
 {
   const fare_pilot *p = to;
 
-  (void)i;
-  if (path->end == FARE_PATH_GOES_ON)
-    p->context->watch(p->context->watcher, fare_rare_time(p->context, path->step), path->x);
+  if (path->end == FARE_PATH_GOES_ON) p->context->watch(p->context->watcher, i, path);
 }
 
 /* Paths that a committor leads, seen by the context's `watch`. */
-static PetscErrorCode lead(const fare_rare_context *c, const fare_committor_field *field, fare_stream noise)
+static PetscErrorCode lead(const fare_rare_context *c, const fare_committor_field *field, fare_stream noise,
+  size_t count, fare_path path[])
 {
-  fare_pilot      p    = {c, field};
-  const fare_walk walk = {c, noise, STEPS, visit, fare_committor_steer, &p};
-  fare_path       path[PATHS];
+  fare_pilot      p     = {c, field};
+  const fare_walk walk  = {c, noise, STEPS, visit, fare_committor_steer, &p};
   int64_t         steps = 0;
 
   PetscFunctionBegin;
-  for (uint32_t i = 0; i < PATHS; i++) path[i] = fare_path_begin(c, i);
-  PetscCall(fare_paths_walk(&walk, PATHS, NULL, path, &steps));
+  for (size_t i = 0; i < count; i++) c->watch(c->watcher, i, &path[i]);
+  PetscCall(fare_paths_walk(&walk, count, NULL, path, &steps));
   PetscFunctionReturn(0);
 }
 
@@ -197,29 +229,6 @@ static PetscErrorCode split(const learner *l, fare_rare_context *watched)
   PetscFunctionReturn(code);
 }
 
-static PetscErrorCode find_places(learner *l)
-{
-  fare_rare_context     watched = *l->c;
-  fare_committor_field *field   = NULL;
-  PetscErrorCode        code    = 0;
-  char                  name[40];
-
-  PetscFunctionBegin;
-  l->places = l->seen = 0;
-  watched.watch       = add_place;
-  watched.watcher     = l;
-  snprintf(name, sizeof name, "round %d", l->round);
-  if (l->keys->train_on == SPLITTING) code = split(l, &watched);
-  if (l->keys->train_on == DOOB) {
-    code = tabulate(l, &field);
-    if (!code) code = lead(&watched, field, fare_rare_stream(l->c, l->round, "places"));
-    PetscCall(fare_committor_field_destroy(&field));
-  }
-  if (!code && l->keys->train_on != UNIFORM && !l->places)
-    FARE_FAIL(FARE_ERR_FAILED, "%s: no path was seen between the sets", name);
-  PetscFunctionReturn(code);
-}
-
 static void draw_uniform(const learner *l, fare_random *random, double *t, double x[])
 {
   const fare_grid *grid = l->c->grid;
@@ -232,13 +241,88 @@ static void draw_uniform(const learner *l, fare_random *random, double *t, doubl
   *t = l->timed ? l->event->time + fare_random_uniform(random) * l->span : l->event->time;
 }
 
-static void draw_place(const learner *l, fare_random *random, double *t, double x[])
+static const place *draw_place(const learner *l, fare_random *random)
 {
-  const size_t  i  = PetscMin(l->places - 1, (size_t)(fare_random_uniform(random) * (double)l->places));
-  const double *at = l->place + i * (FARE_DIM_MAX + 1);
+  return &l->place[PetscMin(l->places - 1, (size_t)(fare_random_uniform(random) * (double)l->places))];
+}
 
-  *t = at[0];
-  for (int axis = 0; axis < l->dim; axis++) x[axis] = at[1 + axis];
+/*
+  Where paths begin that are learned from. Whole paths begin anywhere for the first half of the rounds, at
+  first shortly before the deadline and then earlier and earlier: the leader is good where it was learned.
+*/
+static void begin_paths(const learner *l, fare_path path[])
+{
+  const int   late   = l->timed ? (int)l->keys->rounds / 2 : 0;
+  fare_random random = {.stream = fare_rare_stream(l->c, l->round, "beginnings")};
+
+  for (uint32_t i = 0; i < LED; i++) {
+    double t = l->event->time;
+
+    path[i] = fare_path_begin(l->c, i);
+    if (l->round < late || l->keys->train_on == UNIFORM) {
+      draw_uniform(l, &random, &t, path[i].x);
+      if (l->round < late) t = l->event->deadline - (l->event->deadline - t) * (l->round + 1) / late;
+    } else if (l->keys->train_on == SPLITTING) {
+      const place *from = draw_place(l, &random);
+
+      t = from->t;
+      for (int axis = 0; axis < l->dim; axis++) path[i].x[axis] = from->x[axis];
+    }
+    path[i].step = path[i].born =
+      PetscMin(PetscMax(0, l->c->steps - 1), (int64_t)round((t - l->event->time) / l->c->dt));
+  }
+}
+
+/* Of all places, what their lags tell of ln q there. */
+static void look_back(learner *l, const fare_path path[])
+{
+  for (size_t i = 0; i < LED; i++) {
+    if (path[i].step > path[i].born)
+      l->behind[i * l->lags + (size_t)((path[i].step - path[i].born - 1) / l->led)] =
+        path[i].end == FARE_PATH_IN_B ? path[i].log_weight : -HUGE_VAL;
+  }
+  for (size_t i = 0; i < l->places; i++)
+    l->place[i].log_weight = l->behind[l->place[i].path * l->lags + l->place[i].lag] - l->place[i].log_weight;
+}
+
+/* Places on paths that the network leads as it is. */
+static PetscErrorCode lead_paths(learner *l, fare_rare_context *watched)
+{
+  fare_committor_field *field;
+  fare_path            *path;
+  PetscErrorCode        code;
+
+  PetscFunctionBegin;
+  PetscCall(tabulate(l, &field));
+  l->leader = field;
+  l->lags   = l->timed ? (size_t)(l->c->steps / l->led) + 1 : 0;
+  PetscCall(PetscMalloc2(LED, &path, LED * l->lags, &l->behind));
+  begin_paths(l, path);
+  l->places = l->seen = 0;
+  if (l->timed) watched->watch = pass_place;
+  code = lead(watched, field, fare_rare_stream(l->c, l->round, "places"), LED, path);
+  if (!code && l->timed) look_back(l, path);
+  PetscCall(PetscFree2(path, l->behind));
+  PetscCall(fare_committor_field_destroy(&field));
+  PetscFunctionReturn(code);
+}
+
+static PetscErrorCode find_places(learner *l)
+{
+  fare_rare_context watched = *l->c;
+  PetscErrorCode    code    = 0;
+
+  PetscFunctionBegin;
+  l->places = l->seen = 0;
+  watched.watch       = add_place;
+  watched.watcher     = l;
+  if (l->keys->train_on == SPLITTING) code = split(l, &watched);
+  if (!code && l->keys->train_on == SPLITTING && !l->places)
+    FARE_FAIL(FARE_ERR_FAILED, "round %d: no path was seen between the sets", l->round);
+  if (!code && (l->timed || l->keys->train_on == DOOB)) code = lead_paths(l, &watched);
+  if (!code && l->keys->train_on != UNIFORM && !l->places)
+    FARE_FAIL(FARE_ERR_FAILED, "round %d: no path was seen between the sets", l->round);
+  PetscFunctionReturn(code);
 }
 
 /* The distance to the nearest set. */
@@ -360,28 +444,38 @@ static void find_shifts(learner *l, size_t rows, double shift[])
   }
 }
 
-static void draw(void *context, int64_t step, int64_t *rows)
+/* Targets of the rows: from the mean over a step. */
+static void find_targets(learner *l, size_t n)
 {
-  learner     *l = context;
-  const size_t n = (size_t)l->keys->net.batch, count = l->dim == 1 ? 5 : l->dim == 2 ? 9 : 27;
-  fare_random  random = {.stream = l->stream, .sequence = (uint64_t)l->round << 40 | (uint64_t)step};
-  double      *shift  = l->target; /* n FARE_DIM_MAX numbers there, before the targets are known */
+  const size_t count = l->dim == 1 ? 5 : l->dim == 2 ? 9 : 27;
+  double      *shift = l->target; /* n FARE_DIM_MAX numbers there, before the targets are known */
 
-  for (size_t i = 0; i < n; i++) {
-    double x[FARE_DIM_MAX];
-
-    if (l->keys->train_on == UNIFORM)
-      draw_uniform(l, &random, &l->t[i], x);
-    else
-      draw_place(l, &random, &l->t[i], x);
-    for (int axis = 0; axis < l->dim; axis++) l->x[axis][i] = x[axis];
-  }
   find_shifts(l, n, shift);
   l->stride = count;
   for (size_t i = 0; i < n; i++) mean_over(l, i, shift + i * FARE_DIM_MAX, PETSC_TRUE);
   evaluate_nodes(l, n);
   /* the i-th target never stands behind the i-th shift */
   for (size_t i = 0; i < n; i++) l->target[i] = mean_over(l, i, shift + i * FARE_DIM_MAX, PETSC_FALSE);
+}
+
+static void draw(void *context, int64_t step, int64_t *rows)
+{
+  learner     *l      = context;
+  const size_t n      = (size_t)l->keys->net.batch;
+  fare_random  random = {.stream = l->stream, .sequence = (uint64_t)l->round << 40 | (uint64_t)step};
+
+  for (size_t i = 0; i < n; i++) {
+    place at;
+
+    if (!l->timed && l->keys->train_on == UNIFORM)
+      draw_uniform(l, &random, &at.t, at.x);
+    else
+      at = *draw_place(l, &random);
+    l->t[i] = at.t;
+    for (int axis = 0; axis < l->dim; axis++) l->x[axis][i] = at.x[axis];
+    if (l->timed) l->target[i] = at.log_weight;
+  }
+  if (!l->timed) find_targets(l, n);
   *rows = (int64_t)n;
 }
 
@@ -397,20 +491,36 @@ static void inputs(void *context, int64_t first, int n, float input[])
   }
 }
 
+/* exp(r) - r - 1, which grows at an even pace from FAR on, and its slope; of a path that misses b r is -inf.
+ */
+static double loss_of_weight(double r, double *slope)
+{
+  const double by = exp(PetscMin(r, FAR));
+
+  *slope = by - 1;
+  return by - 1 - PetscMax(r, -20) + (r > FAR ? by * (r - FAR) : 0);
+}
+
+/* Huber's loss: far targets are followed at an even pace. */
+static double loss_of_mean(double r, double *slope)
+{
+  *slope = 2 * PetscMax(-1, PetscMin(1, r));
+  return fabs(r) < 1 ? r * r : 2 * fabs(r) - 1;
+}
+
 static double loss(void *context, int64_t first, int n, const float output[], float d_output[])
 {
   const learner *l   = context;
   double         sum = 0;
 
   for (int row = 0; row < n; row++) {
-    double x[FARE_DIM_MAX], rise, base, off;
+    double x[FARE_DIM_MAX], rise, base, r, slope;
 
     for (int axis = 0; axis < l->dim; axis++) x[axis] = l->x[axis][first + row];
     base = base_of(l, l->t[first + row], x, &rise);
-    off  = base > LEAST ? base + rise * output[row] - l->target[first + row] : 0;
-    /* Huber's loss: far targets are followed at an even pace */
-    sum += fabs(off) < 1 ? off * off : 2 * fabs(off) - 1;
-    d_output[row] = (float)(2 * PetscMax(-1, PetscMin(1, off)) * rise);
+    r    = base > LEAST ? l->target[first + row] - base - rise * output[row] : 0;
+    sum += l->timed ? loss_of_weight(r, &slope) : loss_of_mean(r, &slope);
+    d_output[row] = (float)(-slope * rise);
   }
   return sum;
 }
@@ -436,16 +546,18 @@ static PetscErrorCode learn(learner *l)
 
 /* How far the learned field is from the exact one. */
 typedef struct {
+  const fare_rare_context    *c;
   const fare_committor_field *learned, *exact;
-  int                         dim;
   double                      sum, count;
 } judge;
 
-static void compare(void *to, double t, const double x[])
+static void compare(void *to, size_t i, const fare_path *path)
 {
   judge        *j                = to;
-  const double *at[FARE_DIM_MAX] = {x, x + 1, x + 2};
+  const double *at[FARE_DIM_MAX] = {path->x, path->x + 1, path->x + 2}, t = fare_rare_time(j->c, path->step);
   double        learned, exact;
+
+  (void)i;
 
   fare_committor_field_at(j->learned, 1, &t, at, &learned, NULL);
   fare_committor_field_at(j->exact, 1, &t, at, &exact, NULL);
@@ -460,7 +572,8 @@ static PetscErrorCode judge_field(
   const double                *at[FARE_DIM_MAX] = {l->event->start, l->event->start + 1, l->event->start + 2};
   fare_rare_context            watched          = *l->c;
   fare_committor_field        *exact;
-  judge                        j = {field, NULL, l->dim, 0, 0};
+  judge                        j = {l->c, field, NULL, 0, 0};
+  fare_path                    path[PATHS];
   double                       learned, known;
   PetscErrorCode               code;
 
@@ -469,7 +582,8 @@ static PetscErrorCode judge_field(
   j.exact         = exact;
   watched.watch   = compare;
   watched.watcher = &j;
-  code            = lead(&watched, exact, fare_rare_stream(l->c, 0, "judge"));
+  for (uint32_t i = 0; i < PATHS; i++) path[i] = fare_path_begin(l->c, i);
+  code = lead(&watched, exact, fare_rare_stream(l->c, 0, "judge"), PATHS, path);
   fare_committor_field_at(field, 1, &l->event->time, at, &learned, NULL);
   fare_committor_field_at(exact, 1, &l->event->time, at, &known, NULL);
   *judgement = (fare_learned_judgement){sqrt(j.sum / j.count), learned - known};
@@ -489,8 +603,8 @@ static PetscErrorCode begin(learner *l)
   l->reach     = 0.25 * fare_rare_distance(l->c->grid, &l->event->b, l->event->start, away);
   l->stream    = fare_rare_stream(l->c, 0, "batches");
   l->reservoir = (fare_random){.stream = fare_rare_stream(l->c, 0, "reservoir")};
-  PetscCall(PetscMalloc5(PLACES * (FARE_DIM_MAX + 1), &l->place, n, &l->t, n * FARE_DIM_MAX, &l->target,
-    n * NODES, &l->node_t, n * NODES, &l->value));
+  PetscCall(PetscMalloc5(
+    PLACES, &l->place, n, &l->t, n * FARE_DIM_MAX, &l->target, n * NODES, &l->node_t, n * NODES, &l->value));
   for (int axis = 0; axis < l->dim; axis++)
     PetscCall(PetscMalloc2(n, &l->x[axis], n * NODES, &l->node[axis]));
   PetscCall(
@@ -529,6 +643,7 @@ PetscErrorCode fare_learned_create(const fare_learned_keys *keys, const fare_rar
   own.theta = NULL;
   own.steps = timed ? PetscMax(1, (int64_t)ceil(l.span / dt * (1 - 1e-12))) : -1;
   own.dt    = timed ? l.span / (double)own.steps : dt;
+  l.led     = PetscMax(1, (int64_t)round((keys->lag > 0 ? keys->lag : l.span) / own.dt));
   l.inputs  = l.dim + (timed ? 2 : 0);
   PetscCall(begin(&l));
   code = learn(&l);

@@ -430,6 +430,38 @@ static fare_rare_context context_of(
   return c;
 }
 
+const fare_system *fare_rare_system(const fare_rare *rare)
+{
+  return rare->system;
+}
+
+PetscBool fare_rare_choose(const fare_rare *rare, const char *name, fare_rare_chosen *chosen)
+{
+  for (size_t i = 0; i < fare_rare_count(rare); i++) {
+    const estimator *e = &rare->estimator[i];
+
+    if (strcmp(e->name, name)) continue;
+    *chosen = (fare_rare_chosen){e->type, e->options, e->of};
+    return PETSC_TRUE;
+  }
+  return PETSC_FALSE;
+}
+
+PetscErrorCode fare_rare_context_make(const fare_rare *rare, const fare_rare_chosen *chosen, const char *name,
+  MPI_Comm comm, const fare_grid *grid, uint64_t seed, fare_rare_context *context, double **theta)
+{
+  const estimator e = {.type = chosen->type, .options = (void *)chosen->options, .of = chosen->event};
+
+  PetscFunctionBegin;
+  *context       = context_of(rare, &e, 0, name, seed);
+  context->comm  = comm;
+  context->team  = PETSC_COMM_SELF;
+  context->grid  = grid;
+  context->walls = fare_grid_walls(grid, rare->system);
+  PetscCall(tabulate(context, theta));
+  PetscFunctionReturn(0);
+}
+
 static int settings_of(const estimator *e)
 {
   return e->type->settings ? e->type->settings(e->options) : 1;

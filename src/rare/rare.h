@@ -38,6 +38,24 @@ typedef struct {
   int                kind; /* the method's own: rows of one kind differ by the step alone */
 } fare_rare_setting;
 
+struct fare_path;
+
+/* An estimator of a study, as methods see it. */
+typedef struct {
+  const struct fare_rare_type *type;
+  const void                  *options;
+  const fare_event            *event;
+} fare_rare_chosen;
+
+/* Where splitting's paths are at some steps, and which of them reached b. */
+typedef struct {
+  int            count;
+  const int64_t *step;       /* rising, from 1 on */
+  double        *x;          /* [(walker * count + mark) * FARE_DIM_MAX + axis] */
+  int64_t       *end;        /* per walker: the step at which it entered b; -1: it did not */
+  double         log_weight; /* of each that did */
+} fare_rare_marks;
+
 /* What a method works on: one event, one setting. */
 typedef struct {
   MPI_Comm                  comm; /* of all ranks */
@@ -54,10 +72,19 @@ typedef struct {
   int64_t                   steps; /* up to the deadline; -1: there is none */
   double                    runs;  /* of the row, which share what comes before them */
   const double             *theta; /* parameters of each step, one row each; NULL: not tabulated */
-  /* sees where splitting's paths are behind each step; may be NULL */
-  void (*watch)(void *to, double t, const double x[]);
-  void *watcher;
+  /* sees splitting's paths behind each step; may be NULL */
+  void (*watch)(void *to, size_t i, const struct fare_path *path);
+  void            *watcher;
+  fare_rare_marks *marks; /* filled in by a run of splitting; may be NULL */
 } fare_rare_context;
+
+const fare_system *fare_rare_system(const fare_rare *rare);
+/* An estimator by its name; false where there is none. */
+PetscBool fare_rare_choose(const fare_rare *rare, const char *name, fare_rare_chosen *chosen);
+/* What it works on in its first setting; `name` tells its random numbers apart. Free theta, too. Collective.
+ */
+PetscErrorCode fare_rare_context_make(const fare_rare *rare, const fare_rare_chosen *chosen, const char *name,
+  MPI_Comm comm, const fare_grid *grid, uint64_t seed, fare_rare_context *context, double **theta);
 
 /* The stream of one purpose of one run. */
 fare_stream fare_rare_stream(const fare_rare_context *context, int64_t run, const char *purpose);
@@ -76,7 +103,7 @@ typedef struct {
 typedef struct fare_rare_state fare_rare_state;
 
 /* A method: one const descriptor, exported by its one file. */
-typedef struct {
+typedef struct fare_rare_type {
   const char       *name, *summary, *reference;
   size_t            size; /* of its options, which begin zeroed with the fields filled in */
   const fare_field *fields;
@@ -109,7 +136,7 @@ typedef struct {
   time. Its random numbers are those of (stream, slot, generation, steps since `born`).
 */
 typedef enum { FARE_PATH_GOES_ON, FARE_PATH_IN_A, FARE_PATH_IN_B, FARE_PATH_LATE } fare_path_end;
-typedef struct {
+typedef struct fare_path {
   double        x[FARE_DIM_MAX];
   int64_t       step, born;
   uint32_t      slot, generation;
@@ -207,8 +234,8 @@ typedef struct {
 void fare_committor_steer(void *to, double t, const double x[], const double D[], double u[]);
 
 /*
-  A committor that a network learns (learned.c), by the backward equation: ln q is to be that of the mean of q
-  a lag later. Training and judging are those of all ranks alike, and depend on seed and event alone.
+  A committor that a network learns (learned.c): ln q is to be that of the mean of q a lag later.
+  Training and judging are those of all ranks alike, and depend on seed and event alone.
 */
 typedef struct {
   fare_learn_options net;
@@ -221,10 +248,11 @@ extern const char *const fare_learned_places[];
   {"train_on", FARE_CHOICE, offsetof(type, member.train_on), "doob", 0, 0, fare_learned_places, "",        \
     "where a committor is learned: uniform in the box; on paths of splitting; or on paths of doob, those " \
     "that the last round leads"},                                                                          \
-    {"rounds", FARE_INTEGER, offsetof(type, member.rounds), "4", 1, 100, NULL, "",                         \
+    {"rounds", FARE_INTEGER, offsetof(type, member.rounds), "8", 1, 100, NULL, "",                         \
       "rounds of learning, each of `steps` steps"},                                                        \
     {"lag", FARE_REAL, offsetof(type, member.lag), "0", 0, 1e3, NULL, "time",                              \
-      "time to the later committor that is learned from, less near sets; 0: the first dt"},                \
+      "time to the later committor that is learned from; 0: up to the deadline; without one, the first "   \
+      "dt"},                                                                                               \
     FARE_LEARN_FIELDS(type, member.net, "32", "2", "1500", "256", "3e-3")
 /* Both fields are new: the learned one, and the exact one that judges it: rms of q_learned - q along paths of
  * the event, and ln q_learned - ln q at the start. Collective. */
@@ -289,6 +317,11 @@ void fare_rare_extrapolate(size_t count, const int kind[], fare_rare_row row[]);
  */
 void fare_interfaces_judge(
   int64_t runs, size_t count, const double detail[], const fare_rare_row *row, fare_interface interface[]);
+/*
+  Whether weights are so uneven that those which make V are too rare to have been seen: V is less than half of
+  what a normal law of ln w gives, whose mean -ln w is as far above -ln p.
+*/
+PetscBool fare_rare_tail(const fare_rare_row *row);
 /* Estimate, error, variance and costs from all runs; the row has its truths already. */
 void fare_rare_judge(
   int64_t runs, const fare_rare_once once[], double optimum, uint64_t seed, fare_rare_row *row);

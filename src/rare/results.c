@@ -46,6 +46,7 @@ static const struct {
   COLUMN(path_variance_error),
   COLUMN(path_variance_0),
   COLUMN(path_variance_0_error),
+  COLUMN(path_variance_tail),
   COLUMN(ess),
   COLUMN(heaviest),
   COLUMN(hits),
@@ -340,6 +341,11 @@ static void print_doubts(const fare_rare_results *results, FILE *to)
       fprintf(to, "%s: a single run tells no error\n", r->estimator);
     else if (r->zeros == 1)
       fprintf(to, "%s: no run found anything, so that neither error nor interval is known\n", r->estimator);
+    else if (fare_rare_tail(r))
+      fprintf(to,
+        "%s: V is %.3g, but the logarithms of weights tell of %.3g: the largest weights were not seen, p may "
+        "be far too low; no normal error, and the interval is a bootstrap's, which knows nothing of them\n",
+        r->estimator, r->path_variance, r->path_variance_tail);
     else if (r->normal == 0)
       fprintf(to,
         "%s: %.0f%% of runs found nothing, one run is %.0f%% of the sum, and the skewness of the mean may be "

@@ -47,13 +47,32 @@ static double score_of(const population *p, const fare_path *path)
   return fare_score_at(p->score, fare_rare_time(p->context, path->step), path->x);
 }
 
+static double *mark_at(const fare_rare_marks *m, size_t walker, int k)
+{
+  return m->x + (walker * (size_t)m->count + (size_t)k) * FARE_DIM_MAX;
+}
+
+static void mark(const fare_rare_marks *m, size_t walker, const fare_path *path)
+{
+  for (int k = 0; k < m->count; k++) {
+    for (int axis = 0; axis < FARE_DIM_MAX && m->step[k] == path->step; axis++)
+      mark_at(m, walker, k)[axis] = path->x[axis];
+  }
+}
+
+/* Of a branch; what is behind it is overwritten when the copy gets there. */
+static void copy_marks(const fare_rare_marks *m, size_t from, size_t to)
+{
+  for (int i = 0; i < m->count * FARE_DIM_MAX; i++) mark_at(m, to, 0)[i] = mark_at(m, from, 0)[i];
+}
+
 static void visit(void *to, size_t i, fare_path *path)
 {
   population  *p     = to;
   const double score = score_of(p, path);
 
-  if (p->context->watch && path->end == FARE_PATH_GOES_ON)
-    p->context->watch(p->context->watcher, fare_rare_time(p->context, path->step), path->x);
+  if (p->context->watch && path->end == FARE_PATH_GOES_ON) p->context->watch(p->context->watcher, i, path);
+  if (p->context->marks) mark(p->context->marks, i, path);
   if (score > top(&p->run->past[i])) fare_rare_remember(p->run, i, score, path);
 }
 
@@ -89,6 +108,7 @@ static void branch(const population *p, size_t i, size_t parent, double level, u
   path->generation        = generation;
   p->run->past[i].count   = 0;
   fare_rare_remember(p->run, i, m.score, path);
+  if (p->context->marks) copy_marks(p->context->marks, parent, i);
   /* a record is of a path that goes on, but for that of b */
   path->end = m.score == HUGE_VAL     ? FARE_PATH_IN_B
     : path->step == p->context->steps ? FARE_PATH_LATE
@@ -188,6 +208,9 @@ static PetscErrorCode run(
     run->value += log1p(-(double)killed / (double)run->count);
   }
   for (size_t i = 0; i < run->count; i++) hits += run->path[i].end == FARE_PATH_IN_B;
+  for (size_t i = 0; i < run->count && context->marks; i++)
+    context->marks->end[i] = run->path[i].end == FARE_PATH_IN_B ? run->path[i].step : -1;
+  if (context->marks) context->marks->log_weight = run->value;
   run->once.estimate = exp(run->value) * (double)hits / (double)run->count;
   run->once.cost     = (double)run->steps;
   PetscFunctionReturn(0);

@@ -94,9 +94,15 @@ def variance_falls_with_the_step(where):
 
 def knowing_less_costs_more(where):
     text = study(0.25, 3, "paths: 100, runs: 8, dt: 5.0e-4, control: [exact, coarse, frozen, undriven, none]")
-    rows, _ = run(where, text, "controls")
+    rows, printed = run(where, text, "controls")
     V = dict(zip(("exact", "coarse", "frozen", "undriven", "none"), rows["path_variance"]))
     expect(V["exact"] < 0.5 * V["coarse"], "64 cells are worse than 256", V)
+    tail = np.expm1(2 * (rows["information"][:4] + np.log(rows["estimate"][:4])))
+    expect(np.allclose(rows["path_variance_tail"][:4], tail, rtol=1e-9), "V of a normal law", tail)
+    unseen = rows["path_variance"][:4] < 0.5 * tail
+    expect(unseen[2] and unseen[3] and not unseen[0], "who knows less has a heavier tail", (V, tail))
+    expect((rows["normal"][:4] == ~unseen).all(), "a tail that is not seen leaves no error", rows["normal"])
+    expect("the largest weights were not seen" in printed, "and is told", printed)
     for name in ("frozen", "undriven"):
         expect(V["exact"] < 0.4 * V[name], f"{name} is worse than exact", V)
     expect(rows["estimate"][4] == 0, "800 plain paths do not find 1.6e-5", rows["estimate"][4])

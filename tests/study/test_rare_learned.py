@@ -30,10 +30,18 @@ DRIVEN = (
 )
 
 
-def study(head, train_on, more):
+STIFF = (
+    "study: learned\nseed: 1\nsystem: {name: prinz, parameters: {kT: 0.5}}\n"
+    "drive:\n  - {parameter: tilt, waveform: sine, amplitude: 1.0, period: 1.0}\n"
+    "snapshots: {start: 0.0, end: 0.01, count: 2}\ntruth: {cells: [128]}\n"
+    "events: [{name: over, b: {lower: [0.5]}, start: [-0.7], deadline: 1.0}]\n"
+)
+
+
+def study(head, train_on, more, rounds=2):
     return (
         f"{head}rare: [{{name: steer, method: doob, event: over, control: learned, train_on: {train_on}, "
-        f"rounds: 2, steps: 600, warmup: 50, ema: 0.99, batch: 128, width: 24, {more}}}]\n"
+        f"rounds: {rounds}, steps: 600, warmup: 50, ema: 0.99, batch: 128, width: 24, {more}}}]\n"
     )
 
 
@@ -62,11 +70,29 @@ def still_wells_are_learned(where):
 
 
 def drives_are_learned(where):
-    rare, _ = run(where, study(DRIVEN, "doob", "lag: 0.02, paths: 50, runs: 10, dt: 4.0e-3"), "driven")
+    rare, _ = run(where, study(DRIVEN, "doob", "paths: 50, runs: 10, dt: 4.0e-3", 8), "driven")
     off = float(rare["learned_start"][0])
     expect(abs(off) < 0.4, "driven: ln q at the start", off)
     expect(rare["path_variance"][0] < 0.05 / rare["continuum"][0], "driven: V", rare["path_variance"])
     expect(abs(rare["z"][0]) < 4, "driven: no bias", (rare["estimate"], rare["chain"]))
+
+
+def deadlines_of_stiff_wells_are_learned(where):
+    """Steps are short there, and values have to travel back over hundreds of them."""
+    text = study(STIFF, "doob", "paths: 50, runs: 10, dt: 1.0e-3", 12)
+    for few, many in (
+        ("600", "1000"),
+        ("warmup: 50", "warmup: 100"),
+        (", ema: 0.99, batch: 128, width: 24", ""),
+    ):
+        text = text.replace(few, many)
+    rare, _ = run(where, text, "stiff")
+    off, wasted = float(rare["learned_start"][0]), float(
+        rare["information"][0] + np.log(rare["continuum"][0])
+    )
+    print("stiff:", off, wasted, rare["path_variance"], rare["path_variance_tail"], flush=True)
+    expect(abs(off) < 0.8, "stiff: ln q at the start", off)
+    expect(wasted < 3, "stiff: ln weights are near ln p", wasted)
 
 
 def ranks_find_the_same_bits(where):
@@ -88,6 +114,7 @@ def main() -> int:
         where = pathlib.Path(folder)
         still_wells_are_learned(where)
         drives_are_learned(where)
+        deadlines_of_stiff_wells_are_learned(where)
         ranks_find_the_same_bits(where)
         mistakes_are_told(where)
     return conclude()

@@ -32,7 +32,7 @@ OVER = committor("{upper: [-1.0, 0.9]}", "{lower: [0.0, -0.9]}", "[-0.8, 0.0]")
 LINE, PLANE = "cells: [1024]", "cells: [128, 128]"
 BOX = "cells: [256, 128], lower: [-1.6, -0.9], upper: [0.2, 0.9]"
 
-# system with its parameters, grid, what is asked, by whom it is known, the number, its own relative error, and
+# system with its parameters, grid, what is asked, by whom it is known, the number, its relative error, and
 # the largest bar that is of use, relative
 KNOWN = (
     ("double_well, parameters: {kT: 1.0}", LINE, WELL, "quadrature", 2.703768682, 1e-9, 1e-5),

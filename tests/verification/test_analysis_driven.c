@@ -313,7 +313,7 @@ static void backward_and_forward_agree(void **state)
   assert_ok(fare_system_drive_sine(system, "tilt", 4, 1, 0));
   p0 = left_wells(grid, system);
   for (int k = 0; k < TIMES; k++) times[k] = start + (end - start) * k / (TIMES - 1);
-  assert_ok(fare_survival_solve(grid, system, &b, p0, start, 1e-9, TIMES, times, survival, &driven));
+  assert_ok(fare_survival_solve(grid, system, &b, p0, start, 1e-9, TIMES, times, survival, NULL, &driven));
   assert_near(survival[0].survival, 1, 1e-14);
   assert_ok(fare_driven_passage_solve(
     grid, system, &(fare_span){start, end, FARE_AFTER_OVER, 1e-9}, &b, 1, &start, &tau, &driven));
@@ -329,7 +329,7 @@ static void backward_and_forward_agree(void **state)
   assert_near(arrived, survival[TIMES / 10].survival - survival[TIMES - 1].survival, 1e-5);
 
   for (int k = 0; k < 10; k++) times[k] = start + 3 * (k + 1);
-  assert_ok(fare_survival_solve(grid, system, &b, p0, start, 1e-9, 10, times, survival, &driven));
+  assert_ok(fare_survival_solve(grid, system, &b, p0, start, 1e-9, 10, times, survival, NULL, &driven));
   assert_between(survival[9].survival, 0, 1e-7);
   assert_ok(fare_driven_passage_solve(
     grid, system, &(fare_span){start, start + 1, FARE_AFTER_PERIODIC, 1e-8}, &b, 1, &start, &tau, &driven));
@@ -374,7 +374,7 @@ static void survival_is_that_of_an_end_that_absorbs(void **state)
 
     assert_ok(fare_system_drive_sine(system, "tilt", 4, 1, 0));
     assert_ok(fare_grid_initial(grid, &initial, system, 0, &p0));
-    assert_ok(fare_survival_solve(grid, system, &b, p0, 0, 1e-8, 3, times, survival, &driven));
+    assert_ok(fare_survival_solve(grid, system, &b, p0, 0, 1e-8, 3, times, survival, NULL, &driven));
     assert_ok(fare_truth_create(PETSC_COMM_SELF, system, &initial, 0, &options, &truth));
     off[k] = 0;
     for (int i = 0; i < 3; i++) {
@@ -415,7 +415,7 @@ static void leave_a_square(int dim, PetscInt cells, const double times[3], fare_
   assert_ok(fare_system_drive_sine(system, "stiffness", 1.5, 0.9, 0.4));
   assert_ok(fare_grid_create(PETSC_COMM_WORLD, dim, n, ends[0], ends[1], NULL, &grid));
   assert_ok(fare_grid_initial(grid, &initial, system, 0, &p0));
-  assert_ok(fare_survival_solve(grid, system, &out, p0, 0, 1e-7, 3, times, survival, &driven));
+  assert_ok(fare_survival_solve(grid, system, &out, p0, 0, 1e-7, 3, times, survival, NULL, &driven));
   assert_ok(fare_driven_passage_solve(
     grid, system, &(fare_span){0, times[2], FARE_AFTER_OVER, 1e-6}, &out, 1, &start, &tau, &driven));
   assert_ok(VecDot(tau, p0, &mean));

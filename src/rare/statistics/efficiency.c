@@ -11,6 +11,7 @@
 #define ZEROS_MOST   0.05 /* share of runs, and ... */
 #define LARGEST_MOST 0.3  /* ... of one run in the sum, that a normal interval bears */
 #define SKEWED_MOST  0.4  /* skewness of the mean over runs that it bears */
+#define SEEN_LEAST   0.5  /* share of the variance of weights, which their logarithms tell, that is seen */
 #define REPLICATES   2000 /* of the bootstrap */
 #define NORMAL_95    1.959963984540054
 
@@ -74,6 +75,11 @@ static double skewness_of_mean(int64_t runs, const fare_rare_once once[], const 
   return fmax(cubes / pow(row->variance * (double)runs, 1.5), (3 + V) * sqrt(V / (double)runs));
 }
 
+PetscBool fare_rare_tail(const fare_rare_row *row)
+{
+  return row->path_variance < SEEN_LEAST * row->path_variance_tail ? PETSC_TRUE : PETSC_FALSE;
+}
+
 static void judge_estimate(int64_t runs, const fare_rare_once once[], uint64_t seed, fare_rare_row *row)
 {
   double squares = 0, largest = 0, zeros = 0;
@@ -89,8 +95,8 @@ static void judge_estimate(int64_t runs, const fare_rare_once once[], uint64_t s
   row->error    = runs > 1 ? sqrt(squares / (double)(runs - 1) / (double)runs) : NAN;
   row->variance = PetscSqr(row->error / row->estimate) * (double)runs;
   row->skewness = runs > 1 ? skewness_of_mean(runs, once, row) : NAN;
-  row->normal =
-    runs > 1 && row->zeros <= ZEROS_MOST && row->largest <= LARGEST_MOST && !(row->skewness > SKEWED_MOST);
+  row->normal   = runs > 1 && row->zeros <= ZEROS_MOST && row->largest <= LARGEST_MOST &&
+    !(row->skewness > SKEWED_MOST) && !fare_rare_tail(row);
   row->low = row->high = row->variance_low = row->variance_high = NAN;
   if (row->normal) {
     row->low           = row->estimate - NORMAL_95 * row->error;
@@ -122,7 +128,7 @@ static void judge_weights(int64_t runs, const fare_rare_once once[], fare_rare_r
   double count = 0, weights = 0, squares = 0, hits = 0, information = 0, heaviest = 0, spread = 0;
 
   row->path_variance = row->path_variance_error = row->path_variance_0 = row->path_variance_0_error = NAN;
-  row->ess = row->heaviest = row->hits = row->information = NAN;
+  row->ess = row->heaviest = row->hits = row->information = row->path_variance_tail = NAN;
   for (int64_t i = 0; i < runs; i++) {
     count += once[i].weighted;
     weights += once[i].weights;
@@ -141,6 +147,7 @@ static void judge_weights(int64_t runs, const fare_rare_once once[], fare_rare_r
   for (int64_t i = 0; i < runs && runs > 1; i++)
     spread += PetscSqr(path_variance(runs, once, i) - row->path_variance);
   if (runs > 1) row->path_variance_error = sqrt(spread * (double)(runs - 1) / (double)runs);
+  row->path_variance_tail = expm1(2 * (row->information + log(weights / count)));
 }
 
 /* The straight line through (step, V) of least weighted squares. */
@@ -203,8 +210,8 @@ void fare_rare_judge(
 
   row->runs = (double)runs;
   row->cost = mean(runs, once, offsetof(fare_rare_once, cost));
-  judge_estimate(runs, once, seed, row);
   judge_weights(runs, once, row);
+  judge_estimate(runs, once, seed, row);
   p = isnan(row->chain) ? row->estimate : row->chain;
   if (isnan(row->path_cost) && paths > 0) row->path_cost = steps / paths;
   if (isnan(row->path_cost) && row->rate != 0) row->path_cost = 1 / (p * row->dt);

@@ -121,6 +121,7 @@ static PetscErrorCode compare_plans(
   snprintf(seed, sizeof seed, "%lld", (long long)plan->seed);
   compare_scalar(root, "study", plan->study, d);
   compare_scalar(root, "seed", seed, d);
+  compare_scalar(root, "condition", plan->condition ? plan->condition : "absent", d);
   PetscCall(
     fare_system_compare(plan->system, fare_node_find(root, "system"), fare_node_find(root, "drive"), d));
   /* a section decides what others hold, so that its presence comes first */

@@ -9,7 +9,7 @@
 
 /* The file's own keys. Sections are read by the nouns they are about. */
 typedef struct {
-  char            *study;
+  char            *study, *condition;
   PetscInt64       seed;
   const fare_node *system, *drive, *initial, *snapshots, *truth, *analysis, *events, *rare, *control, *infer,
     *thermodynamics, *ensembles, *measures, *record, *output, *sweep;
@@ -28,6 +28,9 @@ const fare_field fare_plan_fields[] = {
     "list of analyses on the grid: steady states, rates, passage times, committors"},
   {"events", FARE_NODE, AT(events), "", 0, 0, NULL, "", "list of rare events"},
   {"rare", FARE_NODE, AT(rare), "", 0, 0, NULL, "", "list of estimators of their probabilities"},
+  {"condition", FARE_STRING, AT(condition), "", 0, 0, NULL, "",
+    "an estimator by splitting: ensembles learn from paths on their way to its event, and are compared with "
+    "their exact density"},
   {"control", FARE_NODE, AT(control), "", 0, 0, NULL, "", "list of drives to be optimised on the grid"},
   {"infer", FARE_NODE, AT(infer), "", 0, 0, NULL, "", "list of inferences of parameters from tracks"},
   {"thermodynamics", FARE_NODE, AT(thermodynamics), "", 0, 0, NULL, "",
@@ -271,6 +274,26 @@ static PetscErrorCode check_turns(const fare_plan *plan, const fare_node *truth)
   PetscFunctionReturn(0);
 }
 
+/* Paths on their way to an event at every snapshot, which no oracle knows. */
+static PetscErrorCode check_condition(const fare_plan *plan, const fare_node *node)
+{
+  const fare_schedule *schedule = &plan->snapshots;
+  double              *times;
+  PetscErrorCode       code;
+
+  PetscFunctionBegin;
+  for (size_t i = 0; i < plan->ensembles; i++) {
+    if (plan->ensemble[i].oracle)
+      FARE_REFUSE(
+        node, "ensemble '%s' is an oracle, which knows no density on a condition", plan->ensemble[i].name);
+  }
+  PetscCall(PetscMalloc1(schedule->count, &times));
+  for (PetscInt64 k = 0; k < schedule->count; k++) times[k] = fare_schedule_time(schedule, k);
+  code = fare_rare_reactive_check(plan->rare, plan->condition, (int)schedule->count, times, node);
+  PetscCall(PetscFree(times));
+  PetscFunctionReturn(code);
+}
+
 /* Marginals that a truth of many axes is to store: of axes that are there, in rising order. */
 static PetscErrorCode check_recorded_axes(const fare_plan *plan, const fare_node *record)
 {
@@ -345,6 +368,9 @@ static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sect
     PetscCall(
       fare_thermo_options_from_config(s->thermodynamics, plan->system, &plan->truth, &plan->thermodynamics));
   PetscCall(fare_plan_read_ensembles(plan, s->ensembles));
+  plan->condition = s->condition;
+  s->condition    = NULL;
+  if (plan->condition) PetscCall(check_condition(plan, fare_node_find(root, "condition")));
   if (!s->truth && !plan->ensembles) FARE_REFUSE(root, "nothing to do: neither 'truth' nor 'ensembles'");
   if (plan->has_truth) PetscCall(check_turns(plan, s->truth));
   PetscCall(read_measures(plan, s->measures));
@@ -408,6 +434,7 @@ PetscErrorCode fare_plan_destroy(fare_plan **plan)
   fare_plan_free_ensembles(p);
   free(p->measure);
   free(p->study);
+  free(p->condition);
   free(p->directory);
   fare_swept_free(&p->swept);
   PetscCall(fare_rare_destroy(&p->rare));

@@ -79,6 +79,7 @@ void fare_plan_write(const fare_plan *plan, fare_text *to)
   }
   fare_analyses_write(plan->analyses, plan->analysis, to);
   fare_rare_write(plan->rare, to);
+  if (plan->condition) fare_text_add(to, "condition: %s\n", plan->condition);
   fare_control_write(plan->control, to);
   fare_infer_write(plan->infer, to);
   fare_text_add(to, "output:\n");

@@ -18,10 +18,11 @@ static PetscErrorCode bin_truth(fare_run *s, PetscInt64 k, truth_bins *bins)
   PetscFunctionBegin;
   memset(bins, 0, sizeof *bins);
   if (!s->truth) PetscFunctionReturn(0);
-  masses = fare_truth_compared(s->truth);
+  masses = s->reactive ? s->reactive[k] : fare_truth_compared(s->truth);
   PetscCall(fare_binning_density(s->binning, masses, &bins->p));
   PetscCall(VecDuplicate(masses, &corrected));
-  PetscCall(VecWAXPY(corrected, 1, masses, fare_truth_compared_error(s->truth)));
+  PetscCall(
+    VecWAXPY(corrected, 1, masses, s->reactive ? s->reactive_error[k] : fare_truth_compared_error(s->truth)));
   PetscCall(fare_binning_density(s->binning, corrected, &bins->corrected));
   PetscCall(VecDestroy(&corrected));
   fare_results_keep(&s->results, "truth", k, s->binning, &bins->p);
@@ -233,6 +234,20 @@ static PetscErrorCode record_densities(fare_run *s)
   PetscFunctionReturn(0);
 }
 
+/* What others are compared with on a condition. */
+static PetscErrorCode record_reactive(fare_run *s, PetscInt64 k)
+{
+  const fare_grid *grid = fare_run_grid(s);
+
+  PetscFunctionBegin;
+  PetscCall(fare_record_mesh(s->record, "density_reactive",
+    "probability density of paths on their way to the event", grid, s->reactive[k], fare_grid_volume(grid)));
+  PetscCall(fare_record_mesh(s->record, "density_reactive_error",
+    "estimated (exact - density_reactive), averaged over each cell", grid, s->reactive_error[k],
+    fare_grid_volume(grid)));
+  PetscFunctionReturn(0);
+}
+
 static void warn_of_box(fare_run *s, double mass, double time, const char *remedy, const char *remark)
 {
   if (!(mass > FARE_BOUNDARY_MASS) || s->warned) return;
@@ -276,6 +291,7 @@ static PetscErrorCode record_truth(fare_run *s, PetscInt64 k)
   }
   PetscCall(record_densities(s));
   if (s->thermo && s->plan->thermodynamics.currents) PetscCall(record_currents(s));
+  if (s->reactive) PetscCall(record_reactive(s, k));
   for (const fare_column *c = fare_truth_columns; c->name; c++)
     PetscCall(fare_record_number(s->record, "truth", c->name, fare_column_value(c, status)));
   PetscCall(fare_record_number(s->record, "truth", "extrapolated", status->extrapolated));

@@ -97,12 +97,39 @@ static void warn_of_pulses(const fare_plan *plan, const fare_plan_ensemble *e)
       e->name, pulse, dt);
 }
 
+/* What is compared with on a condition, at all snapshots. */
+static PetscErrorCode solve_condition(fare_run *s)
+{
+  const fare_schedule *schedule = &s->plan->snapshots;
+  double              *times, *share, error, largest = 0;
+  PetscErrorCode       code;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc2(schedule->count, &times, schedule->count, &share));
+  PetscCall(PetscCalloc2(schedule->count, &s->reactive, schedule->count, &s->reactive_error));
+  for (PetscInt64 k = 0; k < schedule->count; k++) times[k] = fare_schedule_time(schedule, k);
+  code = fare_rare_reactive_density(s->plan->rare, s->plan->condition, fare_run_grid(s), (int)schedule->count,
+    times, s->reactive, s->reactive_error, share);
+  for (PetscInt64 k = 0; k < schedule->count && !code; k++) {
+    PetscCall(fare_norm_1(s->reactive_error[k], &error));
+    largest = PetscMax(largest, error);
+  }
+  if (!code)
+    fare_log("compared with paths on their way to the event of %s: %.1f%% of them at time %g, %.1f%% at %g; "
+             "estimated L1 error %.1e",
+      s->plan->condition, 100 * share[0], times[0], 100 * share[schedule->count - 1],
+      times[schedule->count - 1], largest);
+  PetscCall(PetscFree2(times, share));
+  PetscFunctionReturn(code);
+}
+
 static PetscErrorCode create(fare_run *s)
 {
   const fare_plan *plan = s->plan;
 
   PetscFunctionBegin;
   PetscCall(create_grid(s));
+  if (plan->condition) PetscCall(solve_condition(s));
   PetscCall(fare_results_create(plan, s->binning, fare_run_grid(s), &s->results));
   if (plan->has_thermodynamics)
     PetscCall(fare_thermo_create(s->truth, plan->system, &plan->thermodynamics, &s->thermo));
@@ -134,6 +161,11 @@ static PetscErrorCode destroy(fare_run *s)
   }
   PetscCall(PetscFree4(s->sampler, s->ensemble, s->ready, s->made));
   PetscCall(fare_results_free(&s->results));
+  for (PetscInt64 k = 0; k < s->plan->snapshots.count && s->reactive; k++) {
+    PetscCall(VecDestroy(&s->reactive[k]));
+    PetscCall(VecDestroy(&s->reactive_error[k]));
+  }
+  PetscCall(PetscFree2(s->reactive, s->reactive_error));
   PetscCall(fare_binning_destroy(&s->binning));
   PetscCall(fare_densities_destroy(&s->exact));
   PetscCall(fare_thermo_destroy(&s->thermo));

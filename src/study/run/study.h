@@ -88,19 +88,20 @@ typedef struct {
   fare_densities         *exact;    /* NULL without oracles */
   fare_grid              *own_grid; /* NULL where there is a truth, or there are too many axes */
   fare_binning           *binning;  /* NULL without a grid */
-  fare_sampler          **sampler;
-  fare_ensemble         **ensemble;
-  PetscBool              *ready; /* per ensemble: trained, or not to be */
-  PetscInt64             *made;  /* per ensemble: snapshots that it has come to */
-  fare_results            results;
-  PetscBool               warned;             /* of a box that is too small */
-  PetscBool               warned_of_bound;    /* far beyond the estimate */
-  PetscBool               warned_of_accuracy; /* asked for and missed */
-  PetscBool               doubted;            /* of a truth that is not resolved */
-  fare_store             *from;               /* the checkpoint that the run goes on from, or NULL */
-  int64_t                 checkpoints;        /* written since the study began, before interruptions, too */
-  double                  writing, checkpointing; /* seconds of this rank */
-  double                  last_checkpoint;        /* in fare_seconds */
+  Vec *reactive, *reactive_error;   /* per snapshot, on a condition: what is compared with; else NULL */
+  fare_sampler  **sampler;
+  fare_ensemble **ensemble;
+  PetscBool      *ready; /* per ensemble: trained, or not to be */
+  PetscInt64     *made;  /* per ensemble: snapshots that it has come to */
+  fare_results    results;
+  PetscBool       warned;                 /* of a box that is too small */
+  PetscBool       warned_of_bound;        /* far beyond the estimate */
+  PetscBool       warned_of_accuracy;     /* asked for and missed */
+  PetscBool       doubted;                /* of a truth that is not resolved */
+  fare_store     *from;                   /* the checkpoint that the run goes on from, or NULL */
+  int64_t         checkpoints;            /* written since the study began, before interruptions, too */
+  double          writing, checkpointing; /* seconds of this rank */
+  double          last_checkpoint;        /* in fare_seconds */
   /* the snapshot that truth and ensembles are on their way to, or have come to last; -1 at the beginning */
   PetscInt64 under_way;
   double     under_way_since; /* in fare_seconds */
@@ -156,6 +157,9 @@ MPI_Comm fare_plan_truth_comm(MPI_Comm comm, const fare_plan *plan, const fare_t
 PetscErrorCode fare_training_simulate(MPI_Comm comm, const fare_plan *plan, const fare_initial *initial,
   const fare_walls *walls, fare_joint *joint, const fare_plan_ensemble *ensemble, fare_training_set *set,
   int64_t *force_evaluations);
+/* Alike, of paths to the event of plan->condition, by splitting. */
+PetscErrorCode fare_training_split(MPI_Comm comm, const fare_plan *plan, const fare_grid *grid,
+  const fare_plan_ensemble *ensemble, fare_training_set *set, int64_t *force_evaluations);
 PetscErrorCode fare_training_free(fare_training_set *set);
 
 /*

@@ -80,8 +80,11 @@ static PetscErrorCode train_one(fare_run *s, size_t i, shared_set *set)
   if (!set->of || !fare_training_is_shared(&e->training, set->of)) {
     PetscCall(fare_training_free(&set->data));
     fare_doing("the training set of ensemble %s", e->name);
-    code =
-      fare_training_simulate(s->comm, s->plan, &s->initial, &s->walls, s->joint, e, &set->data, &set->forces);
+    if (s->plan->condition)
+      code = fare_training_split(s->comm, s->plan, fare_run_grid(s), e, &set->data, &set->forces);
+    else
+      code = fare_training_simulate(
+        s->comm, s->plan, &s->initial, &s->walls, s->joint, e, &set->data, &set->forces);
     set->of = code ? NULL : &e->training;
   }
   if (code) PetscFunctionReturn(fare_run_end_ensemble(s, i, ", its training set", code));

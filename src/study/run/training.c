@@ -69,6 +69,32 @@ PetscErrorCode fare_training_simulate(MPI_Comm comm, const fare_plan *plan, cons
   PetscFunctionReturn(code);
 }
 
+PetscErrorCode fare_training_split(MPI_Comm comm, const fare_plan *plan, const fare_grid *grid,
+  const fare_plan_ensemble *ensemble, fare_training_set *set, int64_t *force_evaluations)
+{
+  double        *times;
+  PetscErrorCode code = 0;
+
+  PetscFunctionBegin;
+  set->count         = 0;
+  *force_evaluations = 0;
+  set->at            = calloc((size_t)plan->snapshots.count, sizeof *set->at);
+  set->times = times = calloc((size_t)plan->snapshots.count, sizeof *times);
+  if (!set->at || !times) FARE_FAIL(FARE_ERR_FAILED, "out of memory for a training set");
+  for (PetscInt64 k = 0; k < plan->snapshots.count && !code; k++) {
+    if (!fare_training_includes(&ensemble->training, k)) continue;
+    times[set->count] = fare_schedule_time(&plan->snapshots, k);
+    code              = fare_ensemble_create(
+                   comm, fare_system_dimension(plan->system), ensemble->training.particles, &set->at[set->count]);
+    if (!code) set->count++;
+  }
+  if (!code)
+    code = fare_rare_reactive_paths(
+      plan->rare, plan->condition, grid, (uint64_t)plan->seed, set->count, times, set->at, force_evaluations);
+  if (code) PetscCall(fare_training_free(set));
+  PetscFunctionReturn(code);
+}
+
 PetscErrorCode fare_training_free(fare_training_set *set)
 {
   PetscFunctionBegin;

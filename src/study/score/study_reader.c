@@ -95,6 +95,22 @@ static PetscErrorCode read_shape(fare_finished *f)
   PetscFunctionReturn(0);
 }
 
+/* What was compared with is then not what snapshots call the truth. */
+static PetscErrorCode refuse_condition(const fare_finished *f)
+{
+  fare_config *config;
+  PetscBool    has;
+
+  PetscFunctionBegin;
+  PetscCall(fare_finished_plan(f, &config));
+  has = fare_node_find(fare_config_root(config), "condition") ? PETSC_TRUE : PETSC_FALSE;
+  fare_config_destroy(&config);
+  if (has)
+    FARE_FAIL(FARE_ERR_INPUT, "%s: the study has a 'condition', and scores compare with a truth that has none",
+      f->directory);
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode read_study(fare_finished *f)
 {
   char    format[64];
@@ -110,6 +126,7 @@ static PetscErrorCode read_study(fare_finished *f)
   if (!finished) FARE_FAIL(FARE_ERR_INPUT, "%s: the study is unfinished", f->directory);
   PetscCall(fare_store_get_int(f->store, "/provenance", "seed", &f->seed));
   PetscCall(read_shape(f));
+  PetscCall(refuse_condition(f));
   PetscCall(read_system(f));
   PetscCall(read_times(f));
   PetscFunctionReturn(0);
