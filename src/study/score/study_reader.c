@@ -106,8 +106,8 @@ static PetscErrorCode refuse_condition(const fare_finished *f)
   has = fare_node_find(fare_config_root(config), "condition") ? PETSC_TRUE : PETSC_FALSE;
   fare_config_destroy(&config);
   if (has)
-    FARE_FAIL(FARE_ERR_INPUT, "%s: the study has a 'condition', and scores compare with a truth that has none",
-      f->directory);
+    FARE_FAIL(FARE_ERR_INPUT,
+      "%s: the study has a 'condition', and scores compare with a truth that has none", f->directory);
   PetscFunctionReturn(0);
 }
 
