@@ -350,6 +350,7 @@ GALLERY = {
     "rare/maier_stein_path": way_out,
     "rare/prinz_cold": estimates,
     "rare/prinz_driven": estimates,
+    "rare/prinz_generated": over_time,
     "rare/quadruple_well": estimates,
     "rare/swing_equation": estimates,
     "rare/tilted_washboard": deviations,

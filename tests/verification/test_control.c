@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* fare-test: labels=verification timeout=120 */
+/* fare-test: labels=verification timeout=300 */
 /* Best drives against closed forms and another program's, and what is refused. */
 #include "analyses.h"
 

@@ -84,8 +84,9 @@ PetscErrorCode fare_training_split(MPI_Comm comm, const fare_plan *plan, const f
   for (PetscInt64 k = 0; k < plan->snapshots.count && !code; k++) {
     if (!fare_training_includes(&ensemble->training, k)) continue;
     times[set->count] = fare_schedule_time(&plan->snapshots, k);
-    code              = fare_ensemble_create(
-                   comm, fare_system_dimension(plan->system), ensemble->training.particles, &set->at[set->count]);
+
+    code = fare_ensemble_create(
+      comm, fare_system_dimension(plan->system), ensemble->training.particles, &set->at[set->count]);
     if (!code) set->count++;
   }
   if (!code)
