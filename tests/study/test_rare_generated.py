@@ -97,13 +97,15 @@ def models_learn_it(where, folder):
 
 def ranks_find_the_same_paths(where):
     """The optimum for the training set is a function of its particles alone."""
-    text = STUDY.replace("4000", "1000").replace(
-        "sampler: normalizing_flow", "sampler: diffusion, empirical: true"
+    text = STUDY.replace("sampler: normalizing_flow, particles: 4000", "sampler: diffusion, particles: 1000")
+    # in haste, and half of the walkers killed: these were far behind, and no branch may keep anything of them
+    text = text.replace("steps: 300", "empirical: true").replace(
+        "walkers: 50, kill: 5", "walkers: 10, kill: 5"
     )
-    text = text.replace(", steps: 300", "")
+    text = text.replace(f"deadline: {SPAN}", "deadline: 0.4").replace("end: 0.6", "end: 0.32")
     one, two = (kl(where, run(where, text, f"ranks{ranks}", ranks)[0].name, "flow") for ranks in (1, 2))
     print("KL of the training set", one, two, flush=True)
-    expect((one < 0.2).all(), "paths by splitting have the density", one)
+    expect((one < 0.1).all(), "paths by splitting have the density", one)
     expect(np.allclose(one, two, rtol=1e-6), "two ranks find the same paths", (one, two))
 
 
