@@ -184,6 +184,10 @@ static PetscErrorCode create(const char *name, const char *system)
       "a steered system needs a control: first a study of the system that is steered, with an analysis of "
       "kind "
       "'bridge' (fare describe analysis bridge), then one of {name: steered, unit: ..., control: ...}");
+  if (!strcmp(system, "counterdiabatic"))
+    FARE_FAIL(FARE_ERR_INPUT,
+      "this system needs a force: first a study of the system that is driven, with an analysis of kind "
+      "'counterdiabatic', then one of {name: counterdiabatic, unit: ..., file: ..., analysis: ...}");
   PetscCall(find_study(system, type ? "input" : "input/high", &config));
   write_study(name, system, type, fare_config_root(config), &text);
   code = write_file(name, text.text);

@@ -157,6 +157,12 @@ static PetscErrorCode predict(const fare_rare_context *context, fare_rare_truth 
   PetscFunctionReturn(0);
 }
 
+/* A bar of half the number leaves no digit. One as large as the number leaves a bound, which is printed. */
+static PetscBool is_blurred(double value, double error)
+{
+  return error > 0.5 * value && error < value ? PETSC_TRUE : PETSC_FALSE;
+}
+
 PetscErrorCode fare_rare_truth_find(
   const fare_rare_context *context, const fare_rare_truth *alike, fare_rare_truth *truth)
 {
@@ -173,13 +179,11 @@ PetscErrorCode fare_rare_truth_find(
   }
   PetscCall(fare_rare_chain_solve(context, truth, &known));
   if (!known) PetscCall(predict(context, truth));
-  /* a bar of half the number leaves no digit */
-  if (truth->continuum_error > 0.5 * truth->continuum) {
+  if (truth->continuum_error > 0.5 * truth->continuum)
     fare_warn("event %s: the grid cannot tell it: it finds %.3g with an error of %.1g", context->event->name,
       truth->continuum, truth->continuum_error);
-    truth->continuum = truth->continuum_error = NAN;
-  }
-  if (truth->chain_error > 0.5 * truth->chain) {
+  if (is_blurred(truth->continuum, truth->continuum_error)) truth->continuum = truth->continuum_error = NAN;
+  if (is_blurred(truth->chain, truth->chain_error)) {
     truth->chain = truth->chain_error = NAN;
     truth->predicted                  = PETSC_FALSE;
   }
