@@ -263,7 +263,7 @@ static PetscErrorCode describe(const fare_arguments *arguments)
 const fare_command fare_command_list = {
   .name        = "list",
   .synopsis    = "list [systems|truths|samplers|measures|waveforms|analyses|estimators|inferences]",
-  .summary     = "lists systems, truths, samplers, measures, waveforms, analyses, estimators and inferences",
+  .summary     = "lists systems, truths, samplers, measures, waveforms, analyses and methods",
   .help        = "fare list samplers\n",
   .run         = list,
   .without_mpi = PETSC_TRUE,
