@@ -153,12 +153,7 @@ static PetscErrorCode begin(
 
   PetscFunctionBegin;
   *l = (likelihood){.context = context};
-  for (int axis = 0; axis < tracks->dim; axis++) {
-    if (tracks->noise[axis] > 0)
-      FARE_FAIL(FARE_ERR_INPUT,
-        "observations have noise of %g: likelihood takes positions as they are, and would see it as motion",
-        tracks->noise[axis]);
-  }
+  PetscCall(fare_infer_check_noise(tracks, "likelihood"));
   if (tracks->dim == 1 && cells[0] > CELLS_1D)
     FARE_FAIL(FARE_ERR_INPUT, "cells: at most %d along one axis, got %d", CELLS_1D, (int)cells[0]);
   PetscCall(fare_infer_model(context, cells, &l->model));
@@ -204,27 +199,11 @@ static PetscErrorCode find_grid_error(
   code = begin(context, tracks, half, &l);
   if (!code) code = evaluate(&l, fit->theta, &coarse.value, coarse.score, coarse.information);
   if (!code)
-    code = fare_fit_solve(context->count, context->name, NULL, coarse.information, coarse.score, step, NULL);
+    code =
+      fare_fit_solve(context->count, context->name, fit->held, coarse.information, coarse.score, step, NULL);
   PetscCall(end(&l));
   PetscCall(code);
   for (int k = 0; k < context->count; k++) error[k] = fabs(step[k]) / 3;
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode find_intervals(
-  const fare_infer_context *context, likelihood *l, const fare_fit *fit, fare_inferred *inferred)
-{
-  const fare_fit_problem p = problem_of(l);
-
-  PetscFunctionBegin;
-  for (int k = 0; k < p.count; k++) {
-    inferred->theta[k] = fit->theta[k];
-    inferred->error[k] = sqrt(fit->covariance[k * p.count + k]);
-    inferred->low[k]   = fit->theta[k] - FARE_QUANTILE * inferred->error[k];
-    inferred->high[k]  = fit->theta[k] + FARE_QUANTILE * inferred->error[k];
-    if (context->profile)
-      PetscCall(fare_fit_profile(&p, context->name, fit, k, &inferred->low[k], &inferred->high[k]));
-  }
   PetscFunctionReturn(0);
 }
 
@@ -249,9 +228,12 @@ static PetscErrorCode fit(
   PetscFunctionBegin;
   code = begin(context, tracks, context->cells, &l);
   if (!code) code = search(context, &l, &best);
-  if (!code) code = find_intervals(context, &l, &best, inferred);
-  inferred->log_likelihood = best.value;
-  inferred->pairs          = l.pairs.pairs;
+  if (!code) {
+    const fare_fit_problem p = problem_of(&l);
+
+    code = fare_fit_intervals(&p, context->name, &best, context->profile, inferred);
+  }
+  inferred->pairs = l.pairs.pairs;
   PetscCall(end(&l));
   PetscCall(code);
   PetscCall(find_grid_error(context, tracks, &best, inferred->grid));

@@ -41,11 +41,13 @@ static double way(const fare_infer_context *c, int axis, double from, double to)
 }
 
 PetscErrorCode fare_moments_of_tracks(
-  const fare_infer_context *context, const fare_tracks *t, fare_moments *m)
+  const fare_infer_context *context, const fare_tracks *t, const char *method, fare_moments *m)
 {
   int64_t count, *pair;
 
   PetscFunctionBegin;
+  *m = (fare_moments){0};
+  PetscCall(fare_infer_check_noise(t, method));
   PetscCall(fare_tracks_pairs(t, context->lag, &count, &pair));
   PetscCall(fare_moments_create(t->dim, (size_t)count, m));
   for (int64_t i = 0; i < count; i++) {
@@ -295,10 +297,11 @@ static void find_errors(const moment_fit *p, const fare_fit *fit, fare_inferred 
         s += fit->covariance[k * count + j] * p->scores[row * (size_t)count + (size_t)j];
       sum += s * s;
     }
-    to->error[k] = sqrt(sum);
-    to->low[k]   = fit->theta[k] - FARE_QUANTILE * to->error[k];
-    to->high[k]  = fit->theta[k] + FARE_QUANTILE * to->error[k];
+    to->error[k] = fit->held[k] ? NAN : sqrt(sum);
+    to->low[k]   = PetscMax(p->model->least[k], fit->theta[k] - FARE_QUANTILE * to->error[k]);
+    to->high[k]  = PetscMin(p->model->most[k], fit->theta[k] + FARE_QUANTILE * to->error[k]);
     to->grid[k]  = NAN;
+    if (fit->held[k]) to->low[k] = to->high[k] = NAN;
   }
 }
 

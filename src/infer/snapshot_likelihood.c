@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SAME       1e-9 /* relative difference of times that are one snapshot */
+#define SAME       1e-6 /* of the time since the start: difference of times that are one snapshot */
 #define STEPS      8    /* between snapshots, at first */
 #define STEPS_MOST 4096
 #define ENOUGH     0.02 /* standard errors by which half as many steps may move an estimate */
@@ -48,7 +48,10 @@ static PetscErrorCode find_times(const fare_tracks *t, likelihood *l)
   memcpy(time, t->time, (size_t)t->rows * sizeof *time);
   qsort(time, (size_t)t->rows, sizeof *time, by_time);
   for (int64_t row = 0; row < t->rows; row++) {
-    if (row && time[row] - time[row - 1] <= SAME * PetscMax(fabs(time[row]), 1)) continue;
+    const double slack =
+      SAME * (time[row] - l->context->study->start) + 4 * PETSC_MACHINE_EPSILON * fabs(time[row]);
+
+    if (l->snapshots && time[row] - time[l->snapshots - 1] <= slack) continue;
     time[l->snapshots++] = time[row];
   }
   PetscCall(PetscCalloc2(l->snapshots, &l->at, l->snapshots * l->model->cells, &l->weights));
@@ -192,11 +195,7 @@ static PetscErrorCode begin(
 {
   PetscFunctionBegin;
   *l = (likelihood){.context = context, .steps = steps};
-  for (int axis = 0; axis < t->dim; axis++) {
-    if (t->noise[axis] > 0)
-      FARE_FAIL(FARE_ERR_INPUT,
-        "observations have noise of %g: snapshot_likelihood takes positions as they are", t->noise[axis]);
-  }
+  PetscCall(fare_infer_check_noise(t, "snapshot_likelihood"));
   for (int64_t row = 0; row < t->rows; row++) {
     if (t->time[row] < context->study->start)
       PetscFunctionReturn(fare_tracks_error(
@@ -216,19 +215,21 @@ static PetscErrorCode end(likelihood *l)
   PetscFunctionReturn(0);
 }
 
-/* By how many standard errors, and by how much, the estimate would move from theta with these steps and
+/* By how many standard errors, and by how much, the estimate would move from a fit with these steps and
  * cells. */
-static PetscErrorCode find_move(likelihood *l, const double theta[], double step[], double *errors)
+static PetscErrorCode find_move(likelihood *l, const fare_fit *fit, double step[], double *errors)
 {
   fare_fit at;
 
   PetscFunctionBegin;
-  PetscCall(evaluate(l, theta, &at.value, at.score, at.information));
-  PetscCall(
-    fare_fit_solve(l->context->count, l->context->name, NULL, at.information, at.score, step, at.covariance));
+  PetscCall(evaluate(l, fit->theta, &at.value, at.score, at.information));
+  PetscCall(fare_fit_solve(
+    l->context->count, l->context->name, fit->held, at.information, at.score, step, at.covariance));
   *errors = 0;
-  for (int k = 0; k < l->context->count; k++)
-    *errors = PetscMax(*errors, fabs(step[k]) / sqrt(at.covariance[k * l->context->count + k]));
+  for (int k = 0; k < l->context->count; k++) {
+    if (!fit->held[k])
+      *errors = PetscMax(*errors, fabs(step[k]) / sqrt(at.covariance[k * l->context->count + k]));
+  }
   PetscFunctionReturn(0);
 }
 
@@ -248,7 +249,7 @@ static PetscErrorCode search(likelihood *l, fare_fit *fit, double time[])
     memset(time, 0, (size_t)c->count * sizeof *time);
     if (!fare_system_is_driven(l->model->system)) break;
     l->steps *= 2;
-    PetscCall(find_move(l, fit->theta, time, &errors));
+    PetscCall(find_move(l, fit, time, &errors));
     for (int k = 0; k < c->count; k++) time[k] /= 3;
     if (errors < ENOUGH) {
       PetscCall(fare_fit_maximise(&p, c->name, NULL, 1e-8, fit));
@@ -268,16 +269,9 @@ static PetscErrorCode finish(const fare_infer_context *context, likelihood *l, c
   PetscFunctionBegin;
   memcpy(p.least, l->model->least, sizeof p.least);
   memcpy(p.most, l->model->most, sizeof p.most);
-  for (int k = 0; k < context->count; k++) {
-    to->theta[k] = best->theta[k];
-    to->error[k] = sqrt(best->covariance[k * context->count + k]);
-    to->low[k]   = best->theta[k] - FARE_QUANTILE * to->error[k];
-    to->high[k]  = best->theta[k] + FARE_QUANTILE * to->error[k];
-    to->grid[k]  = fabs(time[k]);
-    if (context->profile) PetscCall(fare_fit_profile(&p, context->name, best, k, &to->low[k], &to->high[k]));
-  }
-  to->log_likelihood = best->value;
-  to->pairs          = l->observations;
+  PetscCall(fare_fit_intervals(&p, context->name, best, context->profile, to));
+  for (int k = 0; k < context->count; k++) to->grid[k] = fabs(time[k]);
+  to->pairs = l->observations;
   PetscFunctionReturn(0);
 }
 
@@ -293,7 +287,7 @@ static PetscErrorCode add_grid_error(const fare_infer_context *context, const fa
   PetscFunctionBegin;
   fare_infer_half(context, half);
   code = begin(context, tracks, half, steps, &l);
-  if (!code) code = find_move(&l, best->theta, step, &errors);
+  if (!code) code = find_move(&l, best, step, &errors);
   PetscCall(end(&l));
   PetscCall(code);
   for (int k = 0; k < context->count; k++) to->grid[k] += fabs(step[k]) / 3;
@@ -325,7 +319,8 @@ const fare_infer_type fare_infer_snapshot_likelihood = {
   .summary = "largest likelihood of unpaired observations, by the density over time, driven or not",
   .reference =
     "Fokker-Planck density by uniformization; scoring (Fisher, Proc. Camb. Philos. Soc. 22, 700 (1925))",
-  .dim_max = 2,
-  .driven  = PETSC_TRUE,
-  .fit     = fit,
+  .dim_max  = 2,
+  .driven   = PETSC_TRUE,
+  .unpaired = PETSC_TRUE,
+  .fit      = fit,
 };
