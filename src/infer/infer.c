@@ -241,6 +241,10 @@ static PetscErrorCode check_data(const fare_infer *infer, const line *l)
   if (is_simulated(infer, l)) {
     if (!l->lag.count)
       FARE_REFUSE(l->node, "add 'lag', the time between observations of simulated tracks, or 'file'");
+    for (size_t k = 0; k < l->lag.count; k++)
+      if (l->dt > 0.1 * l->lag.values[k] * (1 + 1e-9))
+        FARE_REFUSE(l->node, "dt: %g is too long a step for a lag of %g: take %g or less", l->dt,
+          l->lag.values[k], 0.1 * l->lag.values[k]);
     PetscFunctionReturn(0);
   }
   if (l->repeats > 1)
@@ -386,6 +390,17 @@ PetscErrorCode fare_infer_truth(const fare_infer_context *c, double theta[])
   PetscFunctionReturn(0);
 }
 
+void fare_infer_place(const fare_grid *grid, PetscInt cell, char text[64])
+{
+  double x[FARE_DIM_MAX] = {0};
+
+  fare_cell_centre(grid, cell, x);
+  if (grid->dim == 1)
+    snprintf(text, 64, "%.4g", x[0]);
+  else
+    snprintf(text, 64, "(%.4g, %.4g)", x[0], x[1]);
+}
+
 PetscErrorCode fare_infer_check_noise(const fare_tracks *tracks, const char *method)
 {
   PetscFunctionBegin;
@@ -409,7 +424,9 @@ static fare_infer_context context_of(const fare_infer *infer, const line *l, MPI
              .name                       = l->parameter,
              .guess                      = l->guess,
              .profile                    = l->intervals ? PETSC_TRUE : PETSC_FALSE,
-             .lag                        = lag};
+             .lag                        = lag,
+             .settle                     = l->settle,
+             .transitions                = (double)l->transitions};
 
   for (int axis = 0; axis < fare_system_dimension(study->system); axis++) {
     c.cells[axis]    = (PetscInt)cells->values[axis];
@@ -574,6 +591,43 @@ static void name_rows(const fare_infer_context *c, const line *l, const fare_inf
   }
 }
 
+#define LONG 0.1 /* dt |df/dx| at which a step of second order errs by about a percent */
+
+/* Whether the force varies within a step of the simulation: root mean square of dt df/dx where particles are.
+ */
+static PetscErrorCode tell_step(const fare_infer *infer, const line *l, const fare_tracks *t)
+{
+  const fare_system *system = infer->study.system;
+  const int64_t      every  = 1 + t->rows / 1000;
+  double             steep  = 0;
+
+  PetscFunctionBegin;
+  for (int axis = 0; axis < t->dim; axis++) {
+    double sum = 0, looks = 0;
+
+    for (int64_t row = 0; row < t->rows; row += every, looks++) {
+      double        x[2][FARE_DIM_MAX], f[2][FARE_DIM_MAX];
+      const double *at[2][FARE_DIM_MAX] = {{x[0], x[0] + 1, x[0] + 2}, {x[1], x[1] + 1, x[1] + 2}};
+      double       *to[2][FARE_DIM_MAX] = {{f[0], f[0] + 1, f[0] + 2}, {f[1], f[1] + 1, f[1] + 2}};
+      const double  h                   = 1e-4 * (1 + fabs(t->x[row * t->dim + axis]));
+
+      for (int side = 0; side < 2; side++) {
+        memcpy(x[side], t->x + row * t->dim, (size_t)t->dim * sizeof **x);
+        x[side][axis] += side ? h : -h;
+        fare_system_drift(system, t->time[row], 1, at[side], to[side]);
+      }
+      sum += PetscSqr(l->dt * (f[1][axis] - f[0][axis]) / (2 * h));
+    }
+    steep = PetscMax(steep, sqrt(sum / looks));
+  }
+  if (steep > LONG)
+    fare_warn(
+      "inference %s: steps of dt: %g are long, as the force varies by %.2g of itself within one: take "
+      "%.1g or less",
+      l->name, l->dt, steep, l->dt * LONG / steep);
+  PetscFunctionReturn(0);
+}
+
 /* Observations that no pair of a lag has. */
 static PetscErrorCode tell_unused(const line *l, double lag, const fare_tracks *tracks)
 {
@@ -602,6 +656,7 @@ static PetscErrorCode run_lag(
   PetscCall(fare_infer_truth(&c, truth));
   for (int k = 0; k < c.count && !is_simulated(infer, l); k++) truth[k] = NAN;
   PetscCall(get_tracks(infer, l, comm, lag, &tracks));
+  if (is_simulated(infer, l)) PetscCall(tell_step(infer, l, tracks));
   if (lag > 0 && !is_simulated(infer, l)) PetscCall(tell_unused(l, lag, tracks));
   for (size_t i = 0; i < l->methods; i++) {
     fare_infer_row *row = &results->row[results->count];

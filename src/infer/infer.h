@@ -19,9 +19,11 @@ typedef struct {
   PetscInt                cells[FARE_DIM_MAX];
   int                     count; /* of parameters */
   const char *const      *name;
-  const double           *guess;   /* where the search begins */
-  PetscBool               profile; /* intervals by the profile of the likelihood */
-  double                  lag;     /* between observations; 0: as they come */
+  const double           *guess;       /* where the search begins */
+  PetscBool               profile;     /* intervals by the profile of the likelihood */
+  double                  lag;         /* between observations; 0: as they come */
+  double                  settle;      /* of simulated tracks, before the first observation ... */
+  double                  transitions; /* ... and how many lags they last */
 } fare_infer_context;
 
 /* What it finds in one set of data. */
@@ -43,7 +45,7 @@ typedef struct {
   PetscErrorCode (*fit)(
     const fare_infer_context *context, const fare_tracks *tracks, fare_inferred *inferred);
   /*
-    What it finds in infinitely many data of the study's own system, stationary and of the context's lag, on
+    What it finds in infinitely many tracks of the study's own system, as the context simulates them, on
     these cells. NULL: the truth, for it is consistent. Collective.
   */
   PetscErrorCode (*limit)(const fare_infer_context *context, const PetscInt cells[], double theta[]);
@@ -92,6 +94,8 @@ PetscErrorCode fare_fit_solve(int count, const char *const name[], const PetscBo
 /* A model on cells, with the parameters and the box of a context. */
 PetscErrorCode fare_infer_model(
   const fare_infer_context *context, const PetscInt cells[], fare_model **model);
+/* The centre of a cell, for messages. */
+void fare_infer_place(const fare_grid *grid, PetscInt cell, char text[64]);
 /* Refuses observations with noise. */
 PetscErrorCode fare_infer_check_noise(const fare_tracks *tracks, const char *method);
 /* Half as many cells. */
@@ -104,20 +108,22 @@ PetscErrorCode fare_infer_truth(const fare_infer_context *context, double theta[
   each pair of data, or for each cell in the limit of infinitely many.
 */
 typedef struct {
-  size_t  rows;
-  double *x[FARE_DIM_MAX], *first[FARE_DIM_MAX], *second[FARE_DIM_MAX], *lag, *weight;
+  size_t   rows;
+  double  *x[FARE_DIM_MAX], *first[FARE_DIM_MAX], *second[FARE_DIM_MAX], *lag, *weight;
+  int64_t *track; /* whose successive rows depend on each other */
 } fare_moments;
 PetscErrorCode fare_moments_create(int dim, size_t rows, fare_moments *moments);
 PetscErrorCode fare_moments_free(fare_moments *moments);
 /* Those of data. */
 PetscErrorCode fare_moments_of_tracks(
   const fare_infer_context *context, const fare_tracks *tracks, const char *method, fare_moments *moments);
-/* Those of the stationary density of the study's own system. Collective. */
+/* Those of starts as simulated tracks have them. Collective. */
 PetscErrorCode fare_moments_of_truth(
   const fare_infer_context *context, const PetscInt cells[], fare_moments *moments);
 /*
   Fits drift f and diffusion D to them, by the Gaussian of one Euler step. Second moments are about f lag, or
-  where `raw` about 0. Standard errors allow for that Gaussian's being wrong. `inferred` NULL: theta alone.
+  where `raw` about 0. Standard errors allow for that Gaussian's being wrong, and for what scores of one track
+  have to do with each other. `inferred` NULL: theta alone.
 */
 PetscErrorCode fare_moments_fit(const fare_infer_context *context, const fare_moments *moments, PetscBool raw,
   double theta[], fare_inferred *inferred);

@@ -16,6 +16,7 @@
 #define STEPS_MOST 4096
 #define ENOUGH     0.02 /* standard errors by which half as many steps may move an estimate */
 #define ABSENT     1e-300
+#define RESOLVED   2.0 /* cells in a standard deviation, at least */
 
 /* What the observations of one time say about ln P. */
 typedef struct {
@@ -30,6 +31,10 @@ typedef struct {
   snapshot                 *at;
   double                   *weights;
   int                       steps; /* between snapshots, of a driven system */
+  /* of the last evaluation: an observation of probability 0, and the narrowest density; at NaN: there is none
+   */
+  double   absent_at, narrow_at, narrow; /* in cells */
+  PetscInt absent;
 } likelihood;
 
 static int by_time(const void *a, const void *b)
@@ -146,14 +151,43 @@ static PetscErrorCode move(
   PetscFunctionReturn(0);
 }
 
-static void add_snapshot(const likelihood *l, const snapshot *at, double *const P[], double *value,
-  double score[], double information[])
+/* The smallest standard deviation along an axis, in cells. */
+static double narrowest(const fare_grid *g, const double P[])
 {
-  const int count = l->model->count;
+  double least = HUGE_VAL;
 
+  for (int axis = 0; axis < g->dim; axis++) {
+    double sum[3] = {0}, x[FARE_DIM_MAX];
+
+    for (PetscInt cell = 0; cell < fare_grid_owned(g); cell++) {
+      fare_cell_centre(g, cell, x);
+      x[axis] = (x[axis] - g->lower[axis]) / g->spacing[axis];
+      sum[0] += P[cell];
+      sum[1] += P[cell] * x[axis];
+      sum[2] += P[cell] * x[axis] * x[axis];
+    }
+    least = PetscMin(least, sqrt(PetscMax(0, sum[2] / sum[0] - PetscSqr(sum[1] / sum[0]))));
+  }
+  return least;
+}
+
+static void add_snapshot(
+  likelihood *l, const snapshot *at, double *const P[], double *value, double score[], double information[])
+{
+  const int    count = l->model->count;
+  const double width = narrowest(l->model->grid, P[0]);
+
+  if (!(width >= l->narrow)) {
+    l->narrow    = width;
+    l->narrow_at = at->time;
+  }
   for (PetscInt cell = 0; cell < l->model->cells; cell++) {
     const double p = PetscMax(P[0][cell], ABSENT);
 
+    if (p <= ABSENT && at->weight[cell] != 0) {
+      l->absent    = cell;
+      l->absent_at = at->time;
+    }
     *value += at->weight[cell] * log(p);
     for (int k = 0; k < count; k++) {
       const double s = P[k + 1][cell] / p;
@@ -177,7 +211,8 @@ static PetscErrorCode evaluate(
   PetscFunctionBegin;
   PetscCall(PetscCalloc1((size_t)fields * (size_t)m->cells, &all));
   for (int k = 0; k < fields; k++) P[k] = all + k * m->cells;
-  *value = -(double)l->observations * log(fare_grid_volume(m->grid));
+  l->narrow = l->absent_at = NAN;
+  *value                   = -(double)l->observations * log(fare_grid_volume(m->grid));
   memset(score, 0, (size_t)m->count * sizeof *score);
   memset(information, 0, (size_t)(m->count * m->count) * sizeof *information);
   code = begin_masses(l, theta, P);
@@ -261,6 +296,24 @@ static PetscErrorCode search(likelihood *l, fare_fit *fit, double time[])
   PetscFunctionReturn(0);
 }
 
+/* What the maximum hides: densities that the cells do not resolve, observations that count for nothing. */
+static PetscErrorCode check_fit(likelihood *l, fare_fit *fit)
+{
+  char place[64];
+
+  PetscFunctionBegin;
+  PetscCall(evaluate(l, fit->theta, &fit->value, fit->score, fit->information));
+  if (l->narrow < RESOLVED)
+    FARE_FAIL(FARE_ERR_INPUT,
+      "cells: at time %g the density's standard deviation is %.2g cells: take %.0f times as many or more",
+      l->narrow_at, l->narrow, ceil(RESOLVED / PetscMax(l->narrow, 1e-3)));
+  if (isnan(l->absent_at)) PetscFunctionReturn(0);
+  fare_infer_place(l->model->grid, l->absent, place);
+  FARE_FAIL(FARE_ERR_FAILED,
+    "an observation at %s at time %g has probability 0 in this model: look for outliers, and at units", place,
+    l->absent_at);
+}
+
 static PetscErrorCode finish(const fare_infer_context *context, likelihood *l, const fare_fit *best,
   const double time[], fare_inferred *to)
 {
@@ -306,6 +359,7 @@ static PetscErrorCode fit(
   PetscFunctionBegin;
   code = begin(context, tracks, context->cells, STEPS, &l);
   if (!code) code = search(&l, &best, time);
+  if (!code) code = check_fit(&l, &best);
   steps = l.steps;
   if (!code) code = finish(context, &l, &best, time, inferred);
   PetscCall(end(&l));

@@ -181,6 +181,37 @@ def late_times(where):
     expect(found["pairs"][0] == 400, "all pairs of the lag", found["pairs"])
 
 
+def an_outlier(where):
+    """A step that cannot be is an error: to the maximum it would make no difference."""
+    t, x = draw_trap(np.full(300, 0.4), 1)
+    table = np.column_stack([np.full(len(x) + 2, 7), [*t, 0, 0.01], [*x, 0, 5.9]])
+    table[-2:, 0] = 8
+    np.savetxt(where / "outlier.csv", table, delimiter=",", header="id,time,x", comments="", fmt="%.17g")
+    (where / "study.yaml").write_text(trap(512))
+    done = fare(where, "infer", "study.yaml", "outlier.csv")
+    wanted = "in a time of 0.01 has probability 0 in this model"
+    expect(done.returncode == 1 and wanted in done.stderr, wanted, done)
+
+
+def limit_of_short_tracks(where):
+    """Where tracks begin far from rest, so does what infinitely many of them tell."""
+    text = well(method="euler_likelihood", lag="[0.1]", transitions=2, tracks=10000, dt="5.0e-3")
+    text = text.replace("snapshots:", "initial: {density: gaussian, mean: [-0.4], sd: [0.1]}\nsnapshots:")
+    found = infer(where, text)
+    z = (found["estimate"] - found["limit"]) / found["error"]
+    expect((abs(z) < 4).all(), "the limit is that of these tracks", z)
+    expect((found["limit_error"] < 0.1 * found["error"] + 0.01).all(), "its error", found["limit_error"])
+
+
+def a_centre(where):
+    """Scores of a long lag depend on each other; intervals allow for it."""
+    text = trap(
+        64, ", lag: [1.0]", ", method: euler_likelihood, repeats: 300, transitions: 200, settle: 5, dt: 0.02"
+    )
+    found = infer(where, text.replace("{stiffness: 1.0, kT: 1.0}", "[centre]"))
+    expect(found["covered"][0] > 0.88, "intervals hold the centre", found["covered"])
+
+
 def intervals_cover(where):
     keys = {"lag": "[0.5]", "transitions": 1000, "dt": "5.0e-3", "cells": "[80]"}
     found = infer(where, well(repeats=40, **keys))
@@ -288,6 +319,7 @@ def refusals(where):
         (trap(256, more=", method: likelihod"), "(did you mean 'likelihood'?)"),
         (trap(256, more=", cells: [255]"), "expected even numbers"),
         (trap(256), "add 'lag'"),
+        (trap(256, ", lag: [0.1, 0.005]"), "dt: 0.001 is too long a step for a lag of 0.005: take 0.0005 or"),
         (trap(256, more=", file: a.csv, repeats: 3"), "repeats are of simulated data"),
     ]:
         (where / "study.yaml").write_text(text)
@@ -304,6 +336,9 @@ def main():
             limits_are_those_of_quadrature,
             end_of_a_range,
             late_times,
+            an_outlier,
+            limit_of_short_tracks,
+            a_centre,
             intervals_cover,
             plane,
             refusals,
