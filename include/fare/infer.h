@@ -84,21 +84,22 @@ PetscErrorCode fare_infer_compare(
 
 /** One parameter, as one method found it at one lag: a row of the table. */
 typedef struct {
-  char   infer[72];      /**< name of the inference */
-  char   method[24];     /**< its method */
-  char   parameter[64];  /**< that was sought */
-  double lag;            /**< between observations; 0: as they come */
-  double pairs;          /**< of observations, in one set of data */
-  double sets;           /**< of data, independent ones */
-  double truth;          /**< the value that the data were made with; NaN: not known */
-  double limit;          /**< what the method finds in infinitely many data; NaN: not known */
-  double limit_error;    /**< of that number, by half as many cells; NaN: not known */
-  double estimate;       /**< mean over sets */
-  double error;          /**< standard error of one set, as data and method tell: root of the mean square */
-  double low;            /**< 95% interval of the first set; infinite where it has no end */
-  double high;           /**< its upper end */
+  char   infer[72];     /**< name of the inference */
+  char   method[24];    /**< its method */
+  char   parameter[64]; /**< that was sought */
+  double lag;           /**< between observations; 0: as they come */
+  double pairs;         /**< of observations, in one set of data */
+  double sets;          /**< of data, independent ones */
+  double truth;         /**< the value that the data were made with; NaN: not known */
+  double limit;         /**< what the method finds in infinitely many data; NaN: not known */
+  double limit_error;   /**< of that number, by half as many cells; NaN: not known */
+  double estimate;      /**< mean over sets */
+  double error; /**< standard error of one set, as data and method tell: root of the mean square; NaN: none */
+  double low;   /**< 95% interval of the first set; infinite: without an end; NaN: not known */
+  double high;  /**< its upper end */
   double spread;         /**< standard deviation over sets; NaN: there is one set */
-  double covered;        /**< share of the sets whose interval holds the truth; NaN: not known */
+  double covered;        /**< share of the sets whose interval holds the truth; NaN: not known of all */
+  double held;           /**< sets that found it at an end of its range, without a standard error */
   double grid;           /**< error that the cells make, estimated in the first set; NaN: uses no cells */
   double log_likelihood; /**< of the first set, at its largest; NaN: the method has none */
   double seconds;        /**< of the row's method at this lag, data aside */

@@ -352,6 +352,12 @@ double fare_system_longest_step(const fare_system *system, double t);
 */
 void fare_system_parameters(const fare_system *system, double t, double theta[]);
 /**
+  Base values of the parameters, without what drives them. Not collective.
+  @param system the system
+  @param theta  FARE_PARAMETERS_MAX places, filled in the table's order
+*/
+void fare_system_base(const fare_system *system, double theta[]);
+/**
   The temperature of a system that has one. Not collective.
   @param system its table begins with kT, as that of any system with a potential
   @param t      time

@@ -68,8 +68,8 @@ PetscErrorCode fare_tracks_read(MPI_Comm comm, const char *path, int dim, fare_t
 /**
   Pairs of rows that follow each other in a track. Not collective.
   @param tracks sorted
-  @param lag    between the two, to 1e-6 of it; pairs do not overlap. 0: all that follow each other, whatever
-  lies between
+  @param lag    between the two, to 1e-6 of it and what times are rounded by; pairs do not overlap. 0: all
+  that follow each other, whatever lies between
   @param count  number of pairs
   @param pair   rows of each, [2 * pair] and [2 * pair + 1]; free with PetscFree()
   @return an error of PETSc

@@ -8,6 +8,7 @@ numpy alone.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,10 +41,17 @@ def write_tracks(
     """HDF5 where the name ends in .h5 or .hdf5, else CSV. Rows may be in any order; along one axis, positions may
     be (R,). `noise`: standard deviation of observations, one number or one for each axis.
     """
-    ids, times = np.asarray(ids, dtype=np.int64), np.asarray(times, dtype=np.float64)
-    positions = np.asarray(positions, dtype=np.float64).reshape(len(ids), -1)
+    given, times = np.asarray(ids), np.asarray(times, dtype=np.float64)
+    ids = given.astype(np.int64)
+    if not np.array_equal(ids, given):
+        raise ValueError("ids are integers of 64 bits")
+    positions = np.asarray(positions, dtype=np.float64)
+    if positions.ndim == 1:
+        positions = positions[:, None]
     if times.shape != ids.shape or ids.ndim != 1:
         raise ValueError(f"ids and times of one length are expected, got {ids.shape} and {times.shape}")
+    if positions.ndim != 2 or len(positions) != len(ids):
+        raise ValueError(f"positions of the shape ({len(ids)}, axes) are expected, got {positions.shape}")
     if not 1 <= positions.shape[1] <= len(AXES):
         raise ValueError(f"1 to {len(AXES)} axes are expected, got {positions.shape[1]}")
     level = None if noise is None else np.broadcast_to(np.asarray(noise, float), positions.shape[1:])
@@ -69,14 +77,17 @@ def write_tracks(
 def _read_csv(path: str | os.PathLike[str]) -> Tracks:
     with open(path, encoding="utf-8") as text:
         lines = [line.strip() for line in text if line.strip()]
-    notes = [line[1:].split(":", 1)[1] for line in lines if line.startswith("#") and "noise:" in line]
+    notes = [line[1:].strip() for line in lines if line.startswith("#") and "noise" in line.lower()]
+    for note in notes:
+        if not re.fullmatch(r"noise:[-+.\w\s]+", note):
+            raise ValueError(f"{path}: expected '# noise: 0.05', got '# {note}'")
     rows = [line.split(",") for line in lines if not line.startswith("#")]
     names = [name.strip() for name in rows[0]] if rows else []
     axes = [axis for axis in AXES if axis in names]
     if "id" not in names or "time" not in names or not axes:
         raise ValueError(f"{path}: columns id, time and x are expected, got {', '.join(names)}")
     column = {name: [row[k] for row in rows[1:]] for k, name in enumerate(names)}
-    noise = np.array(notes[-1].split(), dtype=float) if notes else np.zeros(1)
+    noise = np.array(notes[-1][6:].split(), dtype=float) if notes else np.zeros(1)
     return Tracks(
         np.array(column["id"], dtype=np.int64),
         np.array(column["time"], dtype=float),
@@ -92,5 +103,6 @@ def read_tracks(path: str | os.PathLike[str]) -> Tracks:
     with h5py.File(path) as file:
         position = np.asarray(file["position"], dtype=float)
         position = position.reshape(len(position), -1)
-        noise = np.broadcast_to(np.asarray(file.attrs.get("noise", 0.0), float), position.shape[1:]).copy()
+        level = file.attrs.get("noise", file["position"].attrs.get("noise", 0.0))
+        noise = np.broadcast_to(np.asarray(level, float), position.shape[1:]).copy()
         return Tracks(np.asarray(file["id"]), np.asarray(file["time"], dtype=float), position, noise)

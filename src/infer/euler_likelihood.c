@@ -11,7 +11,7 @@ static PetscErrorCode fit(
   PetscErrorCode code;
 
   PetscFunctionBegin;
-  code = fare_moments_of_tracks(context, tracks, &moments);
+  code = fare_moments_of_tracks(context, tracks, "euler_likelihood", &moments);
   if (!code) code = fare_moments_fit(context, &moments, PETSC_FALSE, theta, inferred);
   PetscCall(fare_moments_free(&moments));
   PetscFunctionReturn(code);

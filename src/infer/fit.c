@@ -11,6 +11,7 @@
 #define HALVINGS 30
 #define SINGULAR 1e-10             /* of eigenvalues, when the diagonal is 1 */
 #define DROP     3.841458820694124 /* twice the logarithm at the ends of a 95% interval */
+#define NEAR     1e-9              /* of a first guess: so near to 0, a step may go there at once */
 #define FAR      64.0              /* standard errors to which an interval is followed */
 
 /* Names the direction that makes no difference. */
@@ -70,16 +71,19 @@ PetscErrorCode fare_fit_solve(int count, const char *const name[], const PetscBo
   PetscFunctionReturn(0);
 }
 
-/* How much of a step is taken: it stays in the ranges, and changes no parameter that is positive more than
- * twofold. */
-static double room_for(const fare_fit_problem *p, const double theta[], const double step[])
+/*
+  How much of a step is taken: it stays in the ranges, and changes no parameter that is positive more than
+  twofold, unless it has come near 0.
+*/
+static double room_for(
+  const fare_fit_problem *p, const double begin[], const double theta[], const double step[])
 {
   double part = 1;
 
   for (int k = 0; k < p->count; k++) {
     double low = p->least[k], high = p->most[k];
 
-    if (low >= 0 && theta[k] > 0) {
+    if (low >= 0 && theta[k] > NEAR * begin[k]) {
       low  = PetscMax(low, 0.5 * theta[k]);
       high = PetscMin(high, 2 * theta[k]);
     }
@@ -120,21 +124,22 @@ static PetscErrorCode climb(
 PetscErrorCode fare_fit_maximise(const fare_fit_problem *p, const char *const name[], const PetscBool fixed[],
   double tolerance, fare_fit *fit)
 {
-  double    step[FARE_INFER_MAX];
-  PetscBool held[FARE_INFER_MAX], rose = PETSC_TRUE;
+  double    step[FARE_INFER_MAX], begin[FARE_INFER_MAX];
+  PetscBool rose = PETSC_TRUE;
 
   PetscFunctionBegin;
+  memcpy(begin, fit->theta, sizeof begin);
   PetscCall(p->evaluate(p->to, fit->theta, &fit->value, fit->score, fit->information));
   if (!isfinite(fit->value))
     FARE_FAIL(FARE_ERR_FAILED, "the likelihood is no number at the first guess: begin elsewhere");
   for (int round = 0; round < ROUNDS && rose; round++) {
     double gain = 0;
 
-    hold_at_ends(p, fit, fixed, held);
-    PetscCall(fare_fit_solve(p->count, name, held, fit->information, fit->score, step, fit->covariance));
+    hold_at_ends(p, fit, fixed, fit->held);
+    PetscCall(fare_fit_solve(p->count, name, fit->held, fit->information, fit->score, step, fit->covariance));
     for (int k = 0; k < p->count; k++) gain += fit->score[k] * step[k];
     if (gain < tolerance) PetscFunctionReturn(0);
-    PetscCall(climb(p, step, room_for(p, fit->theta, step), fit, &rose));
+    PetscCall(climb(p, step, room_for(p, begin, fit->theta, step), fit, &rose));
     /* where rounding lets it rise no more, all is gained */
     if (!rose && gain < 1e-9 * fabs(fit->value) + 1e-6) PetscFunctionReturn(0);
   }
@@ -159,8 +164,9 @@ static PetscErrorCode loss_at(const fare_fit_problem *p, const char *const name[
 static PetscErrorCode find_end(
   const fare_fit_problem *p, const char *const name[], const fare_fit *best, int k, int sign, double *end)
 {
-  const double aim = sqrt(DROP), error = sqrt(best->covariance[k * p->count + k]), centre = best->theta[k],
-               edge = sign < 0 ? p->least[k] : p->most[k];
+  const double aim = sqrt(DROP), centre = best->theta[k], edge = sign < 0 ? p->least[k] : p->most[k],
+               error = best->held[k] ? 1 / sqrt(best->information[k * p->count + k])
+                                     : sqrt(best->covariance[k * p->count + k]);
   double   inside = centre, lost = 0, outside = NAN, beyond = NAN, value = centre + sign * aim * error;
   fare_fit at = *best;
 
@@ -198,5 +204,24 @@ PetscErrorCode fare_fit_profile(
   PetscFunctionBegin;
   PetscCall(find_end(p, name, best, k, -1, low));
   PetscCall(find_end(p, name, best, k, 1, high));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_fit_intervals(const fare_fit_problem *p, const char *const name[], const fare_fit *best,
+  PetscBool profile, fare_inferred *to)
+{
+  PetscFunctionBegin;
+  for (int k = 0; k < p->count; k++) {
+    const double centre = best->theta[k], error = sqrt(best->covariance[k * p->count + k]);
+
+    to->theta[k] = centre;
+    to->error[k] = best->held[k] ? NAN : error;
+    to->low[k]   = PetscMax(p->least[k], centre - FARE_QUANTILE * error);
+    to->high[k]  = PetscMin(p->most[k], centre + FARE_QUANTILE * error);
+    if (profile || best->held[k]) PetscCall(fare_fit_profile(p, name, best, k, &to->low[k], &to->high[k]));
+    if (best->held[k] && centre <= p->least[k]) to->low[k] = centre;
+    if (best->held[k] && centre >= p->most[k]) to->high[k] = centre;
+  }
+  to->log_likelihood = best->value;
   PetscFunctionReturn(0);
 }

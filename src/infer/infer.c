@@ -165,7 +165,7 @@ static PetscErrorCode add_parameter(
   if (l->count == FARE_INFER_MAX) FARE_REFUSE(at, "at most %d parameters", FARE_INFER_MAX);
   for (int i = 0; i < l->count; i++)
     if (!strcmp(l->parameter[i], name)) FARE_REFUSE(at, "parameter '%s' is there already", name);
-  fare_system_parameters(system, 0, theta);
+  fare_system_base(system, theta);
   l->guess[l->count] = theta[row - table];
   if (guess) PetscCall(fare_node_real(guess, &l->guess[l->count]));
   if (!(l->guess[l->count] >= row->min && l->guess[l->count] <= row->max))
@@ -218,8 +218,6 @@ static PetscErrorCode check_cells(const fare_infer_study *study, line *l)
 static PetscErrorCode check_line(const fare_infer_study *study, const line *l)
 {
   PetscFunctionBegin;
-  if (l->file && l->repeats > 1)
-    FARE_REFUSE(fare_node_find(l->node, "repeats"), "repeats are of simulated data: remove 'file' or this");
   if (study->truth->fit_domain)
     FARE_REFUSE(l->node, "inference needs a box that is known: give truth.lower and truth.upper");
   for (size_t i = 0; i < study->truth->boundaries.count; i++) {
@@ -227,6 +225,34 @@ static PetscErrorCode check_line(const fare_infer_study *study, const line *l)
       FARE_REFUSE(l->node, "axis %s has an absorbing boundary: tracks that end there are not understood",
         fare_system_axis_name(study->system, (int)i));
   }
+  PetscFunctionReturn(0);
+}
+
+/* Whether a line's data are made here, so that what is sought is known. */
+static PetscBool is_simulated(const fare_infer *infer, const line *l)
+{
+  return infer->file || l->file ? PETSC_FALSE : PETSC_TRUE;
+}
+
+/* What cannot be asked of a line's data, which the command line may have given. */
+static PetscErrorCode check_data(const fare_infer *infer, const line *l)
+{
+  PetscFunctionBegin;
+  if (is_simulated(infer, l)) {
+    if (!l->lag.count)
+      FARE_REFUSE(l->node, "add 'lag', the time between observations of simulated tracks, or 'file'");
+    for (size_t k = 0; k < l->lag.count; k++)
+      if (l->dt > 0.1 * l->lag.values[k] * (1 + 1e-9))
+        FARE_REFUSE(l->node, "dt: %g is too long a step for a lag of %g: take %g or less", l->dt,
+          l->lag.values[k], 0.1 * l->lag.values[k]);
+    PetscFunctionReturn(0);
+  }
+  if (l->repeats > 1)
+    FARE_REFUSE(fare_node_find(l->node, "repeats"), "repeats are of simulated data: remove the file or this");
+  for (size_t i = 0; i < l->methods; i++)
+    if (l->type[i]->unpaired && l->lag.count)
+      FARE_REFUSE(fare_node_find(l->node, "lag"), "%s takes all observations of a file: remove 'lag'",
+        l->type[i]->name);
   PetscFunctionReturn(0);
 }
 
@@ -250,6 +276,7 @@ static PetscErrorCode read_line(const fare_node *node, fare_infer *infer, line *
   PetscCall(read_parameters(infer->study.system, l));
   PetscCall(check_cells(&infer->study, l));
   PetscCall(check_line(&infer->study, l));
+  if (l->file) PetscCall(check_data(infer, l));
   PetscFunctionReturn(0);
 }
 
@@ -355,10 +382,33 @@ PetscErrorCode fare_infer_truth(const fare_infer_context *c, double theta[])
   double                all[FARE_PARAMETERS_MAX];
 
   PetscFunctionBegin;
-  fare_system_parameters(c->study->system, c->study->start, all);
+  fare_system_base(c->study->system, all);
   for (int k = 0; k < c->count; k++) {
     for (int i = 0; table[i].name; i++)
       if (!strcmp(table[i].name, c->name[k])) theta[k] = all[i];
+  }
+  PetscFunctionReturn(0);
+}
+
+void fare_infer_place(const fare_grid *grid, PetscInt cell, char text[64])
+{
+  double x[FARE_DIM_MAX] = {0};
+
+  fare_cell_centre(grid, cell, x);
+  if (grid->dim == 1)
+    snprintf(text, 64, "%.4g", x[0]);
+  else
+    snprintf(text, 64, "(%.4g, %.4g)", x[0], x[1]);
+}
+
+PetscErrorCode fare_infer_check_noise(const fare_tracks *tracks, const char *method)
+{
+  PetscFunctionBegin;
+  for (int axis = 0; axis < tracks->dim; axis++) {
+    if (tracks->noise[axis] > 0)
+      FARE_FAIL(FARE_ERR_INPUT,
+        "observations have noise of %g: %s takes positions as they are, and would see it as motion",
+        tracks->noise[axis], method);
   }
   PetscFunctionReturn(0);
 }
@@ -374,19 +424,15 @@ static fare_infer_context context_of(const fare_infer *infer, const line *l, MPI
              .name                       = l->parameter,
              .guess                      = l->guess,
              .profile                    = l->intervals ? PETSC_TRUE : PETSC_FALSE,
-             .lag                        = lag};
+             .lag                        = lag,
+             .settle                     = l->settle,
+             .transitions                = (double)l->transitions};
 
   for (int axis = 0; axis < fare_system_dimension(study->system); axis++) {
     c.cells[axis]    = (PetscInt)cells->values[axis];
     c.boundary[axis] = c.box.periodic[axis] ? FARE_BOUNDARY_PERIODIC : FARE_BOUNDARY_REFLECTING;
   }
   return c;
-}
-
-/* Whether a line's data are made here, so that what is sought is known. */
-static PetscBool is_simulated(const fare_infer *infer, const line *l)
-{
-  return infer->file || l->file ? PETSC_FALSE : PETSC_TRUE;
 }
 
 static PetscErrorCode get_tracks(
@@ -426,10 +472,14 @@ static PetscErrorCode get_tracks(
 /* Tracks first to first + count - 1. */
 static PetscErrorCode take_some(const fare_tracks *all, int64_t first, int64_t count, fare_tracks **some)
 {
-  const int64_t from = all->first[first], rows = all->first[first + count] - from;
-  const size_t  dim = (size_t)all->dim;
+  const size_t dim = (size_t)all->dim;
+  int64_t      from, rows;
 
   PetscFunctionBegin;
+  if (first + count > all->tracks)
+    FARE_FAIL(FARE_ERR_FAILED, "%s: %lld tracks are too few", all->name, (long long)all->tracks);
+  from = all->first[first];
+  rows = all->first[first + count] - from;
   PetscCall(fare_tracks_create(all->name, all->dim, rows, some));
   memcpy((*some)->id, all->id + from, (size_t)rows * sizeof *all->id);
   memcpy((*some)->time, all->time + from, (size_t)rows * sizeof *all->time);
@@ -452,13 +502,17 @@ static void add_set(const fare_inferred *found, int count, int64_t set, fare_inf
       r->high           = found->high[k];
       r->grid           = found->grid[k];
       r->log_likelihood = found->log_likelihood;
-      r->spread = r->estimate = r->error = r->covered = 0;
+      r->spread = r->estimate = r->error = r->covered = r->held = 0;
     }
     /* means, and sums of squares about them */
     r->sets = (double)(set + 1);
     r->spread += PetscSqr(found->theta[k] - r->estimate) * (double)set / r->sets;
     r->estimate += (found->theta[k] - r->estimate) / r->sets;
-    r->error += PetscSqr(found->error[k]);
+    if (isnan(found->error[k]))
+      r->held += 1;
+    else
+      r->error += PetscSqr(found->error[k]);
+    if (isnan(found->low[k]) || isnan(found->high[k])) r->covered = NAN;
     if (found->low[k] <= r->truth && r->truth <= found->high[k]) r->covered += 1;
   }
 }
@@ -469,7 +523,7 @@ static void finish(int count, fare_infer_row row[])
     fare_infer_row *r = &row[k];
 
     r->spread  = r->sets > 1 ? sqrt(r->spread / (r->sets - 1)) : NAN;
-    r->error   = sqrt(r->error / r->sets);
+    r->error   = sqrt(r->error / (r->sets - r->held)); /* NaN where it was held in all */
     r->covered = isnan(r->truth) ? NAN : r->covered / r->sets;
   }
 }
@@ -537,6 +591,58 @@ static void name_rows(const fare_infer_context *c, const line *l, const fare_inf
   }
 }
 
+#define LONG 0.1 /* dt |df/dx| at which a step of second order errs by about a percent */
+
+/* Whether the force varies within a step of the simulation: root mean square of dt df/dx where particles are.
+ */
+static PetscErrorCode tell_step(const fare_infer *infer, const line *l, const fare_tracks *t)
+{
+  const fare_system *system = infer->study.system;
+  const int64_t      every  = 1 + t->rows / 1000;
+  double             steep  = 0;
+
+  PetscFunctionBegin;
+  for (int axis = 0; axis < t->dim; axis++) {
+    double sum = 0, looks = 0;
+
+    for (int64_t row = 0; row < t->rows; row += every, looks++) {
+      double        x[2][FARE_DIM_MAX], f[2][FARE_DIM_MAX];
+      const double *at[2][FARE_DIM_MAX] = {{x[0], x[0] + 1, x[0] + 2}, {x[1], x[1] + 1, x[1] + 2}};
+      double       *to[2][FARE_DIM_MAX] = {{f[0], f[0] + 1, f[0] + 2}, {f[1], f[1] + 1, f[1] + 2}};
+      const double  h                   = 1e-4 * (1 + fabs(t->x[row * t->dim + axis]));
+
+      for (int side = 0; side < 2; side++) {
+        memcpy(x[side], t->x + row * t->dim, (size_t)t->dim * sizeof **x);
+        x[side][axis] += side ? h : -h;
+        fare_system_drift(system, t->time[row], 1, at[side], to[side]);
+      }
+      sum += PetscSqr(l->dt * (f[1][axis] - f[0][axis]) / (2 * h));
+    }
+    steep = PetscMax(steep, sqrt(sum / looks));
+  }
+  if (steep > LONG)
+    fare_warn(
+      "inference %s: steps of dt: %g are long, as the force varies by %.2g of itself within one: take "
+      "%.1g or less",
+      l->name, l->dt, steep, l->dt * LONG / steep);
+  PetscFunctionReturn(0);
+}
+
+/* Observations that no pair of a lag has. */
+static PetscErrorCode tell_unused(const line *l, double lag, const fare_tracks *tracks)
+{
+  int64_t count, *pair, used = 0;
+
+  PetscFunctionBegin;
+  PetscCall(fare_tracks_pairs(tracks, lag, &count, &pair));
+  for (int64_t i = 0; i < count; i++) used += i && pair[2 * i] == pair[2 * i - 1] ? 1 : 2;
+  PetscCall(PetscFree(pair));
+  if (used < tracks->rows)
+    fare_warn("inference %s: %lld of %lld observations have no partner at the lag %g", l->name,
+      (long long)(tracks->rows - used), (long long)tracks->rows, lag);
+  PetscFunctionReturn(0);
+}
+
 /* One line at one lag: data, then every method on them. */
 static PetscErrorCode run_lag(
   const fare_infer *infer, const line *l, MPI_Comm comm, double lag, fare_infer_results *results)
@@ -544,27 +650,33 @@ static PetscErrorCode run_lag(
   const fare_infer_context c = context_of(infer, l, comm, lag);
   double                   truth[FARE_INFER_MAX];
   fare_tracks             *tracks;
+  PetscErrorCode           code = 0;
 
   PetscFunctionBegin;
   PetscCall(fare_infer_truth(&c, truth));
   for (int k = 0; k < c.count && !is_simulated(infer, l); k++) truth[k] = NAN;
   PetscCall(get_tracks(infer, l, comm, lag, &tracks));
+  if (is_simulated(infer, l)) PetscCall(tell_step(infer, l, tracks));
+  if (lag > 0 && !is_simulated(infer, l)) PetscCall(tell_unused(l, lag, tracks));
   for (size_t i = 0; i < l->methods; i++) {
     fare_infer_row *row = &results->row[results->count];
-    PetscErrorCode  code;
 
+    if (l->type[i]->unpaired && tracks->tracks < tracks->rows)
+      fare_warn("inference %s, %s: observations of one track are not independent; intervals are too narrow",
+        l->name, l->type[i]->name);
     name_rows(&c, l, l->type[i], truth, row);
     code = fit_all(&c, l->type[i], l, tracks, row);
     for (int k = 0; k < c.count; k++) {
       if (code) results->failure[results->count] = strdup(fare_error_message());
       results->count++;
     }
-    if (code && code != FARE_ERR_FAILED && code != FARE_ERR_INPUT) PetscFunctionReturn(code);
+    if (code && code != FARE_ERR_FAILED && code != FARE_ERR_INPUT) break;
     if (code)
       fare_warn("inference %s, %s: %s; the others go on", l->name, l->type[i]->name, fare_error_message());
+    code = 0;
   }
   PetscCall(fare_tracks_destroy(&tracks));
-  PetscFunctionReturn(0);
+  PetscFunctionReturn(code);
 }
 
 static size_t rows_of(const line *l)
@@ -581,9 +693,7 @@ PetscErrorCode fare_infer_run(const fare_infer *infer, MPI_Comm comm, fare_infer
   if (!infer) PetscFunctionReturn(0);
   for (size_t i = 0; i < infer->lines; i++) {
     rows += rows_of(&infer->line[i]);
-    if (!infer->line[i].lag.count && is_simulated(infer, &infer->line[i]))
-      FARE_REFUSE(
-        infer->line[i].node, "add 'lag', the time between observations of simulated tracks, or 'file'");
+    PetscCall(check_data(infer, &infer->line[i]));
   }
   PetscCall(PetscCalloc2(rows, &results->row, rows, &results->failure));
   for (size_t i = 0; i < infer->lines; i++) {

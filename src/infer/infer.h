@@ -19,15 +19,18 @@ typedef struct {
   PetscInt                cells[FARE_DIM_MAX];
   int                     count; /* of parameters */
   const char *const      *name;
-  const double           *guess;   /* where the search begins */
-  PetscBool               profile; /* intervals by the profile of the likelihood */
-  double                  lag;     /* between observations; 0: as they come */
+  const double           *guess;       /* where the search begins */
+  PetscBool               profile;     /* intervals by the profile of the likelihood */
+  double                  lag;         /* between observations; 0: as they come */
+  double                  settle;      /* of simulated tracks, before the first observation ... */
+  double                  transitions; /* ... and how many lags they last */
 } fare_infer_context;
 
 /* What it finds in one set of data. */
 typedef struct {
-  double  theta[FARE_INFER_MAX], error[FARE_INFER_MAX], low[FARE_INFER_MAX], high[FARE_INFER_MAX];
-  double  grid[FARE_INFER_MAX]; /* NaN: uses no cells */
+  double  theta[FARE_INFER_MAX], low[FARE_INFER_MAX], high[FARE_INFER_MAX]; /* NaN: not known */
+  double  error[FARE_INFER_MAX]; /* NaN: at an end of its range, where others' errors hold it */
+  double  grid[FARE_INFER_MAX];  /* NaN: uses no cells */
   double  log_likelihood;
   int64_t pairs;
 } fare_inferred;
@@ -35,13 +38,14 @@ typedef struct {
 /* A method: one const descriptor, exported by its one file. */
 typedef struct {
   const char *name, *summary, *reference;
-  int         dim_max; /* most axes */
-  PetscBool   driven;  /* whether it is for driven systems, too */
+  int         dim_max;  /* most axes */
+  PetscBool   driven;   /* whether it is for driven systems, too */
+  PetscBool   unpaired; /* takes all observations, whoever made them: a lag means nothing to it */
   /* Collective. */
   PetscErrorCode (*fit)(
     const fare_infer_context *context, const fare_tracks *tracks, fare_inferred *inferred);
   /*
-    What it finds in infinitely many data of the study's own system, stationary and of the context's lag, on
+    What it finds in infinitely many tracks of the study's own system, as the context simulates them, on
     these cells. NULL: the truth, for it is consistent. Collective.
   */
   PetscErrorCode (*limit)(const fare_infer_context *context, const PetscInt cells[], double theta[]);
@@ -59,6 +63,7 @@ typedef struct {
 typedef struct {
   double theta[FARE_INFER_MAX], value, score[FARE_INFER_MAX], information[FARE_INFER_MAX * FARE_INFER_MAX],
     covariance[FARE_INFER_MAX * FARE_INFER_MAX];
+  PetscBool held[FARE_INFER_MAX]; /* at an end of its range, or fixed: no part of the covariance */
 } fare_fit;
 /*
   Finds the largest value near fit->theta by scoring: Newton's method with the information for the curvature.
@@ -74,6 +79,12 @@ PetscErrorCode fare_fit_maximise(const fare_fit_problem *problem, const char *co
 PetscErrorCode fare_fit_profile(const fare_fit_problem *problem, const char *const name[],
   const fare_fit *best, int k, double *low, double *high);
 /*
+  Estimates, standard errors, and 95% intervals within the ranges, by the errors or where asked by profiles.
+  Of a held parameter, its end of the range is an end of the interval, and the profile tells the other.
+*/
+PetscErrorCode fare_fit_intervals(const fare_fit_problem *problem, const char *const name[],
+  const fare_fit *best, PetscBool profile, fare_inferred *inferred);
+/*
   x = A^-1 b, with the directions that `fixed` names left out (x 0 there); NULL: none. Also A^-1 where
   `inverse` is not NULL. FARE_ERR_FAILED where A is singular in what is left, naming the direction.
 */
@@ -83,6 +94,10 @@ PetscErrorCode fare_fit_solve(int count, const char *const name[], const PetscBo
 /* A model on cells, with the parameters and the box of a context. */
 PetscErrorCode fare_infer_model(
   const fare_infer_context *context, const PetscInt cells[], fare_model **model);
+/* The centre of a cell, for messages. */
+void fare_infer_place(const fare_grid *grid, PetscInt cell, char text[64]);
+/* Refuses observations with noise. */
+PetscErrorCode fare_infer_check_noise(const fare_tracks *tracks, const char *method);
 /* Half as many cells. */
 void fare_infer_half(const fare_infer_context *context, PetscInt half[FARE_DIM_MAX]);
 /* Values that the study gives to the parameters of a context. */
@@ -93,20 +108,22 @@ PetscErrorCode fare_infer_truth(const fare_infer_context *context, double theta[
   each pair of data, or for each cell in the limit of infinitely many.
 */
 typedef struct {
-  size_t  rows;
-  double *x[FARE_DIM_MAX], *first[FARE_DIM_MAX], *second[FARE_DIM_MAX], *lag, *weight;
+  size_t   rows;
+  double  *x[FARE_DIM_MAX], *first[FARE_DIM_MAX], *second[FARE_DIM_MAX], *lag, *weight;
+  int64_t *track; /* whose successive rows depend on each other */
 } fare_moments;
 PetscErrorCode fare_moments_create(int dim, size_t rows, fare_moments *moments);
 PetscErrorCode fare_moments_free(fare_moments *moments);
 /* Those of data. */
 PetscErrorCode fare_moments_of_tracks(
-  const fare_infer_context *context, const fare_tracks *tracks, fare_moments *moments);
-/* Those of the stationary density of the study's own system. Collective. */
+  const fare_infer_context *context, const fare_tracks *tracks, const char *method, fare_moments *moments);
+/* Those of starts as simulated tracks have them. Collective. */
 PetscErrorCode fare_moments_of_truth(
   const fare_infer_context *context, const PetscInt cells[], fare_moments *moments);
 /*
   Fits drift f and diffusion D to them, by the Gaussian of one Euler step. Second moments are about f lag, or
-  where `raw` about 0. Standard errors allow for that Gaussian's being wrong. `inferred` NULL: theta alone.
+  where `raw` about 0. Standard errors allow for that Gaussian's being wrong, and for what scores of one track
+  have to do with each other. `inferred` NULL: theta alone.
 */
 PetscErrorCode fare_moments_fit(const fare_infer_context *context, const fare_moments *moments, PetscBool raw,
   double theta[], fare_inferred *inferred);

@@ -10,7 +10,7 @@ static PetscErrorCode fit(
   PetscErrorCode code;
 
   PetscFunctionBegin;
-  code = fare_moments_of_tracks(context, tracks, &moments);
+  code = fare_moments_of_tracks(context, tracks, "kramers_moyal", &moments);
   if (!code) code = fare_moments_fit(context, &moments, PETSC_TRUE, theta, inferred);
   PetscCall(fare_moments_free(&moments));
   PetscFunctionReturn(code);

@@ -14,7 +14,8 @@
 #define CELLS_1D 4096 /* most cells along one axis: matrices of all pairs of them are multiplied */
 
 /* Sums of one source, which one rank makes. */
-#define SUMS (1 + FARE_INFER_MAX + FARE_INFER_MAX * FARE_INFER_MAX)
+#define SUMS      (2 + FARE_INFER_MAX + FARE_INFER_MAX * FARE_INFER_MAX)
+#define ABSENT_AT (SUMS - 1) /* 1 + a cell that data reach from here with probability 0; 0: there is none */
 
 typedef struct {
   const fare_infer_context *context;
@@ -24,6 +25,9 @@ typedef struct {
   const fare_lag *lag;
   const PetscInt *place; /* of the columns asked for among the lag's sources */
   double         *sums;  /* [source * SUMS] */
+  /* a step of probability 0, in the last evaluation; lag 0: there is none */
+  double   absent_lag;
+  PetscInt absent_from, absent_to;
 } likelihood;
 
 static PetscErrorCode add_column(
@@ -40,6 +44,7 @@ static PetscErrorCode add_column(
   for (size_t e = lag->first[s]; e < lag->first[s + 1]; e++) {
     const double p = PetscMax(P[lag->target[e]], ABSENT);
 
+    if (p <= ABSENT) sum[ABSENT_AT] = lag->target[e] + 1.0;
     sum[0] += lag->weight[e] * log(p);
     for (int k = 0; k < count; k++) score[k] += lag->weight[e] * dP[k][lag->target[e]] / p;
   }
@@ -89,8 +94,16 @@ static PetscErrorCode evaluate_lag(likelihood *l, const fare_lag *lag, double to
   if (l->model->grid->dim > 1)
     PetscCallMPI(MPI_Allreduce(
       MPI_IN_PLACE, l->sums, (int)(lag->sources * SUMS), MPI_DOUBLE, MPI_SUM, l->context->comm));
-  for (PetscInt s = 0; s < lag->sources; s++)
-    for (int i = 0; i < size; i++) total[i] += l->sums[s * SUMS + i];
+  for (PetscInt s = 0; s < lag->sources; s++) {
+    const double *sums = l->sums + s * SUMS;
+
+    for (int i = 0; i < size; i++) total[i] += sums[i];
+    if (sums[ABSENT_AT] > 0) {
+      l->absent_lag  = lag->lag;
+      l->absent_from = lag->source[s];
+      l->absent_to   = (PetscInt)sums[ABSENT_AT] - 1;
+    }
+  }
   PetscCall(PetscFree(l->sums));
   PetscCall(PetscFree2(place, source));
   PetscFunctionReturn(0);
@@ -104,6 +117,7 @@ static PetscErrorCode evaluate(
   double      total[SUMS] = {0};
 
   PetscFunctionBegin;
+  l->absent_lag = 0;
   PetscCall(fare_error_agree(l->context->comm, fare_model_set(l->model, theta, PETSC_TRUE)));
   for (int i = 0; i < l->pairs.lags; i++) PetscCall(evaluate_lag(l, &l->pairs.of[i], total));
   *value = total[0] - (double)l->pairs.pairs * log(fare_grid_volume(l->model->grid));
@@ -114,14 +128,12 @@ static PetscErrorCode evaluate(
   PetscFunctionReturn(0);
 }
 
-/* Cells must be finer than what the shortest lag spreads a point over, wherever pairs start. */
-static PetscErrorCode check_resolved(const likelihood *l, const double theta[])
+/* Cells must be finer than what a lag spreads a point over, wherever pairs start. */
+static PetscErrorCode check_lag(const likelihood *l, const fare_lag *lag)
 {
-  const fare_grid *g   = l->model->grid;
-  const fare_lag  *lag = &l->pairs.of[0];
+  const fare_grid *g = l->model->grid;
 
   PetscFunctionBegin;
-  PetscCall(fare_model_parameters(l->model, theta));
   for (PetscInt s = 0; s < lag->sources; s++) {
     double        x[FARE_DIM_MAX], D[FARE_DIM_MAX];
     const double *at[FARE_DIM_MAX]   = {&x[0], &x[1], &x[2]};
@@ -145,6 +157,22 @@ static PetscErrorCode check_resolved(const likelihood *l, const double theta[])
   PetscFunctionReturn(0);
 }
 
+/* A lag that the cells do not resolve, and a step that cannot be, which would count for nothing. */
+static PetscErrorCode check_fit(const likelihood *l, const double theta[])
+{
+  char from[64], to[64];
+
+  PetscFunctionBegin;
+  PetscCall(fare_model_parameters(l->model, theta));
+  for (int i = 0; i < l->pairs.lags; i++) PetscCall(check_lag(l, &l->pairs.of[i]));
+  if (l->absent_lag == 0) PetscFunctionReturn(0);
+  fare_infer_place(l->model->grid, l->absent_from, from);
+  fare_infer_place(l->model->grid, l->absent_to, to);
+  FARE_FAIL(FARE_ERR_FAILED,
+    "a step from %s to %s in a time of %g has probability 0 in this model: look for outliers, and at units",
+    from, to, l->absent_lag);
+}
+
 static PetscErrorCode begin(
   const fare_infer_context *context, const fare_tracks *tracks, const PetscInt cells[], likelihood *l)
 {
@@ -153,12 +181,7 @@ static PetscErrorCode begin(
 
   PetscFunctionBegin;
   *l = (likelihood){.context = context};
-  for (int axis = 0; axis < tracks->dim; axis++) {
-    if (tracks->noise[axis] > 0)
-      FARE_FAIL(FARE_ERR_INPUT,
-        "observations have noise of %g: likelihood takes positions as they are, and would see it as motion",
-        tracks->noise[axis]);
-  }
+  PetscCall(fare_infer_check_noise(tracks, "likelihood"));
   if (tracks->dim == 1 && cells[0] > CELLS_1D)
     FARE_FAIL(FARE_ERR_INPUT, "cells: at most %d along one axis, got %d", CELLS_1D, (int)cells[0]);
   PetscCall(fare_infer_model(context, cells, &l->model));
@@ -204,27 +227,11 @@ static PetscErrorCode find_grid_error(
   code = begin(context, tracks, half, &l);
   if (!code) code = evaluate(&l, fit->theta, &coarse.value, coarse.score, coarse.information);
   if (!code)
-    code = fare_fit_solve(context->count, context->name, NULL, coarse.information, coarse.score, step, NULL);
+    code =
+      fare_fit_solve(context->count, context->name, fit->held, coarse.information, coarse.score, step, NULL);
   PetscCall(end(&l));
   PetscCall(code);
   for (int k = 0; k < context->count; k++) error[k] = fabs(step[k]) / 3;
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode find_intervals(
-  const fare_infer_context *context, likelihood *l, const fare_fit *fit, fare_inferred *inferred)
-{
-  const fare_fit_problem p = problem_of(l);
-
-  PetscFunctionBegin;
-  for (int k = 0; k < p.count; k++) {
-    inferred->theta[k] = fit->theta[k];
-    inferred->error[k] = sqrt(fit->covariance[k * p.count + k]);
-    inferred->low[k]   = fit->theta[k] - FARE_QUANTILE * inferred->error[k];
-    inferred->high[k]  = fit->theta[k] + FARE_QUANTILE * inferred->error[k];
-    if (context->profile)
-      PetscCall(fare_fit_profile(&p, context->name, fit, k, &inferred->low[k], &inferred->high[k]));
-  }
   PetscFunctionReturn(0);
 }
 
@@ -235,23 +242,27 @@ static PetscErrorCode search(const fare_infer_context *context, likelihood *l, f
   PetscFunctionBegin;
   memcpy(fit->theta, context->guess, (size_t)p.count * sizeof *fit->theta);
   PetscCall(fare_fit_maximise(&p, context->name, NULL, 1e-8, fit));
-  PetscCall(check_resolved(l, fit->theta));
+  PetscCall(evaluate(l, fit->theta, &fit->value, fit->score, fit->information));
+  PetscCall(check_fit(l, fit->theta));
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode fit(
   const fare_infer_context *context, const fare_tracks *tracks, fare_inferred *inferred)
 {
-  fare_fit       best;
+  fare_fit       best = {.value = NAN};
   likelihood     l;
   PetscErrorCode code;
 
   PetscFunctionBegin;
   code = begin(context, tracks, context->cells, &l);
   if (!code) code = search(context, &l, &best);
-  if (!code) code = find_intervals(context, &l, &best, inferred);
-  inferred->log_likelihood = best.value;
-  inferred->pairs          = l.pairs.pairs;
+  if (!code) {
+    const fare_fit_problem p = problem_of(&l);
+
+    code = fare_fit_intervals(&p, context->name, &best, context->profile, inferred);
+  }
+  inferred->pairs = l.pairs.pairs;
   PetscCall(end(&l));
   PetscCall(code);
   PetscCall(find_grid_error(context, tracks, &best, inferred->grid));

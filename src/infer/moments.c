@@ -10,7 +10,8 @@
 #include <math.h>
 #include <string.h>
 
-#define RARE 1e-13 /* share of the stationary density that a cell must have to count */
+#define RARE    1e-13 /* share of the starts that a cell must have to count */
+#define SETTLED 1e-6  /* L1 difference from the stationary density that is none */
 
 PetscErrorCode fare_moments_create(int dim, size_t rows, fare_moments *m)
 {
@@ -18,7 +19,7 @@ PetscErrorCode fare_moments_create(int dim, size_t rows, fare_moments *m)
   *m = (fare_moments){.rows = rows};
   for (int axis = 0; axis < dim; axis++)
     PetscCall(PetscCalloc3(rows, &m->x[axis], rows, &m->first[axis], rows, &m->second[axis]));
-  PetscCall(PetscCalloc2(rows, &m->lag, rows, &m->weight));
+  PetscCall(PetscCalloc3(rows, &m->lag, rows, &m->weight, rows, &m->track));
   PetscFunctionReturn(0);
 }
 
@@ -27,7 +28,7 @@ PetscErrorCode fare_moments_free(fare_moments *m)
   PetscFunctionBegin;
   for (int axis = 0; axis < FARE_DIM_MAX; axis++)
     PetscCall(PetscFree3(m->x[axis], m->first[axis], m->second[axis]));
-  PetscCall(PetscFree2(m->lag, m->weight));
+  PetscCall(PetscFree3(m->lag, m->weight, m->track));
   *m = (fare_moments){0};
   PetscFunctionReturn(0);
 }
@@ -40,12 +41,32 @@ static double way(const fare_infer_context *c, int axis, double from, double to)
   return c->boundary[axis] == FARE_BOUNDARY_PERIODIC ? remainder(to - from, length) : to - from;
 }
 
+/* Along a periodic axis, displacements of more than half a turn are taken for shorter ones. */
+static PetscErrorCode tell_turns(const fare_infer_context *c, const fare_moments *m)
+{
+  PetscFunctionBegin;
+  for (int axis = 0; axis < fare_system_dimension(c->study->system); axis++) {
+    const double length = c->box.upper[axis] - c->box.lower[axis];
+    size_t       far    = 0;
+
+    if (c->boundary[axis] != FARE_BOUNDARY_PERIODIC) continue;
+    for (size_t row = 0; row < m->rows; row++) far += fabs(m->first[axis][row]) > 0.25 * length;
+    if ((double)far > 0.1 * (double)m->rows)
+      fare_warn("along %s, %.0f%% of the displacements exceed a quarter of a turn: those of more than a half "
+                "are taken for shorter ones; a shorter lag, or likelihood, is right",
+        fare_system_axis_name(c->study->system, axis), 100 * (double)far / (double)m->rows);
+  }
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_moments_of_tracks(
-  const fare_infer_context *context, const fare_tracks *t, fare_moments *m)
+  const fare_infer_context *context, const fare_tracks *t, const char *method, fare_moments *m)
 {
   int64_t count, *pair;
 
   PetscFunctionBegin;
+  *m = (fare_moments){0};
+  PetscCall(fare_infer_check_noise(t, method));
   PetscCall(fare_tracks_pairs(t, context->lag, &count, &pair));
   PetscCall(fare_moments_create(t->dim, (size_t)count, m));
   for (int64_t i = 0; i < count; i++) {
@@ -53,6 +74,7 @@ PetscErrorCode fare_moments_of_tracks(
 
     m->lag[i]    = t->time[to] - t->time[from];
     m->weight[i] = 1;
+    m->track[i]  = t->id[from];
     for (int axis = 0; axis < t->dim; axis++) {
       const double x = t->x[from * t->dim + axis], d = way(context, axis, x, t->x[to * t->dim + axis]);
 
@@ -63,6 +85,10 @@ PetscErrorCode fare_moments_of_tracks(
   }
   PetscCall(PetscFree(pair));
   if (!count) FARE_FAIL(FARE_ERR_INPUT, "%s: no track has two observations with this lag", t->name);
+  if (count <= context->count)
+    FARE_FAIL(FARE_ERR_INPUT, "%s: %lld pairs are too few for %d parameters", t->name, (long long)count,
+      context->count);
+  PetscCall(tell_turns(context, m));
   PetscFunctionReturn(0);
 }
 
@@ -95,27 +121,55 @@ static PetscErrorCode fill_row(
   PetscFunctionReturn(0);
 }
 
-/* Cells that hold a share of the stationary density, and those shares. */
+/*
+  The mean density at the starts of all lags of a track, from the initial density on. Once it differs from the
+  stationary one by less than SETTLED, the rest is that.
+*/
+static PetscErrorCode density_of_starts(const fare_infer_context *c, const fare_model *model, double mean[])
+{
+  const PetscInt n = model->cells;
+  double        *P, *still;
+  fare_solved    solved;
+  Vec            masses;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc2(n, &P, n, &still));
+  PetscCall(fare_stationary_solve(model->grid, model->system, c->study->start, &masses, &solved));
+  PetscCall(fare_grid_gather(model->grid, masses, still));
+  PetscCall(VecDestroy(&masses));
+  PetscCall(fare_grid_initial(model->grid, c->study->initial, model->system, c->study->start, &masses));
+  PetscCall(fare_grid_gather(model->grid, masses, P));
+  PetscCall(VecDestroy(&masses));
+  PetscCall(fare_masses_advance(model, c->settle, 1, &P));
+  memset(mean, 0, (size_t)n * sizeof *mean);
+  for (double k = 0, off = 1; k < c->transitions; k++) {
+    const double left = off < SETTLED ? c->transitions - k : 1;
+
+    for (PetscInt i = 0; i < n; i++) mean[i] += left * P[i] / c->transitions;
+    if (left > 1) break;
+    PetscCall(fare_masses_advance(model, c->lag, 1, &P));
+    off = 0;
+    for (PetscInt i = 0; i < n; i++) off += fabs(P[i] - still[i]);
+  }
+  PetscCall(PetscFree2(P, still));
+  PetscFunctionReturn(0);
+}
+
+/* Cells that hold a share of the starts, and those shares. */
 static PetscErrorCode find_starts(
   const fare_infer_context *c, const fare_model *model, PetscInt source[], double share[], PetscInt *count)
 {
-  const PetscScalar *mass;
-  fare_solved        solved;
-  PetscReal          most;
-  Vec                masses;
+  double most = 0;
 
   PetscFunctionBegin;
   *count = 0;
-  PetscCall(fare_stationary_solve(model->grid, model->system, c->study->start, &masses, &solved));
-  PetscCall(VecMax(masses, NULL, &most));
-  PetscCall(VecGetArrayRead(masses, &mass));
+  PetscCall(density_of_starts(c, model, share));
+  for (PetscInt cell = 0; cell < model->cells; cell++) most = PetscMax(most, share[cell]);
   for (PetscInt cell = 0; cell < model->cells; cell++) {
-    if (!(mass[cell] > RARE * most)) continue;
-    share[*count]      = mass[cell];
+    if (!(share[cell] > RARE * most)) continue;
+    share[*count]      = share[cell];
     source[(*count)++] = cell;
   }
-  PetscCall(VecRestoreArrayRead(masses, &mass));
-  PetscCall(VecDestroy(&masses));
   PetscFunctionReturn(0);
 }
 
@@ -275,31 +329,65 @@ static PetscErrorCode search(moment_fit *p, fare_fit *fit)
     PetscCall(fare_fit_maximise(&problem, c->name, NULL, p->raw ? 1e-16 : 1e-9, fit));
     for (int k = 0; k < c->count; k++)
       moved = PetscMax(moved, fabs(fit->theta[k] - before.theta[k]) / p->model->scale[k]);
-    if (moved < 1e-9) break;
+    if (!p->raw || moved < 1e-9) PetscFunctionReturn(0);
   }
-  PetscFunctionReturn(0);
+  FARE_FAIL(FARE_ERR_FAILED, "the weights of squares do not settle: begin elsewhere");
 }
 
-/* A^-1 (sum of s s') A^-1: right whatever the density of the data is. */
-static void find_errors(const moment_fit *p, const fare_fit *fit, fare_inferred *to)
+/* Sum of products of values that stand `apart` rows apart, in one track. */
+static double products(const fare_moments *m, const double value[], size_t apart)
 {
-  const int count = p->context->count;
+  double sum = 0;
 
+  for (size_t row = 0; row + apart < m->rows; row++)
+    if (m->track[row] == m->track[row + apart]) sum += value[row] * value[row + apart];
+  return sum;
+}
+
+/*
+  Variance of the sum of values that depend on each other within a track. Of their covariances, pairs of
+  successive distances count as long as they are positive (Geyer, Statist. Sci. 7, 473 (1992)).
+*/
+static double variance_of_sum(const fare_moments *m, const double value[])
+{
+  const double square = products(m, value, 0);
+  double       sum    = -square;
+
+  for (size_t apart = 0; apart < m->rows; apart += 2) {
+    const double pair = (apart ? products(m, value, apart) : square) + products(m, value, apart + 1);
+
+    if (!(pair > 0)) break;
+    sum += 2 * pair;
+  }
+  return sum > 0 ? sum : square;
+}
+
+/* A^-1 cov(sum of s) A^-1: right whatever the density of the data is. */
+static PetscErrorCode find_errors(const moment_fit *p, const fare_fit *fit, fare_inferred *to)
+{
+  const int    count = p->context->count;
+  const double rows = (double)p->m->rows, freedom = rows / (rows - count);
+  double      *moves;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(p->m->rows, &moves));
   for (int k = 0; k < count; k++) {
     double sum = 0;
 
     for (size_t row = 0; row < p->m->rows; row++) {
-      double s = 0;
-
+      moves[row] = 0;
       for (int j = 0; j < count; j++)
-        s += fit->covariance[k * count + j] * p->scores[row * (size_t)count + (size_t)j];
-      sum += s * s;
+        moves[row] += fit->covariance[k * count + j] * p->scores[row * (size_t)count + (size_t)j];
     }
-    to->error[k] = sqrt(sum);
-    to->low[k]   = fit->theta[k] - FARE_QUANTILE * to->error[k];
-    to->high[k]  = fit->theta[k] + FARE_QUANTILE * to->error[k];
+    sum          = freedom * variance_of_sum(p->m, moves);
+    to->error[k] = fit->held[k] ? NAN : sqrt(sum);
+    to->low[k]   = PetscMax(p->model->least[k], fit->theta[k] - FARE_QUANTILE * to->error[k]);
+    to->high[k]  = PetscMin(p->model->most[k], fit->theta[k] + FARE_QUANTILE * to->error[k]);
     to->grid[k]  = NAN;
+    if (fit->held[k]) to->low[k] = to->high[k] = NAN;
   }
+  PetscCall(PetscFree(moves));
+  PetscFunctionReturn(0);
 }
 
 static PetscErrorCode run(moment_fit *p, double theta[], fare_inferred *inferred)
@@ -313,7 +401,7 @@ static PetscErrorCode run(moment_fit *p, double theta[], fare_inferred *inferred
   memcpy(theta, fit.theta, sizeof(double) * (size_t)p->context->count);
   if (!inferred) PetscFunctionReturn(0);
   PetscCall(evaluate(p, fit.theta, &value, unused, information));
-  find_errors(p, &fit, inferred);
+  PetscCall(find_errors(p, &fit, inferred));
   inferred->pairs          = (int64_t)p->m->rows;
   inferred->log_likelihood = p->raw ? NAN : value;
   memcpy(inferred->theta, theta, sizeof(double) * (size_t)p->context->count);

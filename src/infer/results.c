@@ -102,6 +102,10 @@ static void print_doubts(const fare_infer_results *results, FILE *to)
         fprintf(to, "Inference %s, %s, failed: %s\n", r->infer, r->method, results->failure[i]);
       continue;
     }
+    if (r->held > 0)
+      fprintf(to,
+        "%s, %s: %s lies at an end of its range in %g of %g fits; errors of the others hold it there\n",
+        r->infer, r->method, r->parameter, r->held, r->sets);
     if (r->grid > 0.3 * r->error)
       fprintf(to,
         "%s, %s: the cells' error of %s is %.2g, against a standard error of %.2g: take more cells\n",

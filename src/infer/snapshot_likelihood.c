@@ -11,11 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SAME       1e-9 /* relative difference of times that are one snapshot */
+#define SAME       1e-6 /* of the time since the start: difference of times that are one snapshot */
 #define STEPS      8    /* between snapshots, at first */
 #define STEPS_MOST 4096
 #define ENOUGH     0.02 /* standard errors by which half as many steps may move an estimate */
 #define ABSENT     1e-300
+#define RESOLVED   2.0 /* cells in a standard deviation, at least */
 
 /* What the observations of one time say about ln P. */
 typedef struct {
@@ -30,6 +31,10 @@ typedef struct {
   snapshot                 *at;
   double                   *weights;
   int                       steps; /* between snapshots, of a driven system */
+  /* of the last evaluation: an observation of probability 0, and the narrowest density; at NaN: there is none
+   */
+  double   absent_at, narrow_at, narrow; /* in cells */
+  PetscInt absent;
 } likelihood;
 
 static int by_time(const void *a, const void *b)
@@ -48,7 +53,10 @@ static PetscErrorCode find_times(const fare_tracks *t, likelihood *l)
   memcpy(time, t->time, (size_t)t->rows * sizeof *time);
   qsort(time, (size_t)t->rows, sizeof *time, by_time);
   for (int64_t row = 0; row < t->rows; row++) {
-    if (row && time[row] - time[row - 1] <= SAME * PetscMax(fabs(time[row]), 1)) continue;
+    const double slack =
+      SAME * (time[row] - l->context->study->start) + 4 * PETSC_MACHINE_EPSILON * fabs(time[row]);
+
+    if (l->snapshots && time[row] - time[l->snapshots - 1] <= slack) continue;
     time[l->snapshots++] = time[row];
   }
   PetscCall(PetscCalloc2(l->snapshots, &l->at, l->snapshots * l->model->cells, &l->weights));
@@ -143,14 +151,43 @@ static PetscErrorCode move(
   PetscFunctionReturn(0);
 }
 
-static void add_snapshot(const likelihood *l, const snapshot *at, double *const P[], double *value,
-  double score[], double information[])
+/* The smallest standard deviation along an axis, in cells. */
+static double narrowest(const fare_grid *g, const double P[])
 {
-  const int count = l->model->count;
+  double least = HUGE_VAL;
 
+  for (int axis = 0; axis < g->dim; axis++) {
+    double sum[3] = {0}, x[FARE_DIM_MAX];
+
+    for (PetscInt cell = 0; cell < fare_grid_owned(g); cell++) {
+      fare_cell_centre(g, cell, x);
+      x[axis] = (x[axis] - g->lower[axis]) / g->spacing[axis];
+      sum[0] += P[cell];
+      sum[1] += P[cell] * x[axis];
+      sum[2] += P[cell] * x[axis] * x[axis];
+    }
+    least = PetscMin(least, sqrt(PetscMax(0, sum[2] / sum[0] - PetscSqr(sum[1] / sum[0]))));
+  }
+  return least;
+}
+
+static void add_snapshot(
+  likelihood *l, const snapshot *at, double *const P[], double *value, double score[], double information[])
+{
+  const int    count = l->model->count;
+  const double width = narrowest(l->model->grid, P[0]);
+
+  if (!(width >= l->narrow)) {
+    l->narrow    = width;
+    l->narrow_at = at->time;
+  }
   for (PetscInt cell = 0; cell < l->model->cells; cell++) {
     const double p = PetscMax(P[0][cell], ABSENT);
 
+    if (p <= ABSENT && at->weight[cell] != 0) {
+      l->absent    = cell;
+      l->absent_at = at->time;
+    }
     *value += at->weight[cell] * log(p);
     for (int k = 0; k < count; k++) {
       const double s = P[k + 1][cell] / p;
@@ -174,7 +211,8 @@ static PetscErrorCode evaluate(
   PetscFunctionBegin;
   PetscCall(PetscCalloc1((size_t)fields * (size_t)m->cells, &all));
   for (int k = 0; k < fields; k++) P[k] = all + k * m->cells;
-  *value = -(double)l->observations * log(fare_grid_volume(m->grid));
+  l->narrow = l->absent_at = NAN;
+  *value                   = -(double)l->observations * log(fare_grid_volume(m->grid));
   memset(score, 0, (size_t)m->count * sizeof *score);
   memset(information, 0, (size_t)(m->count * m->count) * sizeof *information);
   code = begin_masses(l, theta, P);
@@ -192,11 +230,7 @@ static PetscErrorCode begin(
 {
   PetscFunctionBegin;
   *l = (likelihood){.context = context, .steps = steps};
-  for (int axis = 0; axis < t->dim; axis++) {
-    if (t->noise[axis] > 0)
-      FARE_FAIL(FARE_ERR_INPUT,
-        "observations have noise of %g: snapshot_likelihood takes positions as they are", t->noise[axis]);
-  }
+  PetscCall(fare_infer_check_noise(t, "snapshot_likelihood"));
   for (int64_t row = 0; row < t->rows; row++) {
     if (t->time[row] < context->study->start)
       PetscFunctionReturn(fare_tracks_error(
@@ -216,19 +250,21 @@ static PetscErrorCode end(likelihood *l)
   PetscFunctionReturn(0);
 }
 
-/* By how many standard errors, and by how much, the estimate would move from theta with these steps and
+/* By how many standard errors, and by how much, the estimate would move from a fit with these steps and
  * cells. */
-static PetscErrorCode find_move(likelihood *l, const double theta[], double step[], double *errors)
+static PetscErrorCode find_move(likelihood *l, const fare_fit *fit, double step[], double *errors)
 {
   fare_fit at;
 
   PetscFunctionBegin;
-  PetscCall(evaluate(l, theta, &at.value, at.score, at.information));
-  PetscCall(
-    fare_fit_solve(l->context->count, l->context->name, NULL, at.information, at.score, step, at.covariance));
+  PetscCall(evaluate(l, fit->theta, &at.value, at.score, at.information));
+  PetscCall(fare_fit_solve(
+    l->context->count, l->context->name, fit->held, at.information, at.score, step, at.covariance));
   *errors = 0;
-  for (int k = 0; k < l->context->count; k++)
-    *errors = PetscMax(*errors, fabs(step[k]) / sqrt(at.covariance[k * l->context->count + k]));
+  for (int k = 0; k < l->context->count; k++) {
+    if (!fit->held[k])
+      *errors = PetscMax(*errors, fabs(step[k]) / sqrt(at.covariance[k * l->context->count + k]));
+  }
   PetscFunctionReturn(0);
 }
 
@@ -248,7 +284,7 @@ static PetscErrorCode search(likelihood *l, fare_fit *fit, double time[])
     memset(time, 0, (size_t)c->count * sizeof *time);
     if (!fare_system_is_driven(l->model->system)) break;
     l->steps *= 2;
-    PetscCall(find_move(l, fit->theta, time, &errors));
+    PetscCall(find_move(l, fit, time, &errors));
     for (int k = 0; k < c->count; k++) time[k] /= 3;
     if (errors < ENOUGH) {
       PetscCall(fare_fit_maximise(&p, c->name, NULL, 1e-8, fit));
@@ -260,6 +296,24 @@ static PetscErrorCode search(likelihood *l, fare_fit *fit, double time[])
   PetscFunctionReturn(0);
 }
 
+/* What the maximum hides: densities that the cells do not resolve, observations that count for nothing. */
+static PetscErrorCode check_fit(likelihood *l, fare_fit *fit)
+{
+  char place[64];
+
+  PetscFunctionBegin;
+  PetscCall(evaluate(l, fit->theta, &fit->value, fit->score, fit->information));
+  if (l->narrow < RESOLVED)
+    FARE_FAIL(FARE_ERR_INPUT,
+      "cells: at time %g the density's standard deviation is %.2g cells: take %.0f times as many or more",
+      l->narrow_at, l->narrow, ceil(RESOLVED / PetscMax(l->narrow, 1e-3)));
+  if (isnan(l->absent_at)) PetscFunctionReturn(0);
+  fare_infer_place(l->model->grid, l->absent, place);
+  FARE_FAIL(FARE_ERR_FAILED,
+    "an observation at %s at time %g has probability 0 in this model: look for outliers, and at units", place,
+    l->absent_at);
+}
+
 static PetscErrorCode finish(const fare_infer_context *context, likelihood *l, const fare_fit *best,
   const double time[], fare_inferred *to)
 {
@@ -268,16 +322,9 @@ static PetscErrorCode finish(const fare_infer_context *context, likelihood *l, c
   PetscFunctionBegin;
   memcpy(p.least, l->model->least, sizeof p.least);
   memcpy(p.most, l->model->most, sizeof p.most);
-  for (int k = 0; k < context->count; k++) {
-    to->theta[k] = best->theta[k];
-    to->error[k] = sqrt(best->covariance[k * context->count + k]);
-    to->low[k]   = best->theta[k] - FARE_QUANTILE * to->error[k];
-    to->high[k]  = best->theta[k] + FARE_QUANTILE * to->error[k];
-    to->grid[k]  = fabs(time[k]);
-    if (context->profile) PetscCall(fare_fit_profile(&p, context->name, best, k, &to->low[k], &to->high[k]));
-  }
-  to->log_likelihood = best->value;
-  to->pairs          = l->observations;
+  PetscCall(fare_fit_intervals(&p, context->name, best, context->profile, to));
+  for (int k = 0; k < context->count; k++) to->grid[k] = fabs(time[k]);
+  to->pairs = l->observations;
   PetscFunctionReturn(0);
 }
 
@@ -293,7 +340,7 @@ static PetscErrorCode add_grid_error(const fare_infer_context *context, const fa
   PetscFunctionBegin;
   fare_infer_half(context, half);
   code = begin(context, tracks, half, steps, &l);
-  if (!code) code = find_move(&l, best->theta, step, &errors);
+  if (!code) code = find_move(&l, best, step, &errors);
   PetscCall(end(&l));
   PetscCall(code);
   for (int k = 0; k < context->count; k++) to->grid[k] += fabs(step[k]) / 3;
@@ -312,6 +359,7 @@ static PetscErrorCode fit(
   PetscFunctionBegin;
   code = begin(context, tracks, context->cells, STEPS, &l);
   if (!code) code = search(&l, &best, time);
+  if (!code) code = check_fit(&l, &best);
   steps = l.steps;
   if (!code) code = finish(context, &l, &best, time, inferred);
   PetscCall(end(&l));
@@ -325,7 +373,8 @@ const fare_infer_type fare_infer_snapshot_likelihood = {
   .summary = "largest likelihood of unpaired observations, by the density over time, driven or not",
   .reference =
     "Fokker-Planck density by uniformization; scoring (Fisher, Proc. Camb. Philos. Soc. 22, 700 (1925))",
-  .dim_max = 2,
-  .driven  = PETSC_TRUE,
-  .fit     = fit,
+  .dim_max  = 2,
+  .driven   = PETSC_TRUE,
+  .unpaired = PETSC_TRUE,
+  .fit      = fit,
 };

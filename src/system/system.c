@@ -176,6 +176,11 @@ PetscBool fare_system_is_driven(const fare_system *system)
   return system->drives || knows_time(system) ? PETSC_TRUE : PETSC_FALSE;
 }
 
+void fare_system_base(const fare_system *system, double theta[])
+{
+  memcpy(theta, system->base, sizeof system->base);
+}
+
 void fare_system_parameters(const fare_system *system, double t, double theta[])
 {
   memcpy(theta, system->base, sizeof system->base);

@@ -17,6 +17,8 @@ import numpy as np
 
 from checks import conclude, expect, fare
 
+METHODS = ("likelihood", "snapshot_likelihood", "euler_likelihood", "kramers_moyal")
+
 
 def infer(where, text, *arguments, ranks=1):
     """Columns of /infer by name."""
@@ -157,6 +159,59 @@ def limits_are_those_of_quadrature(where):
     expect(abs(found["limit"][2] - 0.2113) < 5e-4, "21% of the barrier", found["limit"][2])
 
 
+def end_of_a_range(where):
+    """Data of a potential of one well, which no height of two wells can fit: none is the best."""
+    t, x = draw_trap(np.full(300, 0.4), 6)
+    table = np.column_stack([np.full(len(x), 7), t, 0.5 * x])
+    np.savetxt(where / "flat.csv", table, delimiter=",", header="id,time,x", comments="", fmt="%.17g")
+    for method in METHODS[:1] + METHODS[2:]:
+        found = infer(where, well(method=method), "flat.csv")
+        expect(found["estimate"][0] == 0 and np.isnan(found["error"][0]), f"{method}: held", found)
+        expect(found["error"][1] > 0, f"{method}: the other has an error", found["error"])
+        if method == "likelihood":
+            expect(found["low"][0] == 0 and found["high"][0] > 0.01, "an interval", found)
+
+
+def late_times(where):
+    """Far from 0, rounding of times is no difference of lags."""
+    t, x = draw_trap(np.full(400, 0.01), 3)
+    with h5py.File(where / "late.h5", "w") as file:
+        file["id"], file["time"], file["position"] = np.zeros(len(x), int), t + 1e8, x[:, None]
+    found = infer(where, trap(128, ", lag: [0.01]", ", method: euler_likelihood"), "late.h5")
+    expect(found["pairs"][0] == 400, "all pairs of the lag", found["pairs"])
+
+
+def an_outlier(where):
+    """A step that cannot be is an error: to the maximum it would make no difference."""
+    t, x = draw_trap(np.full(300, 0.4), 1)
+    table = np.column_stack([np.full(len(x) + 2, 7), [*t, 0, 0.01], [*x, 0, 5.9]])
+    table[-2:, 0] = 8
+    np.savetxt(where / "outlier.csv", table, delimiter=",", header="id,time,x", comments="", fmt="%.17g")
+    (where / "study.yaml").write_text(trap(512))
+    done = fare(where, "infer", "study.yaml", "outlier.csv")
+    wanted = "in a time of 0.01 has probability 0 in this model"
+    expect(done.returncode == 1 and wanted in done.stderr, wanted, done)
+
+
+def limit_of_short_tracks(where):
+    """Where tracks begin far from rest, so does what infinitely many of them tell."""
+    text = well(method="euler_likelihood", lag="[0.1]", transitions=2, tracks=10000, dt="5.0e-3")
+    text = text.replace("snapshots:", "initial: {density: gaussian, mean: [-0.4], sd: [0.1]}\nsnapshots:")
+    found = infer(where, text)
+    z = (found["estimate"] - found["limit"]) / found["error"]
+    expect((abs(z) < 4).all(), "the limit is that of these tracks", z)
+    expect((found["limit_error"] < 0.1 * found["error"] + 0.01).all(), "its error", found["limit_error"])
+
+
+def a_centre(where):
+    """Scores of a long lag depend on each other; intervals allow for it."""
+    text = trap(
+        64, ", lag: [1.0]", ", method: euler_likelihood, repeats: 300, transitions: 200, settle: 5, dt: 0.02"
+    )
+    found = infer(where, text.replace("{stiffness: 1.0, kT: 1.0}", "[centre]"))
+    expect(found["covered"][0] > 0.88, "intervals hold the centre", found["covered"])
+
+
 def intervals_cover(where):
     keys = {"lag": "[0.5]", "transitions": 1000, "dt": "5.0e-3", "cells": "[80]"}
     found = infer(where, well(repeats=40, **keys))
@@ -215,6 +270,14 @@ def refusals(where):
         (good + "1,0.8,nan\n", "bad.csv:4:7: column 'x': expected a finite number"),
         (good + "# noise: -1\n", "bad.csv:4: noise: expected"),
         ("", "bad.csv: no rows"),
+        (
+            good.replace("1,0.4", "9223372036854775808,0.4"),
+            "bad.csv:3:1: column 'id': expected an integer of 64",
+        ),
+        *(
+            (f"# {text}\n" + good, "bad.csv:1: noise: expected '# noise: 0.05'")
+            for text in ("Noise: 0.3", "noise = 0.3", "noise : 0.3", "measurement noise: 0.3")
+        ),
     ]
     (where / "study.yaml").write_text(trap(256))
     for text, wanted in cases:
@@ -224,17 +287,30 @@ def refusals(where):
         expect(wanted in done.stderr, wanted, done.stderr)
     for text, wanted in [
         (good + "1,0.8,9\n", "bad.csv:4:7: column 'x': 9 lies outside of the truth's box"),
-        ("# noise: 0.1\n" + good, "observations have noise of 0.1"),
+        *(("# noise: 0.1\n" + good, f"observations have noise of 0.1: {name} takes") for name in METHODS),
         (good.replace("0.4", "1.0e-4"), "take "),
     ]:
         (where / "bad.csv").write_text(text)
-        done = fare(where, "infer", "study.yaml", "bad.csv")
+        method = next((name for name in METHODS if f": {name} takes" in wanted), "likelihood")
+        done = fare(where, "infer", "study.yaml", "bad.csv", "--set", f"infer[0].method={method}")
         expect(done.returncode == 1, f"{wanted}: exit code", done.returncode)
         expect(wanted in done.stderr, wanted, done.stderr)
     with h5py.File(where / "bad.h5", "w") as file:
         file["id"], file["time"], file["position"] = [1, 1], [0.0, np.nan], [[0.0], [1.0]]
     done = fare(where, "infer", "study.yaml", "bad.h5")
     expect("bad.h5: /time[1]: expected a finite number" in done.stderr, "a time that is none", done.stderr)
+    with h5py.File(where / "bad.h5", "w") as file:
+        file["id"], file["time"] = np.array([1, 2**63], np.uint64), [0.0, 1.0]
+        file["position"] = [[0.0], [1.0]]
+    done = fare(where, "infer", "study.yaml", "bad.h5")
+    expect("bad.h5: /id[1]: expected an integer below" in done.stderr, "an id beyond 63 bits", done.stderr)
+    for keys, wanted in [
+        ("repeats: 3, lag: [0.4]", "infer[0].repeats: repeats are of simulated data"),
+        ("method: snapshot_likelihood, lag: [0.4]", "snapshot_likelihood takes all observations"),
+    ]:
+        (where / "study.yaml").write_text(trap(256, more=", " + keys))
+        done = fare(where, "infer", "study.yaml", "bad.csv")
+        expect(done.returncode == 2 and wanted in done.stderr, wanted, done.stderr)
     for text, wanted in [
         (
             trap(256).replace("stiffness: 1.0", "stifness: 1"),
@@ -243,6 +319,7 @@ def refusals(where):
         (trap(256, more=", method: likelihod"), "(did you mean 'likelihood'?)"),
         (trap(256, more=", cells: [255]"), "expected even numbers"),
         (trap(256), "add 'lag'"),
+        (trap(256, ", lag: [0.1, 0.005]"), "dt: 0.001 is too long a step for a lag of 0.005: take 0.0005 or"),
         (trap(256, more=", file: a.csv, repeats: 3"), "repeats are of simulated data"),
     ]:
         (where / "study.yaml").write_text(text)
@@ -257,6 +334,11 @@ def main():
             closed_form_of_a_trap,
             gaps,
             limits_are_those_of_quadrature,
+            end_of_a_range,
+            late_times,
+            an_outlier,
+            limit_of_short_tracks,
+            a_centre,
             intervals_cover,
             plane,
             refusals,

@@ -102,6 +102,7 @@ def dragged_trap(where):
     off = np.linalg.solve(information(theta, data), score)
     expect((abs(off) < 2 * found["grid"] + 1e-4).all(), "the maximum", (theta, off, found["grid"]))
     expect((found["grid"] < 0.1 * error).all(), "cells and steps make little", found["grid"])
+    expect((found["truth"] != found["truth"]).all(), "of a file no truth is known", found["truth"])
     done = fare(where, "infer", "study.yaml", "snapshots.csv", "--set", "infer[0].method=likelihood")
     expect(done.returncode == 2 and "nothing drives" in done.stderr, "tracks of driven systems", done.stderr)
 
@@ -116,10 +117,23 @@ def rocked_well(where):
     expect(((ratio > 0.4) & (ratio < 1.8)).all(), "scatter", ratio)
 
 
+def driven_parameter(where):
+    """What is sought of a driven parameter is its base, not what the drive makes of it at the start."""
+    text = TRAP.replace("amplitude: 2.0", "amplitude: 2.0, phase: 1.5").replace("cells: [192]", "cells: [64]")
+    text = text.replace("{stiffness: 1.6, kT: 0.5}", "[tilt], tracks: 800, transitions: 2, lag: [0.5]")
+    found = table(where, text.replace("lag: [0.5]", "unpaired: true, settle: 0.5, dt: 1.0e-2, lag: [0.5]"))
+    expect(found["truth"][0] == 0, "the base is the truth", found["truth"])
+    expect(abs(found["estimate"][0]) < 4 * found["error"][0], "and is found", found)
+    (where / "study.yaml").write_text(text.replace("lag: [0.5]", "settle: 0.5, dt: 1.0e-2, lag: [0.5]"))
+    done = fare(where, "infer", "study.yaml")
+    expect("are not independent" in done.stderr, "tracks are no snapshots", done.stderr)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         where = pathlib.Path(folder)
         dragged_trap(where)
+        driven_parameter(where)
         rocked_well(where)
     return conclude()
 

@@ -83,12 +83,35 @@ def noise(where):
     (where / "study.yaml").write_text(STUDY)
     done = fare(where, "infer", "study.yaml", "a.csv")
     expect("noise of 0.25" in done.stderr, "the command reads it", done.stderr)
+    with h5py.File(where / "a.h5", "w") as file:
+        file["id"], file["time"], file["position"] = [3, 3], [0.0, 1.0], np.ones((2, 1))
+        file["position"].attrs["noise"] = 0.5
+    done = fare(where, "infer", "study.yaml", "a.h5")
+    expect("noise of 0.5" in done.stderr, "an attribute of the positions", done.stderr)
+    expect(read_tracks(where / "a.h5").noise == 0.5, "which Python reads, too")
+    (where / "a.csv").write_text("# Noise = 0.3\nid,time,x\n1,0,0\n")
+    refused("a comment on noise", read_tracks, where / "a.csv")
+
+
+def refused(what, call, *arguments):
+    try:
+        call(*arguments)
+    except ValueError:
+        return
+    expect(False, f"{what} is refused")
+
+
+def mistakes(where):
+    path = where / "mistake.csv"
+    refused("an id that is no integer", write_tracks, path, [1.5, 2], [0, 0], [0, 0])
+    refused("an id beyond 63 bits", write_tracks, path, np.array([2**63], np.uint64), [0], [0])
+    refused("transposed positions", write_tracks, path, [1, 2, 3], [0, 0, 0], np.zeros((2, 3)))
 
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
         where = pathlib.Path(folder)
-        for test in (exported, written, noise):
+        for test in (exported, written, noise, mistakes):
             test(where)
     return conclude()
 

@@ -156,11 +156,12 @@ PetscErrorCode fare_tracks_pairs(const fare_tracks *t, double lag, int64_t *coun
     int64_t from = t->first[track], row = from + 1;
 
     while (row < t->first[track + 1]) {
-      const double passed = t->time[row] - t->time[from];
+      const double passed = t->time[row] - t->time[from],
+                   slack  = SAME * lag + 4 * PETSC_MACHINE_EPSILON * fabs(t->time[row]);
 
-      if (passed < lag * (1 - SAME)) {
+      if (passed < lag - slack) {
         row++;
-      } else if (lag == 0 || passed <= lag * (1 + SAME)) {
+      } else if (lag == 0 || passed <= lag + slack) {
         (*pair)[2 * *count]     = from;
         (*pair)[2 * *count + 1] = row;
         ++*count;

@@ -6,9 +6,11 @@
 #include "data.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define COLUMNS_MOST 64
 #define BYTES_MOST   2000000000L
@@ -117,7 +119,9 @@ static PetscErrorCode read_number(
     if (iscntrl((unsigned char)*c)) *c = '?';
   snprintf(what, sizeof what, "expected %s, got '%.60s'", field ? "a number" : "an integer", text);
   if (!field) {
+    errno      = 0;
     t->id[row] = strtoll(text, &end, 10);
+    if (errno == ERANGE) PetscFunctionReturn(wrong(r, at, field, "expected an integer of 64 bits"));
   } else {
     value = strtod(text, &end);
     if (field == 1)
@@ -150,7 +154,14 @@ static PetscErrorCode read_row(const reader *r, int64_t row, fare_tracks *t)
   PetscFunctionReturn(0);
 }
 
-/* "# noise: 0.05", or a number for each axis. */
+static PetscBool speaks_of_noise(const char *comment)
+{
+  for (; *comment && *comment != '\n'; comment++)
+    if (!strncasecmp(comment, "noise", 5)) return PETSC_TRUE;
+  return PETSC_FALSE;
+}
+
+/* "# noise: 0.05", or a number for each axis. No other comment may speak of noise: it would go unheard. */
 static PetscErrorCode read_comment(const reader *r, fare_tracks *t)
 {
   const char *at  = r->begin + 1;
@@ -158,8 +169,8 @@ static PetscErrorCode read_comment(const reader *r, fare_tracks *t)
 
   PetscFunctionBegin;
   while (*at == ' ') at++;
-  if (strncmp(at, "noise:", 6)) PetscFunctionReturn(0);
-  for (at += 6; got < t->dim; got++) {
+  if (!speaks_of_noise(at)) PetscFunctionReturn(0);
+  for (at += strncmp(at, "noise:", 6) ? 0 : 6; got < t->dim; got++) {
     char        *end;
     const double value = strtod(at, &end);
 
@@ -171,8 +182,9 @@ static PetscErrorCode read_comment(const reader *r, fare_tracks *t)
   for (int axis = 0; axis < got; axis++)
     if (!(t->noise[axis] >= 0 && t->noise[axis] < 1e300)) got = 0;
   if ((*at && *at != '\n') || (got != 1 && got != t->dim))
-    FARE_FAIL(FARE_ERR_INPUT, "%s:%lld: noise: expected a number of at least 0, or one for each axis",
-      r->path, (long long)r->line);
+    FARE_FAIL(FARE_ERR_INPUT,
+      "%s:%lld: noise: expected '# noise: 0.05', a number of at least 0, or one for each axis", r->path,
+      (long long)r->line);
   for (int axis = got; axis < t->dim; axis++) t->noise[axis] = t->noise[0];
   PetscFunctionReturn(0);
 }

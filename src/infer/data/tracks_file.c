@@ -43,21 +43,21 @@ static PetscErrorCode check_extent(
   PetscFunctionReturn(0);
 }
 
-/* One number for all axes, or one for each. */
-static PetscErrorCode read_noise(fare_store *store, fare_tracks *t)
+/* One number for all axes, or one for each: an attribute of the root or of the positions. */
+static PetscErrorCode read_noise(fare_store *store, const char *where, fare_tracks *t)
 {
   PetscBool has;
 
   PetscFunctionBegin;
-  PetscCall(fare_store_has_attribute(store, "/", "noise", &has));
+  PetscCall(fare_store_has_attribute(store, where, "noise", &has));
   if (!has) PetscFunctionReturn(0);
-  if (t->dim > 1 && !fare_store_get_reals(store, "/", "noise", (size_t)t->dim, t->noise)) {
+  if (t->dim > 1 && !fare_store_get_reals(store, where, "noise", (size_t)t->dim, t->noise)) {
     for (int axis = 0; axis < t->dim; axis++)
       if (!(t->noise[axis] >= 0 && t->noise[axis] < 1e300))
         FARE_FAIL(FARE_ERR_INPUT, "%s: attribute noise: expected numbers of at least 0", t->name);
     PetscFunctionReturn(0);
   }
-  PetscCall(fare_store_get_real(store, "/", "noise", &t->noise[0]));
+  PetscCall(fare_store_get_real(store, where, "noise", &t->noise[0]));
   if (!(t->noise[0] >= 0 && t->noise[0] < 1e300))
     FARE_FAIL(FARE_ERR_INPUT, "%s: attribute noise: expected a number of at least 0", t->name);
   for (int axis = 1; axis < t->dim; axis++) t->noise[axis] = t->noise[0];
@@ -76,10 +76,14 @@ static PetscErrorCode read_all(fare_store *store, const char *path, int dim, far
   PetscCall(fare_tracks_create(path, dim, (int64_t)rows, tracks));
   t = *tracks;
   PetscCall(fare_store_read_array(store, "/id", FARE_STORE_INT64, 1, &rows, t->id));
+  for (uint64_t row = 0; row < rows; row++)
+    if (t->id[row] == INT64_MAX) /* what HDF5 makes of larger ones */
+      PetscFunctionReturn(fare_tracks_error(t, (int64_t)row, 0, "expected an integer below 2^63 - 1"));
   PetscCall(fare_store_read_array(store, "/time", FARE_STORE_FLOAT64, 1, &rows, t->time));
   PetscCall(fare_store_extents(store, "/position", &rank, extent));
   PetscCall(fare_store_read_array(store, "/position", FARE_STORE_FLOAT64, rank, extent, t->x));
-  PetscCall(read_noise(store, t));
+  PetscCall(read_noise(store, "/position", t));
+  PetscCall(read_noise(store, "/", t));
   PetscFunctionReturn(0);
 }
 
