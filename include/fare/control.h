@@ -53,7 +53,7 @@ PetscErrorCode fare_control_compare(
 /** A drive that the best one is compared with. */
 typedef struct {
   const char *name;     /**< "switch", "linear", ... */
-  double      value;    /**< what it leads to; NaN: it could not be had */
+  double      value;    /**< what it leads to; NaN: it leaves the range of a parameter */
   double      error;    /**< what twice the steps and wider cells change, added */
   PetscBool   feasible; /**< it keeps to bounds, jumps and energy, so that the best drive cannot be worse */
 } fare_control_rung;
@@ -92,6 +92,12 @@ typedef struct {
   double              upper;                            /**< upper end */
   double             *density;                          /**< [knot * cells + cell], under the best drive */
 } fare_control_result;
+/**
+  The error of the optimum: by steps, by cells where it is known, and what other steps change. Not collective.
+  @param result of a line that has not failed
+  @return their sum
+*/
+double fare_control_error(const fare_control_result *result);
 /** What all lines found. */
 typedef struct {
   size_t               count;  /**< of lines */

@@ -455,6 +455,12 @@ void fare_system_diffusion(
 */
 PetscBool fare_system_is_steered(const fare_system *system);
 /**
+  Whether the force depends on how fast parameters move. Not collective.
+  @param system the system
+  @return whether it is one of `counterdiabatic`
+*/
+PetscBool fare_system_has_rates(const fare_system *system);
+/**
   What the control u costs per time, sum_k u_k^2/4D_k, in nats. Not collective.
   @param system one that is steered
   @param t      time

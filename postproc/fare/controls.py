@@ -73,7 +73,8 @@ def _control(name: str, group: h5py.Group) -> Control:
         for drive, rung in group["ladder"].items()
     ]
     ladder.sort(key=lambda rung: rung.value, reverse=aim not in ("most_likely", "observable"))
-    error = np.nansum([numbers["step_error"], numbers["grid_error"]])
+    other = abs(numbers["checked"] - numbers["optimum"])
+    error = np.nansum([numbers["step_error"], numbers["grid_error"], other])
     ladder.append(Rung(name, aim, quantity, "optimum", float(numbers["optimum"]), float(error)))
     if np.isfinite(numbers["bound"]):
         bound = float(numbers["bound"]), float(numbers["bound_error"])

@@ -49,17 +49,29 @@ PetscErrorCode fare_control_destroy(fare_control **control)
   PetscFunctionReturn(0);
 }
 
+/* Keys that have a meaning for every line; of the others, those that were given are written. */
+static PetscBool is_general(const char *key)
+{
+  static const char *const general[] = {"name", "aim", "duration", "knots", "jumps", "steps"};
+
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(general); i++) {
+    if (!strcmp(key, general[i])) return PETSC_TRUE;
+  }
+  return PETSC_FALSE;
+}
+
 void fare_control_write(const fare_control *control, fare_text *to)
 {
   if (!control) return;
   fare_text_add(to, "control:\n");
   for (size_t i = 0; i < control->count; i++) {
     fare_text_add(to, "  -\n");
-    fare_fields_write(fare_control_fields, &control->line[i], 4, to);
     for (const fare_field *f = fare_control_fields; f->key; f++) {
-      const fare_node *node = f->kind == FARE_NODE ? fare_node_find(control->line[i].node, f->key) : NULL;
+      const fare_field       one[] = {*f, FARE_FIELDS_END};
+      const fare_node *const node  = fare_node_find(control->line[i].node, f->key);
 
-      if (!node) continue;
+      if (node || is_general(f->key)) fare_fields_write(one, &control->line[i], 4, to);
+      if (!node || f->kind != FARE_NODE) continue;
       fare_text_add(to, "    %s: ", f->key);
       fare_node_write(node, to);
       fare_text_add(to, "\n");

@@ -32,6 +32,7 @@ typedef struct {
   int       parameter; /* its place in the system's table */
   double    base;      /* in the section `system:` */
   PetscBool limited;   /* by both `lower` and `upper` */
+  double    unit;      /* how far it may be expected to move */
 } fare_control_drive;
 
 typedef struct {
@@ -80,8 +81,12 @@ double fare_control_energy(const fare_control_line *line, const double knot[], d
 /* Adds a scaled drive to the base values so that it has the energy of the line; false: there is none. */
 PetscBool fare_control_scale(const fare_control_line *line, double knot[]);
 
-/* Improves knots, from those given. Every rank does the same with the same numbers. Collective. */
-PetscErrorCode fare_control_search(fare_control_problem *problem, double knot[], PetscInt *iterations);
+/*
+  Improves knots, from those given. *left: by how much the cost would still fall, at the slope of the end,
+  where each knot moved by its unit. Every rank does the same with the same numbers. Collective.
+*/
+PetscErrorCode fare_control_search(
+  fare_control_problem *problem, double knot[], PetscInt *iterations, double *left);
 
 /*
   What the best drive leads to by the truth's own time method, and the density at the knots. Start and field
@@ -105,6 +110,8 @@ PetscErrorCode fare_control_ladder_create(
 void fare_control_ladder_free(fare_control_ladder *ladder);
 /* Whether knots keep to bounds, jumps and energy. */
 PetscBool fare_control_is_feasible(const fare_control_line *line, const double knot[]);
+/* Whether all values are in the ranges of their parameters. */
+PetscBool fare_control_is_possible(const fare_control_line *line, const double knot[]);
 
 /* Finds the best drive of a line. result has its names already. Collective. */
 PetscErrorCode fare_control_optimise(

@@ -74,6 +74,18 @@ PetscBool fare_control_is_feasible(const fare_control_line *line, const double k
   return fare_control_energy(line, knot, NULL) <= line->energy * (1 + rounding) ? PETSC_TRUE : PETSC_FALSE;
 }
 
+PetscBool fare_control_is_possible(const fare_control_line *line, const double knot[])
+{
+  const fare_parameter *table = fare_system_type_of(line->system)->parameters;
+
+  for (int i = 0; i < (int)line->knots * line->drives; i++) {
+    const fare_parameter *row = &table[line->drive[i % line->drives].parameter];
+
+    if (!(knot[i] >= row->min && knot[i] <= row->max)) return PETSC_FALSE;
+  }
+  return PETSC_TRUE;
+}
+
 /* Adds a drive of that shape; scaled to the energy of the line where `scaled`. */
 static PetscErrorCode add(
   const fare_control_line *line, const char *name, shape of, PetscBool scaled, fare_control_ladder *ladder)

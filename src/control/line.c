@@ -66,6 +66,15 @@ const char *fare_control_aim(int aim)
   return aims[aim];
 }
 
+/* How far a drive may be expected to move, so that the search knows what is much. */
+static double unit_of(const fare_control_line *line, const fare_control_drive *drive)
+{
+  if (line->energy < FARE_CONTROL_OWN) return sqrt(line->energy / line->duration);
+  if (drive->from != drive->to) return fabs(drive->to - drive->from);
+  if (drive->limited) return drive->upper - drive->lower;
+  return drive->from != 0 ? fabs(drive->from) : 1;
+}
+
 /* Keys that belong to some aims. */
 static PetscErrorCode check_keys(const fare_control_line *line)
 {
@@ -97,9 +106,10 @@ static PetscErrorCode check_ends(
   const fare_node *node, const fare_control_line *line, const fare_parameter *row, fare_control_drive *drive)
 {
   PetscFunctionBegin;
-  drive->limited = fare_node_find(node, "lower") && fare_node_find(node, "upper") ? PETSC_TRUE : PETSC_FALSE;
-  drive->lower   = PetscMax(drive->lower, row->min);
-  drive->upper   = PetscMin(drive->upper, row->max);
+  drive->limited =
+    drive->lower > -FARE_CONTROL_OWN && drive->upper < FARE_CONTROL_OWN ? PETSC_TRUE : PETSC_FALSE;
+  drive->lower = PetscMax(drive->lower, row->min);
+  drive->upper = PetscMin(drive->upper, row->max);
   if (!(drive->lower < drive->upper))
     FARE_REFUSE(
       node, "the drive must have room: expected lower < upper, got [%g, %g]", drive->lower, drive->upper);
@@ -114,6 +124,7 @@ static PetscErrorCode check_ends(
       FARE_REFUSE(at ? at : node,
         "without jumps the drive begins and ends there, but %g is outside of [lower, upper]", *value);
   }
+  drive->unit = unit_of(line, drive);
   if (!fare_aim_is_work(line->aim) && line->energy == FARE_CONTROL_OWN && line->aim != FARE_AIM_REACH &&
     !drive->limited)
     FARE_REFUSE(
@@ -179,6 +190,32 @@ static PetscErrorCode read_drives(fare_control_line *line)
   PetscFunctionReturn(0);
 }
 
+/* Potentials must close round a ring before, after and between; between: at values that are no round numbers.
+ */
+static PetscErrorCode check_rings(const fare_control_line *line)
+{
+  const fare_parameter *table = fare_system_type_of(line->system)->parameters;
+  const double          share = 0.37;
+
+  PetscFunctionBegin;
+  for (int when = 0; when < 3; when++) {
+    fare_system   *system;
+    PetscErrorCode code = 0;
+
+    PetscCall(fare_control_system(line, when == 1 ? PETSC_TRUE : PETSC_FALSE, &system));
+    for (int k = 0; k < line->drives && when == 2; k++) {
+      const fare_control_drive *drive = &line->drive[k];
+      const double              room  = PetscMin(drive->unit, table[drive->parameter].max - drive->from);
+
+      PetscCall(fare_system_set(system, drive->name, drive->from + share * room));
+    }
+    code = fare_system_check(system, 0, 0);
+    PetscCall(fare_system_destroy(&system));
+    if (code) FARE_REFUSE(line->node, "where these parameters move: %s", fare_error_message());
+  }
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode check_physics(const fare_control_line *line)
 {
   PetscBool still = PETSC_TRUE;
@@ -186,6 +223,8 @@ static PetscErrorCode check_physics(const fare_control_line *line)
   PetscFunctionBegin;
   if (fare_system_is_driven(line->system))
     FARE_REFUSE(line->node, "leave out the section 'drive': the best drive of an undriven system is sought");
+  if (fare_system_has_rates(line->system))
+    FARE_REFUSE(line->node, "the force depends on how fast parameters move: no drive of it is sought yet");
   for (size_t axis = 0; axis < line->truth->boundaries.count; axis++) {
     if (!fare_aim_is_event(line->aim) && line->truth->boundaries.values[axis] >= FARE_BOUNDARY_ABSORBING)
       FARE_REFUSE(line->node, "axis %s has an absorbing boundary: only events can be aimed at there",
@@ -247,6 +286,7 @@ PetscErrorCode fare_control_line_read(const fare_node *node, const fare_system *
   PetscCall(check_keys(line));
   PetscCall(read_drives(line));
   PetscCall(check_physics(line));
+  PetscCall(check_rings(line));
   if (fare_aim_is_event(line->aim)) PetscCall(check_event(rare, line));
   if (line->aim == FARE_AIM_OBSERVABLE) PetscCall(read_observable(line));
   if (line->target_node) PetscCall(fare_initial_from_config(line->target_node, system, &line->target));

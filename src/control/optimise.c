@@ -5,8 +5,8 @@
 
   An optimiser exploits what a time stepper gets wrong: with one value per step of implicit Euler it raised
   the probability of an event to twice what is true. So there are many steps between knots, and the result is
-  found again with twice the steps, on wider cells, and by the truth's own time method; an optimum that any of
-  these changes by more than 1% is refused.
+  computed again with twice the steps, on wider cells, and by the truth's own time method. An optimum is
+  refused that steps change by more than 1%, or whose estimated error by the cells is more than that.
 */
 #include "control.h"
 
@@ -74,7 +74,8 @@ static PetscErrorCode assess(
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode compare(const fare_control_ladder *ladder, trio *t, fare_control_result *r)
+static PetscErrorCode compare(
+  const fare_control_line *line, const fare_control_ladder *ladder, trio *t, fare_control_result *r)
 {
   double steps, cells;
 
@@ -83,6 +84,8 @@ static PetscErrorCode compare(const fare_control_ladder *ladder, trio *t, fare_c
   for (int i = 0; i < ladder->count; i++) {
     r->rung[i].name     = ladder->rung[i].name;
     r->rung[i].feasible = ladder->rung[i].feasible;
+    r->rung[i].value = r->rung[i].error = NAN;
+    if (!fare_control_is_possible(line, ladder->rung[i].knot)) continue;
     PetscCall(assess(t, ladder->rung[i].knot, &r->rung[i].value, &steps, &cells));
     r->rung[i].error = steps + (isnan(cells) ? 0 : cells);
   }
@@ -123,12 +126,18 @@ static double scale_of(const fare_control_line *line, const fare_control_result 
   return r->optimum;
 }
 
-static PetscErrorCode certify(const fare_control_line *line, const fare_control_result *r)
+/* left: what the search has not found, at the slope of its end. */
+static PetscErrorCode certify(const fare_control_line *line, double left, const fare_control_result *r)
 {
   const double most = TRUSTED * scale_of(line, r);
   double       factor;
 
   PetscFunctionBegin;
+  if (!(left <= (line->event ? TRUSTED : most)))
+    FARE_FAIL(FARE_ERR_FAILED,
+      "the search ended after %lld iterations at %s %g, which still has a slope: take other `knots` or "
+      "bounds",
+      (long long)r->iterations, r->quantity, r->optimum);
   if (!(r->step_error <= most))
     FARE_FAIL(FARE_ERR_FAILED,
       "%s %g by the best drive changes by %g with twice the steps: it exploits the time steps; take more "
@@ -197,7 +206,7 @@ PetscErrorCode fare_control_optimise(
   const fare_control_line *line, const fare_grid *grid, fare_control_result *r)
 {
   fare_control_ladder ladder;
-  double             *knot;
+  double             *knot, left;
   trio                t;
 
   PetscFunctionBegin;
@@ -205,15 +214,15 @@ PetscErrorCode fare_control_optimise(
   PetscCall(PetscMalloc1((size_t)(line->knots * line->drives), &knot));
   PetscCall(create(line, grid, &t));
   PetscCall(fare_control_ladder_create(line, grid, &ladder));
-  PetscCall(compare(&ladder, &t, r));
+  PetscCall(compare(line, &ladder, &t, r));
   choose_start(line, &ladder, r, knot);
-  PetscCall(fare_control_search(&t.plain, knot, &r->iterations));
+  PetscCall(fare_control_search(&t.plain, knot, &r->iterations, &left));
   PetscCall(assess(&t, knot, &r->optimum, &r->step_error, &r->grid_error));
   PetscCall(keep_numbers(line, knot, &t, r));
   PetscCall(fare_control_follow(line, grid, &t.plain, r));
   fare_control_ladder_free(&ladder);
   PetscCall(destroy(&t));
   PetscCall(PetscFree(knot));
-  PetscCall(certify(line, r));
+  PetscCall(certify(line, left, r));
   PetscFunctionReturn(0);
 }

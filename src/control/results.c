@@ -6,6 +6,11 @@
 
 #define JUMP 1e-6 /* of the duration: how long a jump takes in a table, whose times must rise */
 
+double fare_control_error(const fare_control_result *r)
+{
+  return r->step_error + (isnan(r->grid_error) ? 0 : r->grid_error) + fabs(r->checked - r->optimum);
+}
+
 static PetscErrorCode save_courses(const fare_control_result *r, const char *group, fare_store *store)
 {
   const uint64_t count = (uint64_t)r->knots;
@@ -69,6 +74,7 @@ static PetscErrorCode save_one(const fare_control_result *r, fare_store *store)
   } numbers[] = {
     {"free_energy", r->free_energy},
     {"optimum", r->optimum},
+    {"error", fare_control_error(r)},
     {"step_error", r->step_error},
     {"grid_error", r->grid_error},
     {"checked", r->checked},
@@ -130,12 +136,15 @@ static void print_row(
   const char *const words[] = {r->name, r->quantity, drive};
 
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(words); i++) fare_table_cell(table, "%s", words[i]);
-  fare_table_cell(table, "%.7g", value);
+  if (isnan(value))
+    fare_table_cell(table, "%s", "");
+  else
+    fare_table_cell(table, "%.7g", value);
   if (isnan(error))
     fare_table_cell(table, "%s", "");
   else
     fare_table_cell(table, "%.1e", error);
-  if (isnan(r->bound))
+  if (isnan(r->bound) || isnan(value))
     fare_table_cell(table, "%s", "");
   else
     fare_table_cell(table, "%.1f%%", 100 * (1 - r->bound / value));
@@ -144,7 +153,7 @@ static void print_row(
 static void print_rows(const fare_control_result *r, fare_table *table)
 {
   for (int i = 0; i < r->rungs; i++) print_row(r, r->rung[i].name, r->rung[i].value, r->rung[i].error, table);
-  print_row(r, "optimum", r->optimum, r->step_error + (isnan(r->grid_error) ? 0 : r->grid_error), table);
+  print_row(r, "optimum", r->optimum, fare_control_error(r), table);
   print_row(r, "optimum, other steps", r->checked, NAN, table);
   if (!isnan(r->bound)) print_row(r, "bound", r->bound, r->bound_error, table);
 }

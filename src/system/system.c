@@ -56,8 +56,9 @@ static PetscErrorCode create_still(const fare_system *system, fare_system **stil
 {
   PetscFunctionBegin;
   PetscCall(PetscNew(still));
-  (*still)->type      = system->type;
-  (*still)->dimension = system->dimension;
+  (*still)->type         = system->type;
+  (*still)->dimension    = system->dimension;
+  (*still)->origin.rates = system->origin.rates;
   memcpy((*still)->base, system->base, sizeof system->base);
   PetscFunctionReturn(0);
 }

@@ -894,6 +894,24 @@ RESOLVABLE = {
         .replace("[64]", "[8, 10, 12], lower: [-5, -6, -7], upper: [5, 6, 7.5]")
         .replace(", wasserstein_1", "")
     ),
+    "every aim of control": """\
+study: aims
+system: {name: prinz}
+snapshots: {end: 0.02, count: 2}
+truth: {cells: [64]}
+events:
+  - {name: over, b: {lower: [0.5]}, start: [-0.7], deadline: 1}
+control:
+  - {name: a, parameter: tilt, to: 2, duration: 1}
+  - {name: b, aim: least_dissipation, parameter: tilt, to: 2, upper: 3, jumps: false, duration: 1}
+  - {name: c, aim: most_likely, event: over, parameter: tilt, duration: 1, energy: 4.5}
+  - {name: d, aim: least_likely, event: over, parameter: tilt, lower: -1, upper: 1, duration: 1}
+  - {name: e, aim: observable, seek: smallest, power: 2, parameter: tilt, energy: 1, duration: 1}
+  - {name: f, aim: observable, region: {lower: [0.1]}, parameter: tilt, energy: 1, duration: 1}
+  - {name: g, aim: reach, parameter: tilt, to: 1, duration: 1}
+  - {name: h, aim: reach, target: {density: gaussian, mean: [0.5], sd: [0.2]}, parameter: tilt, duration: 1}
+  - {name: i, drives: [{parameter: tilt, to: 1}, {parameter: height, to: 3, lower: 1}], duration: 1}
+""",
     "learned": SOUND.replace("measures:", LEARNS + ", train: {times: all, dt: 0.01}}\nmeasures:"),
 }
 

@@ -149,6 +149,15 @@ def refusals(where):
         path = write(where, "bad", system, TWO, "snapshots: {end: 0.1, count: 2}", drive)
         done = fare(where, "check", path)
         expect(done.returncode == 2 and message in done.stderr, message, (done.returncode, done.stderr))
+    system, drive = base % (TWO["unit"], "swift", ""), f"drive: [{TWO['drive']}]"
+    for section in (
+        [drive, "analysis: [{name: by, kind: sensitivity, of: work, parameters: [l], duration: 0.1}]"],
+        ["control: [{name: best, parameter: l, to: 0.1, duration: 0.1}]"],
+    ):
+        path = write(where, "bad", system, TWO, "snapshots: {end: 0.1, count: 2}", *section)
+        done = fare(where, "check", path)
+        message = "the force depends on how fast parameters move"
+        expect(done.returncode == 2 and message in done.stderr, message, (done.returncode, done.stderr))
 
 
 def main():

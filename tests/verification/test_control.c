@@ -20,10 +20,13 @@ static PetscErrorCode read_control(const char *type, const char *yaml, study *s)
   const fare_node                *root;
 
   memset(s, 0, sizeof *s);
-  s->system = make_system(fare_system_type_find(type), 1);
-  if (strstr(yaml, "events:")) assert_ok(fare_system_set(s->system, "kT", 0.25));
   assert_ok(fare_config_parse("plan.yaml", yaml, strlen(yaml), &s->config));
   root = fare_config_root(s->config);
+  if (type)
+    s->system = make_system(fare_system_type_find(type), 1);
+  else
+    assert_ok(fare_system_from_config(fare_node_find(root, "system"), NULL, &s->system));
+  if (strstr(yaml, "events:")) assert_ok(fare_system_set(s->system, "kT", 0.25));
   assert_ok(fare_rare_from_config(fare_node_find(root, "events"), NULL, s->system, &truth, &s->rare));
   return fare_control_from_config(fare_node_find(root, "control"), s->system, &truth, s->rare, &s->control);
 }
@@ -93,6 +96,32 @@ static void traps_have_closed_forms(void **state)
   assert_near(r->course[0].value[11], 3.3542, 0.05);
   assert_near(r->checked, r->optimum, 2e-4);
   free_control(&s);
+}
+
+/* A parameter of a formula has no range; and neither kT nor lengths need be of the order of 1. */
+static void units_and_ranges_do_not_matter(void **state)
+{
+  static const double kT[] = {1, 1e-6}, length[] = {1, 1000};
+
+  (void)state;
+  for (int i = 0; i < 2; i++) {
+    const fare_control_result *r;
+    study                      s;
+    char                       yaml[512];
+
+    snprintf(yaml, sizeof yaml,
+      "{system: {expression: {potential: k*(x - c)^2/2, lower: [%g], upper: [%g]}, parameters: {k: %.17g, c: "
+      "0, kT: %g, mobility: %g}}, control: [{name: move, parameter: c, from: 0, to: %g, duration: %g, knots: "
+      "6}]}",
+      -5 * length[i], 7 * length[i], kT[i] / (length[i] * length[i]), kT[i], 1 / kT[i], 2 * length[i],
+      length[i] * length[i]);
+    r = run_control(NULL, -5 * length[i], 7 * length[i], 128, yaml, &s);
+    assert_null(r->failure);
+    assert_near(r->optimum / kT[i], 4. / 3, 1e-3);
+    for (int k = 0; k < r->knots; k++)
+      assert_near(r->course[0].value[k] / length[i], 2. / 3 + 2. / 3 * k / (r->knots - 1), 0.01);
+    free_control(&s);
+  }
 }
 
 /*
@@ -315,14 +344,20 @@ static void bad_sections_say_why(void **state)
     {"prinz", "aim: observable, parameter: tilt, duration: 1, energy: 1, axis: y", "there is no axis 'y'"},
     {"prinz", "aim: most_likely, parameter: tilt, duration: 1, energy: 1", "missing key 'event'"},
     {"prinz", "aim: most_likely, event: over, parameter: tilt, duration: 1, energy: 1", "no event 'over'"},
+    {NULL, "parameter: a, from: 0, to: 1, duration: 1", "not periodic along 'x'"},
+    {NULL, "aim: observable, parameter: a, duration: 1, energy: 1", "not periodic along 'x'"},
+    {NULL, "parameter: k, from: 1, to: 2, duration: 1", "not periodic along 'x'"},
   };
   study s;
 
   (void)state;
   for (size_t c = 0; c < PETSC_STATIC_ARRAY_LENGTH(cases); c++) {
-    char yaml[256];
+    char yaml[512];
 
-    snprintf(yaml, sizeof yaml, "control: [{name: a, %s}]", cases[c].keys);
+    snprintf(yaml, sizeof yaml,
+      "{system: {expression: {potential: sin(k*x) - a*x, lower: [-pi], upper: [pi], periodic: [true]}, "
+      "parameters: {a: 0, k: 1}}, control: [{name: a, %s}]}",
+      cases[c].keys);
     assert_int_equal(read_control(cases[c].type, yaml, &s), FARE_ERR_INPUT);
     if (!strstr(fare_error_message(), cases[c].message))
       fail_msg("expected '%s' in '%s'", cases[c].message, fare_error_message());
@@ -338,6 +373,7 @@ int main(int argc, char **argv)
     cmocka_unit_test(energy_limits_what_can_be_reached),
     cmocka_unit_test(knots_have_their_derivatives),
     cmocka_unit_test(traps_have_closed_forms),
+    cmocka_unit_test(units_and_ranges_do_not_matter),
     cmocka_unit_test(two_drives_do_what_one_cannot),
     cmocka_unit_test(wells_are_tilted_as_another_program_says),
     cmocka_unit_test(bounds_and_ends_hold),

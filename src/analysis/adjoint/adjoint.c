@@ -65,6 +65,8 @@ static PetscErrorCode check(
     FARE_FAIL(FARE_ERR_INPUT,
       "the system has formulas of time: its drive has no values to differentiate by; drive a parameter "
       "instead");
+  if (fare_system_has_rates(system))
+    FARE_FAIL(FARE_ERR_INPUT, "the force depends on how fast parameters move, which has no derivative yet");
   if (goal->kind != FARE_GOAL_EVENT && fare_grid_absorbs(grid))
     FARE_FAIL(FARE_ERR_INPUT, "an end of the box absorbs: only the probability of an event has a derivative");
   if (!needs_work(goal)) PetscFunctionReturn(0);

@@ -124,6 +124,8 @@ static PetscErrorCode check_physics(
     FARE_REFUSE(node,
       "the system has formulas of time, which have no values to differentiate by: drive a "
       "parameter instead");
+  if (fare_system_has_rates(context->system))
+    FARE_REFUSE(node, "the force depends on how fast parameters move, which has no derivative yet");
   for (int axis = 0; axis < context->dim; axis++) {
     if (s->of != OF_EVENT && context->boundary[axis] >= FARE_BOUNDARY_ABSORBING)
       FARE_REFUSE(of, "axis %s has an absorbing boundary: only an event has a derivative there",

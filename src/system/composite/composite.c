@@ -100,6 +100,11 @@ PetscBool fare_system_is_steered(const fare_system *system)
   return c && c->kind->effort ? PETSC_TRUE : PETSC_FALSE;
 }
 
+PetscBool fare_system_has_rates(const fare_system *system)
+{
+  return system->origin.rates > 0 ? PETSC_TRUE : PETSC_FALSE;
+}
+
 void fare_system_effort(const fare_system *system, double t, size_t n, const double *const x[], double rate[])
 {
   double theta[FARE_PARAMETERS_MAX];
