@@ -70,7 +70,7 @@ PetscErrorCode fare_feedback_destroy(fare_feedback **feedback);
 */
 const fare_feedback_shape *fare_feedback_shape_of(const fare_feedback *feedback);
 /**
-  A hash of all of its numbers (FNV-1a). Not collective.
+  A hash of all of its numbers, times and cells among them (FNV-1a). Not collective.
   @param feedback the control
   @return the hash
 */

@@ -496,6 +496,8 @@ PetscErrorCode fare_levels_run(
 /* That a span ends after it begins, and that starts rise within it. */
 PetscErrorCode fare_span_check(const fare_span *span, int count, const double starts[]);
 
+/* Refuses, at the node, a drive that leaves the range of a parameter within this time. */
+PetscErrorCode fare_drive_check(const fare_node *node, const fare_system *system, double start, double end);
 /*
   That something is driven, and that the drive repeats after `period` where that is not 0; else an error at
   the node, which names the kind for systems that stand still.

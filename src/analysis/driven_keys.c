@@ -19,11 +19,23 @@ static PetscErrorCode check_repeats(
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode fare_drive_check(const fare_node *node, const fare_system *system, double start, double end)
+{
+  const PetscErrorCode code = fare_system_check(system, start, end);
+  char                 why[512];
+
+  PetscFunctionBegin;
+  if (!code) PetscFunctionReturn(0);
+  PetscCall(PetscStrncpy(why, fare_error_message(), sizeof why));
+  FARE_REFUSE(node, "%s", why);
+}
+
 PetscErrorCode fare_period_check(
   const fare_node *node, const fare_system *system, double start, double period, const char *instead)
 {
   PetscFunctionBegin;
   if (!fare_system_is_driven(system)) FARE_REFUSE(node, "no parameter is driven: use '%s' instead", instead);
+  if (period > 0) PetscCall(fare_drive_check(node, system, start, start + period));
   if (period > 0) PetscCall(check_repeats(node, system, start, period));
   PetscFunctionReturn(0);
 }
@@ -39,6 +51,7 @@ PetscErrorCode fare_driven_check(const fare_driven_keys *keys, const fare_node *
   if (keys->period > 0 && keys->after == FARE_AFTER_OVER)
     FARE_REFUSE(
       fare_node_find(node, "after"), "a periodic drive is never over; give a span instead of the period");
+  if (keys->span > 0) PetscCall(fare_drive_check(node, system, time, time + keys->span));
   /* to arrive before the end is a question without a drive, too */
   if (keys->span > 0 && keys->after == FARE_AFTER_OVER) PetscFunctionReturn(0);
   PetscCall(fare_period_check(node, system, time, keys->period, instead));

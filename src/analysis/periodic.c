@@ -5,8 +5,8 @@
   else, so few periods suffice even where relaxation takes many.
 
   All grids take steps of one tolerance, so grids do not tell the error of these. The finest solves again, for
-  a tolerance LOOSER times as large and with half the panels: a tighter one may be lost to rounding. Where the
-  drive and not the tolerance limits steps, those are whole there, and halves elsewhere.
+  a tolerance LOOSER times as large and with half the panels, or four of one: a tighter one may be lost to
+  rounding. Where the drive and not the tolerance limits steps, those are whole there, and halves elsewhere.
 
   Heat goes into a system whose force has a potential as sum_i V_i (L P)_i per time. Work is what the period
   gives back: minus all of it.
@@ -257,7 +257,7 @@ static PetscErrorCode step_errors(const periodic *s, const fare_grid *grid, cons
   PetscCall(VecDuplicate(P, &Q));
   PetscCall(VecCopy(P, Q));
   PetscCall(refine(grid, system, time, s->period, tolerance, 1, Q, &solved));
-  PetscCall(find_means(s, grid, system, time, tolerance, (s->panels + 1) / 2, Q, &other));
+  PetscCall(find_means(s, grid, system, time, tolerance, s->panels > 1 ? (s->panels + 1) / 2 : 4, Q, &other));
   for (int axis = 0; axis < grid->dim; axis++)
     m->velocity[axis] = fabs(m->velocity[axis] - other.velocity[axis]);
   m->heat = fabs(m->heat - other.heat);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A control by its value on a grid: kept, read from a study, and looked up. */
-#include <fare/feedback.h>
+#include "system.h"
 
+#include <fare/feedback.h>
 #include <fare/store.h>
 #include <math.h>
 #include <stdio.h>
@@ -72,12 +73,16 @@ const fare_feedback_shape *fare_feedback_shape_of(const fare_feedback *feedback)
 
 uint64_t fare_feedback_hash(const fare_feedback *f)
 {
-  const unsigned char *byte = (const unsigned char *)f->value;
-  uint64_t             hash = UINT64_C(14695981039346656037);
+  const fare_feedback_shape *s       = &f->shape;
+  const double               times[] = {s->begin, s->end};
+  uint64_t hash = fare_hash_on(FARE_HASH_OFFSET, f->value, (size_t)s->moments * f->cells * sizeof *f->value);
 
-  for (size_t i = 0; i < (size_t)f->shape.moments * f->cells * sizeof *f->value; i++)
-    hash = (hash ^ byte[i]) * UINT64_C(1099511628211);
-  return hash;
+  hash = fare_hash_on(hash, times, sizeof times);
+  hash = fare_hash_on(hash, &s->moments, sizeof s->moments);
+  hash = fare_hash_on(hash, s->cells, (size_t)s->dim * sizeof *s->cells);
+  hash = fare_hash_on(hash, s->lower, (size_t)s->dim * sizeof *s->lower);
+  hash = fare_hash_on(hash, s->spacing, (size_t)s->dim * sizeof *s->spacing);
+  return fare_hash_on(hash, s->periodic, (size_t)s->dim * sizeof *s->periodic);
 }
 
 /* The only analysis of its kind, or the one of that name: its group. */

@@ -22,6 +22,13 @@ struct fare_system {
   fare_course            *course;                  /* of formulas with t; NULL: there are none */
 };
 
+/* FNV-1a, over more bytes; it begins with the offset. */
+#define FARE_HASH_OFFSET UINT64_C(14695981039346656037)
+static inline uint64_t fare_hash_on(uint64_t hash, const void *bytes, size_t n)
+{
+  for (size_t i = 0; i < n; i++) hash = (hash ^ ((const unsigned char *)bytes)[i]) * UINT64_C(1099511628211);
+  return hash;
+}
 /* The place of a parameter in the table, -1 where there is none of this name. */
 int fare_system_parameter_find(const fare_system_type *type, const char *name);
 /* Adds a waveform, which is the system's from here on, or freed. */

@@ -127,6 +127,42 @@ def two_axes(where):
     expect(alone > 0.05, "without the force it lags", alone)
 
 
+def few_nodes(where):
+    """The bar of the cost holds what lies between nodes; and a warning says that they are too few."""
+    cost = {}
+    for nodes in (9, 33):
+        kind = f"kind: counterdiabatic, parameter: tilt, from: -12.0, to: 12.0, nodes: {nodes}"
+        path = write(
+            where,
+            f"nodes_{nodes}",
+            "{name: double_well}",
+            {"cells": "[64]"},
+            "snapshots: {end: 0.001, count: 2}",
+            f"analysis: [{{name: swift, {kind}}}]",
+        )
+        done = fare(where, "run", path, "--no-report", "--overwrite")
+        expect(("take more nodes" in done.stderr) == (nodes == 9), f"{nodes} nodes warn", done.stderr)
+        with h5py.File(where / f"nodes_{nodes}" / "study.h5") as file:
+            group = file["analysis/swift"]
+            cost[nodes] = group["cost"][0], group["cost_error"][0]
+    off = abs(cost[9][0] - cost[33][0])
+    print("few nodes:", cost, off, flush=True)
+    expect(off <= cost[9][1] + cost[33][1], "the bar holds what lies between nodes", cost)
+
+
+def another_force(where):
+    """A resolved study is one of this force alone."""
+    name = where / "helped" / "study.h5"
+    with h5py.File(name) as file:
+        plan = file["plan"][()].decode()
+    path = where / "again.yaml"
+    for text, code in ((plan, 0), (plan.replace("hash: '", "hash: '0"), 2)):
+        path.write_text(text)
+        done = fare(where, "check", path)
+        expect(done.returncode == code, "the hash is looked at", (code, done.stderr))
+    expect("the force has changed" in done.stderr, "another force is refused", done.stderr)
+
+
 def refusals(where):
     base = "{name: counterdiabatic, unit: %s, file: find/study.h5, analysis: %s%s}"
     cases = [
@@ -164,6 +200,8 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         where = pathlib.Path(directory)
         one_axis(where)
+        another_force(where)
+        few_nodes(where)
         two_axes(where)
         refusals(where)
     return conclude()

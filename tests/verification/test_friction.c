@@ -152,6 +152,55 @@ static void four_wells_agree_with_quadrature(void **state)
   free_section(&s);
 }
 
+/* V = -3 exp(-((x - place)/width)^2/2). */
+enum { PLACE = FARE_OWN, WIDTH };
+static const fare_parameter well_parameters[] = {
+  FARE_COMMON_PARAMETERS, {"place", 0, -1, 1, ""}, {"width", 1, 1e-9, 1, ""}, FARE_PARAMETERS_END};
+
+static void well_potential(int dim, const double *theta, size_t n, const double *const x[], double V[])
+{
+  (void)dim;
+  for (size_t i = 0; i < n; i++) V[i] = -3 * exp(-0.5 * PetscSqr((x[0][i] - theta[PLACE]) / theta[WIDTH]));
+}
+
+static void well_force(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
+{
+  double *const V = f[0];
+
+  well_potential(dim, theta, n, x, V);
+  for (size_t i = 0; i < n; i++) f[0][i] = V[i] * (x[0][i] - theta[PLACE]) / PetscSqr(theta[WIDTH]);
+}
+
+/* Friction times mobility is a number, whatever the unit of length. */
+static void narrow_wells_rub_as_wide_ones(void **state)
+{
+  const int parameter = PLACE;
+  double    friction[3];
+
+  (void)state;
+  for (int k = 0; k < 3; k++) {
+    const double     width  = pow(1e-3, k);
+    fare_system_type well   = {.name = "well",
+        .dimension_min               = 1,
+        .dimension_max               = 1,
+        .parameters                  = well_parameters,
+        .lower                       = {-4 * width},
+        .upper                       = {4 * width},
+        .potential                   = well_potential,
+        .force                       = well_force};
+    fare_system     *system = make_system(&well, 1);
+    fare_grid       *grid;
+
+    assert_ok(fare_system_set(system, "width", width));
+    grid = make_grid(system, 64);
+    assert_ok(fare_friction_solve(grid, system, 0, 1, &parameter, NULL, &friction[k], NULL));
+    assert_ok(fare_grid_destroy(&grid));
+    assert_ok(fare_system_destroy(&system));
+    assert_near(friction[k], friction[0], 1e-7 * friction[0]);
+  }
+  assert_between(friction[0], 0.1, 1);
+}
+
 /* Half of the length lies on either side of the point in the middle. */
 static void geodesics_are_as_fast_everywhere(void **state)
 {
@@ -325,6 +374,35 @@ static void bad_sections_say_why(void **state)
   }
 }
 
+static void slope_potential(int dim, const double *theta, size_t n, const double *const x[], double V[])
+{
+  (void)dim;
+  for (size_t i = 0; i < n; i++) V[i] = cos(x[0][i]) - theta[PLACE] * x[0][i];
+}
+
+/* On a ring, of which the undriven potential closes. */
+static void potentials_that_do_not_close_are_refused(void **state)
+{
+  static const char *const keys[] = {
+    "kind: friction, parameters: [place]", "kind: counterdiabatic, parameter: place, from: 0, to: 1"};
+
+  (void)state;
+  for (size_t c = 0; c < PETSC_STATIC_ARRAY_LENGTH(keys); c++) {
+    fare_system_type ring = washboard;
+    char             yaml[128];
+    section          s;
+
+    ring.parameters      = well_parameters;
+    ring.potential       = slope_potential;
+    ring.nonconservative = NULL;
+    snprintf(yaml, sizeof yaml, "analysis: [{name: a, %s}]", keys[c]);
+    assert_int_equal(read_section(make_system(&ring, 1), 64, yaml, &s), FARE_ERR_INPUT);
+    assert_non_null(strstr(fare_error_message(), "where these parameters move: "));
+    assert_non_null(strstr(fare_error_message(), "the potential is not periodic"));
+    free_section(&s);
+  }
+}
+
 static void other_forces_are_refused(void **state)
 {
   fare_system *system = make_system(&washboard, 1);
@@ -343,6 +421,8 @@ int main(int argc, char **argv)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(traps_have_a_closed_form),
     cmocka_unit_test(four_wells_agree_with_quadrature),
+    cmocka_unit_test(narrow_wells_rub_as_wide_ones),
+    cmocka_unit_test(potentials_that_do_not_close_are_refused),
     cmocka_unit_test(geodesics_are_as_fast_everywhere),
     cmocka_unit_test(two_parameters_of_a_trap_span_a_plane),
     cmocka_unit_test(geodesics_bend),

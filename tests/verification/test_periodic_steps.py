@@ -70,6 +70,21 @@ def main():
                 value, bars[tolerance] = (float(group[f"velocity{end}"][0]) for end in ("", "_error"))
             print(tolerance, value, bars[tolerance], exact)
             expect(abs(value - exact) <= bars[tolerance], "the bar holds it", (value, bars[tolerance], exact))
+        study["analysis"] = [analysis | {"panels": 1}]
+        (where / "ring.yaml").write_text(json.dumps(study))
+        done = fare(where, "run", "ring.yaml", "--no-report", "--overwrite", "--set", "output.directory=ring")
+        with h5py.File(where / "ring/study.h5") as file:
+            value, bar = (float(file[f"analysis/cycle/velocity{end}"][0]) for end in ("", "_error"))
+        expect(abs(value - exact) <= bar, "the bar holds one panel", (value, bar, exact))
+        study["drive"][0] |= {"parameter": "kT", "amplitude": 0.6, "period": 4.0}
+        study["analysis"] = [analysis | {"period": 4.0}]
+        (where / "cold.yaml").write_text(json.dumps(study))
+        done = fare(where, "check", "cold.yaml")
+        expect(
+            done.returncode == 2 and "analysis[0]: kT reaches" in done.stderr,
+            "a drive below 0 is refused",
+            done.stderr,
+        )
         expect(bars[5e-6] > 1.3 * bars[1e-7], "and tells of time steps", bars)
     return conclude()
 

@@ -99,6 +99,26 @@ static void events_respond_as_differences_say(void **state)
   free_section(&s);
 }
 
+/* Where the density at the start is not Boltzmann's, nothing tells how it follows the values before. */
+static void unknown_starts_are_not_counted(void **state)
+{
+  fare_system *system = make_system(&swirl, 2);
+  double       value;
+  section      s;
+
+  (void)state;
+  drive(system, "{parameter: stiffness, waveform: ramp, amplitude: 1, start: 0, end: 1}");
+  run_section(system, 16,
+    "analysis: [{name: m, kind: sensitivity, of: moment, power: 2, span: 1, pieces: 2, steps: 40}]", &s);
+  assert_ok(fare_analysis_value(s.result[0], "by_stiffness", 1, &value, NULL));
+  assert_between(value, -1, -1e-3);
+  assert_ok(fare_analysis_value(s.result[0], "before_stiffness", 0, &value, NULL));
+  assert_true(isnan(value));
+  assert_ok(fare_analysis_value(s.result[0], "total_stiffness", 0, &value, NULL));
+  assert_true(isnan(value));
+  free_section(&s);
+}
+
 static void bad_sections_say_why(void **state)
 {
   const struct {
@@ -142,6 +162,7 @@ int main(int argc, char **argv)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(dragged_traps_have_a_closed_form),
     cmocka_unit_test(events_respond_as_differences_say),
+    cmocka_unit_test(unknown_starts_are_not_counted),
     cmocka_unit_test(bad_sections_say_why),
   };
 

@@ -233,6 +233,29 @@ def controls_are_compared(where: pathlib.Path) -> None:
     expect(-4 * error <= value <= 0.5, "a network does not learn", value)
 
 
+def corners_are_counted(where: pathlib.Path) -> None:
+    """More corners of a drive than jumps: every one of them is a time that steps meet."""
+    times = [round(k / 400, 6) for k in range(401)]
+    values = [0.1 * (k % 2) for k in range(401)]
+    ends = [([-0.5], [0.4]), ([0.5], [0.4])]
+    truth = "{cells: [32], lower: [-3], upper: [3]}"
+    mean, zigzag = (
+        bridge(
+            where,
+            f"{{name: ornstein_uhlenbeck, parameters: {{tilt: {tilt}}}}}" + drive,
+            truth,
+            ends,
+            1.0,
+            ", estimate: false, moments: 4, steps: 32",
+        )["cost"][0]
+        for tilt, drive in (
+            (0.05, ""),
+            (0.0, f"\ndrive: [{{parameter: tilt, waveform: tabulated, times: {times}, values: {values}}}]"),
+        )
+    )
+    expect(abs(zigzag / mean - 1) < 0.02, "a fine zigzag is as good as its mean", (zigzag, mean))
+
+
 def mistakes_are_refused(where: pathlib.Path) -> None:
     """On one line, with the place, and exit code 2."""
     span = "snapshots: {start: 0.0, end: 1.0, count: 2}\ninitial: {density: uniform}\n"
@@ -240,7 +263,17 @@ def mistakes_are_refused(where: pathlib.Path) -> None:
     steered = "system: {name: steered, unit: {name: %s}, control: %s}\ntruth: {cells: [16, 16]}\n"
     analysis = "system: {name: %s}\ntruth: %s\nanalysis: [{name: a, kind: bridge, " + ends + "%s}]\n"
     two = "{cells: [16, 16]}"
+    falls = (
+        "{name: ornstein_uhlenbeck}\ndrive: [{parameter: stiffness, waveform: ramp, amplitude: -3.0, start:"
+        " 1.0, end: 2.0}"
+    )
     for text, message in (
+        (
+            (analysis % ("XX", "{cells: [16]}", ""))
+            .replace("{name: XX}", falls + "]")
+            .replace("duration: 1.0", "duration: 2.0"),
+            "analysis[0]: stiffness reaches",
+        ),
         (steered % ("quadruple_well", "nothing.h5"), "system.control: not usable as a control"),
         (steered % ("quadruple_well", "out/bridge/study.h5"), "its grid has 1 dimension, the system 2"),
         (analysis % ("kramers_prinz", two, ""), "analysis[0]: axis x has no diffusion"),
@@ -262,6 +295,7 @@ def main() -> int:
         gaussians_have_their_closed_form(where)
         time_can_be_reversed(where)
         check_steered(where)
+        corners_are_counted(where)
         mistakes_are_refused(where)
         controls_are_compared(where)
     return conclude()

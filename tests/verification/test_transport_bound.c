@@ -78,6 +78,21 @@ static void walls_hold_what_is_moved(void **state)
   }
 }
 
+/* A trap that widens until its walls hold it, with next to no mass at them before. */
+static void walls_hold_what_comes_to_them(void **state)
+{
+  static fare_system_type box;
+  const double            Z0 = sqrt(2 * M_PI / 50), Z1 = sqrt(20 * M_PI) * erf(1.5 / sqrt(20));
+
+  (void)state;
+  box          = *fare_system_type_find("ornstein_uhlenbeck");
+  box.lower[0] = -1.5;
+  box.upper[0] = 1.5;
+  check(solve(make_system(&box, 1), "stiffness", 50, 0.1, 1e9), 0, 1e-4);
+  check(solve(make_system(&box, 1), "stiffness", 50, 0.1, 1e-9), log(Z1 / Z0) + 0.5 * (0.1 / 50 - 1), 1e-4);
+  assert_between(solve(make_system(&box, 1), "stiffness", 50, 0.1, 4).value, 0.01, 2);
+}
+
 static void what_it_is_not_for_is_refused(void **state)
 {
   fare_system         *system = make_system(&washboard, 1), *plane;
@@ -101,6 +116,7 @@ int main(int argc, char **argv)
     cmocka_unit_test(best_drives_of_traps_reach_it),
     cmocka_unit_test(four_wells_agree_with_another_program),
     cmocka_unit_test(walls_hold_what_is_moved),
+    cmocka_unit_test(walls_hold_what_comes_to_them),
     cmocka_unit_test(what_it_is_not_for_is_refused),
   };
 

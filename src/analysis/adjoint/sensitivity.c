@@ -163,7 +163,7 @@ static PetscErrorCode check(
   PetscCall(find_parameters(s, node, context->system));
   PetscCall(check_keys(s, node));
   PetscCall(check_physics(s, node, context));
-  PetscCall(fare_system_check(context->system, time, time + s->span));
+  PetscCall(fare_drive_check(node, context->system, time, time + s->span));
   s->along = 0;
   while (s->axis && *s->axis && s->along < context->dim &&
     strcmp(s->axis, fare_system_axis_name(context->system, s->along)))
@@ -202,17 +202,17 @@ typedef struct {
 
 /*
   From values at the places to hats over the ends of pieces, per time: what a drive that differs by a hat
-  would change, over the hat's area.
+  would change, over the hat's area. follows: the start depends on the values before it in a way not known.
 */
-static void collect(const sensitivity *s, double time, const fare_protocol *protocol, double scale,
-  const double gradient[], outcome *o)
+static void collect(const sensitivity *s, double time, const fare_protocol *protocol, PetscBool follows,
+  double scale, const double gradient[], outcome *o)
 {
   const int    pieces = (int)s->pieces, count = s->parameters;
   const double width = s->span / pieces;
 
   PetscCallAbort(PETSC_COMM_SELF, PetscArrayzero(o->density, count * (pieces + 1)));
   for (int k = 0; k < count; k++) {
-    o->before[k] = scale * gradient[k];
+    o->before[k] = follows ? NAN : scale * gradient[k];
     o->after[k]  = scale * gradient[(protocol->places - 1) * count + k];
     o->total[k]  = o->before[k] + o->after[k];
     for (PetscInt place = 1; place < protocol->places - 1; place++) {
@@ -243,7 +243,8 @@ static PetscErrorCode solve(const sensitivity *s, const fare_grid *grid, const f
   fare_protocol_sample(&protocol, system, value);
   PetscCall(fare_adjoint_create(grid, system, &protocol, start, goal, &adjoint));
   PetscCall(fare_adjoint_run(adjoint, value, &o->value, gradient));
-  collect(s, time, &protocol, s->of == OF_EVENT ? 1 / o->value : 1, gradient, o);
+  collect(s, time, &protocol, start && !s->point.count ? PETSC_TRUE : PETSC_FALSE,
+    s->of == OF_EVENT ? 1 / o->value : 1, gradient, o);
   o->steps = protocol.steps;
   PetscCall(fare_adjoint_destroy(&adjoint));
   PetscCall(PetscFree2(value, gradient));
@@ -283,10 +284,11 @@ static void keep(const sensitivity *s, const fare_system *system, double time, c
     if (fare_system_drives(system, s->parameter[k]))
       add_one(found, "by_", name, "derivative by the value of this parameter at this time, per time", ends,
         o->density + at_k, half->density + at_k);
-    add_one(
-      found, "before_", name, "derivative by its value before the start", 1, &o->before[k], &half->before[k]);
+    add_one(found, "before_", name, "derivative by its value before the start; NaN without detailed balance",
+      1, &o->before[k], &half->before[k]);
     add_one(found, "after_", name, "derivative by its value after the end", 1, &o->after[k], &half->after[k]);
-    add_one(found, "total_", name, "derivative by a constant that is added to it", 1, &o->total[k],
+    add_one(found, "total_", name,
+      "derivative by a constant that is added to it; NaN without detailed balance", 1, &o->total[k],
       &half->total[k]);
   }
   fare_found_number(found, "steps", "time steps over the span", (double)o->steps);

@@ -12,7 +12,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define LEAST 8 /* cells of the wider grid per axis */
+#define LEAST 8    /* cells of the wider grid per axis */
+#define SMALL 1e-2 /* the last polynomials in the parameter, relative to the largest */
 
 typedef struct {
   const fare_node *name;
@@ -38,7 +39,6 @@ static PetscErrorCode check(
   const fare_parameter *row;
 
   PetscFunctionBegin;
-  (void)time;
   PetscCall(fare_response_check(node, context));
   PetscCall(fare_response_parameter(s->name, context->system, &s->parameter));
   row = &fare_system_type_of(context->system)->parameters[s->parameter];
@@ -48,6 +48,7 @@ static PetscErrorCode check(
     if (!(value >= row->min && value <= row->max))
       FARE_REFUSE(fare_node_find(node, end ? "to" : "from"), "%s = %g is outside its range, [%g, %g]",
         row->name, value, row->min, row->max);
+    PetscCall(fare_response_check_rings(s->name, context->system, time, 1, &s->parameter, &value));
   }
   if (s->from == s->to)
     FARE_REFUSE(fare_node_find(node, "to"), "the parameter must end elsewhere than it begins");
@@ -176,6 +177,10 @@ static void keep_field(const counterdiabatic *s, const fare_grid *grid, const fa
     "rate",
     (size_t)s->nodes, all, phi)
     ->curve = PETSC_TRUE;
+  if (last > SMALL * most)
+    fare_warn(
+      "counterdiabatic: the last polynomials in the parameter are %.1e of the largest: take more nodes",
+      last / most);
   fare_found_number(
     found, "tail", "of the last polynomials in the parameter, relative to the largest", last / most);
   keep_list(found, "range", "of the parameter", 2, range);
@@ -216,7 +221,10 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   fare_found(found, "friction", "at these values", (size_t)nodes, friction)->curve = PETSC_TRUE;
   fare_chebyshev_transform(nodes, 1, friction);
   cost = integral(nodes, friction, high - low) * (high - low);
-  fare_found(found, "cost", "work beyond the free energy at a constant rate, times the duration", 1, &cost);
+  fare_found(found, "cost", "work beyond the free energy at a constant rate, times the duration", 1, &cost)
+    ->least[0] = (high - low) * (high - low) *
+    fare_chebyshev_rest(fabs(friction[nodes - 1]) + fabs(friction[nodes - 2]),
+      fabs(friction[nodes - 3]) + fabs(friction[nodes - 4]));
   if (phi) keep_field(s, grid, system, all, phi, found);
   if (phi) PetscCall(keep_system(s, grid, system, time, found));
   fare_found_number(found, "residual", "of the equations, relative to their terms", residual);

@@ -111,14 +111,18 @@ static PetscErrorCode check(
 {
   static const char *const ends[]  = {"from", "to", "lower", "upper"};
   static const int         usual[] = {17, 9, 7};
-  const fare_parameter    *row     = fare_system_type_of(context->system)->parameters;
-  friction                *s       = state;
-  PetscBool                apart   = PETSC_FALSE;
+  double                   theta[FARE_PARAMETERS_MAX], own[FARE_FRICTION_MAX];
+  const fare_parameter    *row   = fare_system_type_of(context->system)->parameters;
+  friction                *s     = state;
+  PetscBool                apart = PETSC_FALSE;
 
   PetscFunctionBegin;
-  (void)time;
   PetscCall(fare_response_check(node, context));
   PetscCall(find_parameters(s, context));
+  fare_system_parameters(context->system, time, theta);
+  for (int k = 0; k < s->task.parameters; k++) own[k] = theta[s->task.parameter[k]];
+  PetscCall(
+    fare_response_check_rings(s->names, context->system, time, s->task.parameters, s->task.parameter, own));
   if (s->nodes && (s->nodes < 5 || s->nodes % 2 == 0))
     FARE_REFUSE(
       fare_node_find(node, "nodes"), "expected an odd number from 5 on, got %lld", (long long)s->nodes);
@@ -138,6 +142,9 @@ static PetscErrorCode check(
   for (int k = 0; k < s->task.parameters; k++) apart |= s->task.from[k] != s->task.to[k];
   if (!apart) FARE_REFUSE(fare_node_find(node, "to"), "a geodesic must end elsewhere than it begins");
   if (s->task.parameters > 1) PetscCall(find_box(s, node, row));
+  for (int end = 0; end < 2; end++)
+    PetscCall(fare_response_check_rings(s->names, context->system, time, s->task.parameters,
+      s->task.parameter, end ? s->task.to : s->task.from));
   PetscFunctionReturn(0);
 }
 

@@ -89,22 +89,24 @@ static double add_pair(const fare_metric *m, int number, size_t stride, int firs
   return sum;
 }
 
-/* What is cut off, at most: pairs go on to fall as the last two of them. */
+double fare_chebyshev_rest(double last_pair, double pair_before)
+{
+  const double slowest = 0.9, falls = PetscMin(slowest, last_pair / PetscMax(pair_before, 1e-300));
+
+  return last_pair * falls / (1 - falls);
+}
+
+/* What is cut off, at most. */
 static double find_tail(const fare_metric *m)
 {
-  const double slowest = 0.9;
-  double       most    = 0;
+  double most = 0;
 
   for (int number = 0; number < m->numbers; number++) {
     double sum = 0;
 
-    for (size_t stride = 1; stride < all_nodes(m); stride *= (size_t)m->nodes) {
-      const double last = add_pair(m, number, stride, m->nodes - 2),
-                   falls =
-                     PetscMin(slowest, last / PetscMax(add_pair(m, number, stride, m->nodes - 4), 1e-300));
-
-      sum += last * falls / (1 - falls);
-    }
+    for (size_t stride = 1; stride < all_nodes(m); stride *= (size_t)m->nodes)
+      sum += fare_chebyshev_rest(
+        add_pair(m, number, stride, m->nodes - 2), add_pair(m, number, stride, m->nodes - 4));
     most = PetscMax(most, sum);
   }
   return most;

@@ -12,7 +12,13 @@
 #include <math.h>
 #include <string.h>
 
-#define STEP    1e-3 /* of differences in parameters, of their size or of 1 */
+#define STEP    1e-3 /* of differences in parameters, of their size or of 1: the widest that is tried first */
+#define RISE    1e-2 /* of V by the first that is tried, at most: of kT */
+#define TINY    18   /* by so many factors of 4 narrower steps are looked at */
+#define FINER   12 /* steps that are tried, each a quarter of the one before; then COARSER, 4 times as wide */
+#define COARSER 6
+#define ENOUGH  1e-8 /* what half the step may change, of the force */
+#define MOST    1e-6
 #define STENCIL 5
 
 /* First derivatives of fourth order: from places 0, -2 and -4 steps away on. */
@@ -25,30 +31,108 @@ static const struct {
   {-4, {3. / 12, -16. / 12, 36. / 12, -48. / 12, 25. / 12}},
 };
 
-/* -dV/dl at centres, of a frozen system, which is left as it was. New vector. */
-static PetscErrorCode find_force(const fare_grid *grid, fare_system *frozen, int parameter, Vec *force)
+/* -dV/dl at centres, of a frozen system with this l, by differences of a step. */
+static PetscErrorCode differentiate(
+  const fare_grid *grid, fare_system *frozen, const fare_parameter *row, double l, double h, Vec force)
+{
+  const int at = l + 2 * h > row->max ? 2 : l - 2 * h < row->min ? 1 : 0;
+  Vec       V;
+
+  PetscFunctionBegin;
+  PetscCall(VecDuplicate(force, &V));
+  PetscCall(VecSet(force, 0));
+  for (int k = 0; k < STENCIL; k++) {
+    if (stencils[at].weight[k] == 0) continue;
+    PetscCall(fare_system_set(frozen, row->name, l + (stencils[at].first + k) * h));
+    PetscCall(fare_potential_at_centres(grid, frozen, 0, V));
+    PetscCall(VecAXPY(force, -stencils[at].weight[k] / h, V));
+  }
+  PetscCall(VecDestroy(&V));
+  PetscCall(fare_system_set(frozen, row->name, l));
+  PetscFunctionReturn(0);
+}
+
+/* The root of the mean square in the masses. */
+static PetscErrorCode size_of(Vec masses, Vec v, double *size)
+{
+  PetscScalar square;
+  Vec         product;
+
+  PetscFunctionBegin;
+  PetscCall(VecDuplicate(v, &product));
+  PetscCall(VecPointwiseMult(product, masses, v));
+  PetscCall(VecDot(product, v, &square));
+  PetscCall(VecDestroy(&product));
+  *size = sqrt(square);
+  PetscFunctionReturn(0);
+}
+
+/* The widest step that moves V little, of narrow ones beginning with the narrowest: a wide one may see
+ * nothing of a narrow bump. */
+static PetscErrorCode first_step(
+  const fare_grid *grid, fare_system *frozen, const fare_parameter *row, double l, Vec masses, double *step)
+{
+  const double most = RISE * fare_system_kT(frozen, 0), widest = STEP * PetscMax(1, fabs(l));
+  double       rise = 0;
+  Vec          V, moved;
+
+  PetscFunctionBegin;
+  PetscCall(VecDuplicate(masses, &V));
+  PetscCall(VecDuplicate(masses, &moved));
+  PetscCall(fare_potential_at_centres(grid, frozen, 0, V));
+  *step = widest * pow(4, -TINY);
+  for (int k = TINY - 1; k >= 0; k--) {
+    const double h = widest * pow(4, -k);
+
+    if (l + h > row->max && l - h < row->min) break;
+    PetscCall(fare_system_set(frozen, row->name, l + h > row->max ? l - h : l + h));
+    PetscCall(fare_potential_at_centres(grid, frozen, 0, moved));
+    PetscCall(VecAXPY(moved, -1, V));
+    PetscCall(size_of(masses, moved, &rise));
+    if (!(rise <= most)) break;
+    *step = h;
+  }
+  PetscCall(fare_system_set(frozen, row->name, l));
+  PetscCall(VecDestroy(&V));
+  PetscCall(VecDestroy(&moved));
+  PetscFunctionReturn(0);
+}
+
+/* The same by the first step that half of it confirms, or the one that it changes least. New vector. */
+static PetscErrorCode find_force(
+  const fare_grid *grid, fare_system *frozen, int parameter, Vec masses, Vec *force)
 {
   const fare_parameter *row = &fare_system_type_of(frozen)->parameters[parameter];
-  double                theta[FARE_PARAMETERS_MAX], h;
-  int                   at = 0;
-  Vec                   V;
+  double                theta[FARE_PARAMETERS_MAX], l, first = 0, least = HUGE_VAL;
+  Vec                   tried, half;
 
   PetscFunctionBegin;
   fare_system_parameters(frozen, 0, theta);
-  h = STEP * PetscMax(1, fabs(theta[parameter]));
-  if (theta[parameter] - 2 * h < row->min) at = 1;
-  if (theta[parameter] + 2 * h > row->max) at = 2;
-  PetscCall(DMCreateGlobalVector(grid->dm, force));
-  PetscCall(VecDuplicate(*force, &V));
-  PetscCall(VecSet(*force, 0));
-  for (int k = 0; k < STENCIL; k++) {
-    if (stencils[at].weight[k] == 0) continue;
-    PetscCall(fare_system_set(frozen, row->name, theta[parameter] + (stencils[at].first + k) * h));
-    PetscCall(fare_potential_at_centres(grid, frozen, 0, V));
-    PetscCall(VecAXPY(*force, -stencils[at].weight[k] / h, V));
+  l = theta[parameter];
+  PetscCall(first_step(grid, frozen, row, l, masses, &first));
+  PetscCall(VecDuplicate(masses, force));
+  PetscCall(VecDuplicate(masses, &tried));
+  PetscCall(VecDuplicate(masses, &half));
+  for (int k = 0; k < FINER + COARSER && !(least <= ENOUGH); k++) {
+    const double h = first * pow(4, k < FINER ? -k : k - FINER + 1);
+    double       size, apart;
+
+    if (4 * h > row->max - row->min) continue;
+    PetscCall(differentiate(grid, frozen, row, l, h, tried));
+    PetscCall(differentiate(grid, frozen, row, l, 0.5 * h, half));
+    PetscCall(size_of(masses, half, &size));
+    PetscCall(VecAXPY(half, -1, tried));
+    PetscCall(size_of(masses, half, &apart));
+    if (size > 0) apart /= size;
+    if (!(apart <= least)) continue;
+    least = apart;
+    PetscCall(VecCopy(tried, *force));
   }
-  PetscCall(VecDestroy(&V));
-  PetscCall(fare_system_set(frozen, row->name, theta[parameter]));
+  PetscCall(VecDestroy(&tried));
+  PetscCall(VecDestroy(&half));
+  if (!(least <= MOST))
+    FARE_FAIL(FARE_ERR_FAILED, "the potential has no derivative by %s at %g: differences do not converge",
+      row->name, l);
   PetscFunctionReturn(0);
 }
 
@@ -75,7 +159,7 @@ static PetscErrorCode solve_frozen(
   PetscCall(fare_absorbing_pin(absorbing, r->masses));
   for (int k = 0; k < parameters; k++) {
     r->parameters = k + 1;
-    PetscCall(find_force(grid, frozen, parameter[k], &r->force[k]));
+    PetscCall(find_force(grid, frozen, parameter[k], r->masses, &r->force[k]));
     PetscCall(take_mean_off(r->masses, r->force[k]));
     PetscCall(fare_absorbing_solve_source(absorbing, r->force[k], "response", &r->phi[k], &solved));
     PetscCall(take_mean_off(r->masses, r->phi[k]));
@@ -166,6 +250,33 @@ PetscErrorCode fare_response_check(const fare_node *node, const fare_analysis_co
         fare_system_axis_name(context->system, axis));
   }
   PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_response_check_rings(const fare_node *node, const fare_system *system, double time,
+  int parameters, const int parameter[], const double value[])
+{
+  const fare_parameter *row  = fare_system_type_of(system)->parameters;
+  PetscErrorCode        code = 0;
+  char                  why[512];
+  fare_system          *frozen;
+
+  PetscFunctionBegin;
+  PetscCall(fare_system_create_frozen(system, time, &frozen));
+  for (int k = 0; k < parameters && !code; k++)
+    code = fare_system_set(frozen, row[parameter[k]].name, value[k]);
+  if (!code) code = fare_system_check(frozen, 0, 0);
+  for (int k = 0; k < parameters && !code; k++) { /* the derivative must close, too */
+    const fare_parameter *p    = &row[parameter[k]];
+    const double          step = STEP * PetscMax(1, fabs(value[k]));
+
+    code = fare_system_set(frozen, p->name, value[k] + step > p->max ? value[k] - step : value[k] + step);
+    if (!code) code = fare_system_check(frozen, 0, 0);
+    if (!code) code = fare_system_set(frozen, p->name, value[k]);
+  }
+  PetscCall(fare_system_destroy(&frozen));
+  if (!code) PetscFunctionReturn(0);
+  PetscCall(PetscStrncpy(why, fare_error_message(), sizeof why));
+  FARE_REFUSE(node, "where these parameters move: %s", why);
 }
 
 PetscErrorCode fare_response_parameter(const fare_node *node, const fare_system *system, int *parameter)

@@ -26,6 +26,9 @@ PetscErrorCode fare_response_friction(const fare_response *response, double tens
 
 /* Refuses systems that have no such response, at the node. */
 PetscErrorCode fare_response_check(const fare_node *node, const fare_analysis_context *context);
+/* Refuses, at the node, a potential that does not close on a ring at these values or near them. */
+PetscErrorCode fare_response_check_rings(const fare_node *node, const fare_system *system, double time,
+  int parameters, const int parameter[], const double value[]);
 /* The place of a parameter in the system's table. Refuses, at the node, those that move no potential. */
 PetscErrorCode fare_response_parameter(const fare_node *node, const fare_system *system, int *parameter);
 
@@ -35,6 +38,9 @@ double fare_chebyshev_node(int nodes, int i, double lower, double upper);
 void fare_chebyshev_transform(int nodes, size_t stride, double value[]);
 /* T_k(x), and its derivative where that is not NULL, for x in [-1, 1]. */
 void fare_chebyshev_polynomials(int nodes, double x, double T[], double slope[]);
+
+/* What is cut off behind the last two coefficients, if pairs go on to fall as the last two of them. */
+double fare_chebyshev_rest(double last_pair, double pair_before);
 
 #define FARE_CHEBYSHEV_MAX  65 /* nodes */
 #define FARE_METRIC_NUMBERS (FARE_FRICTION_MAX * (FARE_FRICTION_MAX + 1) / 2)

@@ -25,9 +25,10 @@ typedef struct {
   fare_system *first, *last;                             /* frozen */
   double       lower, upper, kT, stiffness, h, constant; /* stiffness: 1/(mobility duration) */
   int          cells;
-  PetscBool    fixed[2];   /* an end stays where it is: a wall that the mass reaches */
-  double      *mass, *map; /* cells, cells + 1 */
-  double      *step, *diagonal, *beside, *middle, *V, *slope, *bend;
+  double    wall[2];  /* of the box: an end of the map that has come to one stays while it is pushed there */
+  PetscBool fixed[2]; /* and one whose mass begins at it always */
+  double   *mass, *map; /* cells, cells + 1 */
+  double   *step, *diagonal, *beside, *middle, *V, *slope, *bend;
 } problem;
 
 /* V at n points, and its first two derivatives, by differences of the force. */
@@ -122,9 +123,10 @@ static void assemble(problem *p, PetscBool convex)
     p->beside[i] += stiff - spread; /* between i and i + 1 */
   }
   for (int end = 0; end < 2; end++) {
-    const int i = end ? p->cells : 0;
+    const int       i      = end ? p->cells : 0;
+    const PetscBool pushed = (end ? p->step[i] > 0 : p->step[i] < 0) ? PETSC_TRUE : PETSC_FALSE;
 
-    if (!p->fixed[end]) continue;
+    if (!p->fixed[end] && !(p->map[i] == p->wall[end] && pushed)) continue;
     p->step[i]                        = 0;
     p->diagonal[i]                    = 1;
     p->beside[end ? p->cells - 1 : 0] = 0;
@@ -170,7 +172,9 @@ static PetscErrorCode minimise(problem *p, double *value, double *moved)
     }
     for (; part > 1e-10; part *= 0.5) {
       for (int i = 0; i <= p->cells; i++) tried[i] = p->map[i] + part * p->step[i];
-      next = value_of(p, tried, moved);
+      tried[0]        = PetscMax(tried[0], p->wall[0]);
+      tried[p->cells] = PetscMin(tried[p->cells], p->wall[1]);
+      next            = value_of(p, tried, moved);
       if (next <= *value - 0.1 * part * promise + 1e-14 * PetscMax(p->kT, fabs(*value))) break;
     }
     if (!(part > 1e-10)) break;
@@ -196,6 +200,8 @@ static PetscErrorCode lay_out(problem *p, int cells)
   (void)find_masses(p->first, p->kT, lower, h, cells, p->mass);
   while (below + p->mass[first] < TAIL) below += p->mass[first++];
   while (above + p->mass[end - 1] < TAIL) above += p->mass[--end];
+  p->wall[0]  = lower;
+  p->wall[1]  = p->upper;
   p->fixed[0] = first ? PETSC_FALSE : PETSC_TRUE;
   p->fixed[1] = end < cells ? PETSC_FALSE : PETSC_TRUE;
   p->cells    = end - first;
@@ -232,8 +238,8 @@ static PetscErrorCode solve(problem *p, fare_transport_bound *bound)
 
   PetscFunctionBegin;
   for (int k = 0; k < 3; k++) PetscCall(solve_on(p, CELLS << k, &value[k], &moved[k]));
-  bound->value = value[2] + (value[2] - value[1]) / 3;
-  bound->moved = moved[2] + (moved[2] - moved[1]) / 3;
+  bound->value = PetscMax(0, value[2] + (value[2] - value[1]) / 3);
+  bound->moved = PetscMax(0, moved[2] + (moved[2] - moved[1]) / 3);
   bound->error =
     PetscMax(fabs(bound->value - value[1] - (value[1] - value[0]) / 3), 0.1 * fabs(value[2] - value[1])) +
     ENOUGH * p->kT;

@@ -89,6 +89,7 @@ static PetscErrorCode check(
   steering *s = state;
 
   PetscFunctionBegin;
+  PetscCall(fare_drive_check(node, context->system, time, time + s->duration));
   PetscCall(check_system(node, context, time));
   PetscCall(fare_initial_from_config(s->from_node, context->system, &s->from));
   PetscCall(fare_initial_from_config(s->to_node, context->system, &s->to));

@@ -12,6 +12,7 @@
 
 #include <fare/store.h>
 
+#include <inttypes.h>
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@
 typedef struct {
   /* keys */
   const fare_node *unit_node;
-  char            *file, *analysis;
+  char            *file, *analysis, *hash;
   /* what they make */
   char          *path;
   fare_system   *unit;
@@ -44,6 +45,8 @@ static const fare_field fields[] = {
     "study.h5 of that study; a relative path starts from the study file"},
   {"analysis", FARE_STRING, offsetof(counterdiabatic, analysis), NULL, 0, 0, NULL, "",
     "name of the analysis `counterdiabatic` in it"},
+  {"hash", FARE_STRING, offsetof(counterdiabatic, hash), "", 0, 0, NULL, "",
+    "of the numbers of the force, as a resolved study has it: others are refused"},
   FARE_FIELDS_END,
 };
 
@@ -393,6 +396,32 @@ static PetscErrorCode make_parameters(const fare_node *section, counterdiabatic 
   PetscFunctionReturn(0);
 }
 
+/* Of the table, and of where it is given. */
+static void hash_of(const counterdiabatic *s, char text[32])
+{
+  const size_t axes = (size_t)s->dim;
+  uint64_t     hash = fare_hash_on(FARE_HASH_OFFSET, s->table, (size_t)s->nodes * s->all * sizeof *s->table);
+
+  hash = fare_hash_on(hash, s->range, sizeof s->range);
+  hash = fare_hash_on(hash, s->cells, axes * sizeof *s->cells);
+  hash = fare_hash_on(hash, s->lower, axes * sizeof *s->lower);
+  hash = fare_hash_on(hash, s->spacing, axes * sizeof *s->spacing);
+  hash = fare_hash_on(hash, s->periodic, axes * sizeof *s->periodic);
+  snprintf(text, 32, "%016" PRIx64, hash);
+}
+
+static PetscErrorCode check_hash(const fare_node *section, const counterdiabatic *s)
+{
+  char hash[32];
+
+  PetscFunctionBegin;
+  hash_of(s, hash);
+  if (s->hash && *s->hash && strcmp(s->hash, hash))
+    FARE_REFUSE(fare_node_find(section, "file"),
+      "the force has changed: it has the hash %s, and the study is one of %s", hash, s->hash);
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode read(const fare_node *section, fare_composite *c)
 {
   counterdiabatic        *s    = c->state;
@@ -403,6 +432,7 @@ static PetscErrorCode read(const fare_node *section, fare_composite *c)
   PetscCall(read_unit(c));
   PetscCall(read_file(fare_node_find(section, "file"), s));
   PetscCall(make_splines(s));
+  PetscCall(check_hash(section, s));
   PetscCall(make_parameters(section, s));
   unit                = s->unit->type;
   type->dimension_min = type->dimension_max = s->dim;
@@ -424,12 +454,14 @@ static PetscErrorCode read(const fare_node *section, fare_composite *c)
 static void write(const fare_composite *c, fare_text *to)
 {
   const counterdiabatic *s = c->state;
+  char                   hash[32];
 
   fare_text_add(to, "  unit:\n");
   fare_composite_write_unit(c, s->unit, 2, to);
   fare_text_add(to, "  file: '");
   for (const char *at = s->path; *at; at++) fare_text_add(to, *at == '\'' ? "''" : "%c", *at);
-  fare_text_add(to, "'\n  analysis: %s\n", s->analysis);
+  hash_of(s, hash);
+  fare_text_add(to, "'\n  analysis: %s\n  hash: '%s'\n", s->analysis, hash);
 }
 
 static void release(fare_composite *c)

@@ -208,7 +208,7 @@ static PetscErrorCode mark_times(
 
   PetscFunctionBegin;
   for (jump = fare_system_next_corner(bridge->reference, now); jump < bridge->end;
-       jump = fare_system_next_jump(bridge->reference, jump))
+       jump = fare_system_next_corner(bridge->reference, jump))
     n++;
   PetscCall(PetscMalloc1((size_t)(n + count + 1), time));
   n          = 1;
