@@ -12,6 +12,7 @@
 #include <petscdt.h>
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define POINTS    16  /* of Gauss in a panel */
@@ -20,6 +21,7 @@
 #define FAR       9.0 /* standard deviations beyond which the density is taken for zero */
 #define WORK_MOST 4e9
 #define LOOKS     4000
+#define LOST_MOST 1e-6 /* of what leaves a state, that is found nowhere */
 
 typedef struct {
   const fare_rare_context *c;
@@ -32,6 +34,7 @@ typedef struct {
   double                  *x, *w;        /* nodes and weights */
   double                  *K;            /* [i * stride + j - first[i]] */
   double                  *hit, *lost, *steps;
+  double                   astray; /* largest share of a step that is found nowhere, or twice */
 } chain;
 
 /* So that [j] is its column j. */
@@ -46,6 +49,38 @@ static double normal_between(double low, double high, double sd)
 
   /* by the tail that does not cancel */
   return a > 0 ? 0.5 * (erfc(a) - erfc(b)) : b < 0 ? 0.5 * (erfc(-b) - erfc(-a)) : 0.5 * (erf(b) - erf(a));
+}
+
+/* What of a set lies within the box, as intervals that share no point: only there are paths. */
+static PetscErrorCode clip(const chain *p, const fare_region *set, fare_region *into)
+{
+  PetscFunctionBegin;
+  *into       = *set;
+  into->boxes = 0;
+  into->lower = calloc(set->boxes + 1, sizeof *into->lower);
+  into->upper = calloc(set->boxes + 1, sizeof *into->upper);
+  if (!into->lower || !into->upper) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  for (size_t box = 0; box < set->boxes; box++) {
+    double lower = PetscMax(p->low, set->lower[box]), upper = PetscMin(p->high, set->upper[box]);
+    size_t apart = 0;
+
+    if (!(lower < upper)) continue;
+    for (size_t k = 0; k < into->boxes; k++) {
+      const double from = into->lower[k], to = into->upper[k];
+
+      if (to < lower || from > upper) {
+        into->lower[apart]   = from;
+        into->upper[apart++] = to;
+      } else {
+        lower = PetscMin(lower, from);
+        upper = PetscMax(upper, to);
+      }
+    }
+    into->lower[apart] = lower;
+    into->upper[apart] = upper;
+    into->boxes        = apart + 1;
+  }
+  PetscFunctionReturn(0);
 }
 
 /* Where y is seen from outside of the box: images[0] is y itself. */
@@ -118,11 +153,11 @@ static void find_window(const chain *p, double mean, double sd, PetscInt *first,
   One step from x at a time: to nodes, as densities times weights, to[0] being that of `first`; to b, and to
   a. Without a deadline, columns are given: elimination fills them.
 */
-static void step_from(const chain *p, double t, double x, PetscBool given, PetscInt *first, PetscInt *last,
+static void step_from(chain *p, double t, double x, PetscBool given, PetscInt *first, PetscInt *last,
   double to[], double *hit, double *lost)
 {
   const double *at[1] = {&x};
-  double        f, D, *fs[1] = {&f}, *Ds[1] = {&D}, mean, sd;
+  double        f, D, *fs[1] = {&f}, *Ds[1] = {&D}, mean, sd, sum;
 
   fare_system_drift(p->c->system, t, 1, at, fs);
   fare_system_diffusion(p->c->system, t, 1, at, Ds);
@@ -130,6 +165,7 @@ static void step_from(const chain *p, double t, double x, PetscBool given, Petsc
   sd    = sqrt(2 * D * p->c->dt);
   *hit  = mass_in(p, &p->event->b, mean, sd);
   *lost = mass_in(p, &p->event->a, mean, sd);
+  sum   = *hit + *lost;
   if (!given) find_window(p, mean, sd, first, last);
   for (PetscInt j = *first; j < *last; j++) {
     double images[3], density = 0, a = 0, b = 0;
@@ -137,6 +173,7 @@ static void step_from(const chain *p, double t, double x, PetscBool given, Petsc
     for (int k = images_of(p, p->x[j], images) - 1; k >= 0; k--)
       density += exp(-0.5 * PetscSqr((images[k] - mean) / sd));
     density *= p->w[j] / (sd * sqrt(2 * M_PI));
+    sum += density;
     if (density > 0 && p->c->setting.chain.crossing == FARE_CROSSING_BRIDGE) {
       b = fare_bridge_probability(p->c, &p->event->b, &x, &p->x[j], &D);
       a = PetscMin(1 - b, fare_bridge_probability(p->c, &p->event->a, &x, &p->x[j], &D));
@@ -145,6 +182,7 @@ static void step_from(const chain *p, double t, double x, PetscBool given, Petsc
     *lost += density * a;
     to[j - *first] = density * (1 - a - b);
   }
+  p->astray = PetscMax(p->astray, fabs(sum - 1));
 }
 
 static void fill(chain *p, double t)
@@ -330,7 +368,8 @@ static PetscErrorCode solve(chain *p, double panel, double *q, double *steps, Pe
 
   PetscFunctionBegin;
   look(p, &least, &most, &drift);
-  *done = PETSC_FALSE;
+  p->astray = 0;
+  *done     = PETSC_FALSE;
   if (!(least > 0) || p->width / (panel * least) > 1e5) PetscFunctionReturn(0);
   PetscCall(place_nodes(p, panel * least));
   find_room(p, most, drift);
@@ -353,7 +392,8 @@ static PetscErrorCode solve(chain *p, double panel, double *q, double *steps, Pe
     PetscCall(PetscFree(K));
     PetscCall(PetscFree6(p->K, p->hit, p->lost, p->steps, p->first, p->last));
     if (p->c->setting.of == FARE_RARE_RATE) *q = 1 / (*steps * p->c->dt);
-    *done = PETSC_TRUE;
+    /* after steps beyond a mirror's mirror, say, it is nobody's probability */
+    *done = p->astray <= LOST_MOST && isfinite(*q) ? PETSC_TRUE : PETSC_FALSE;
   }
   PetscCall(PetscFree2(p->x, p->w));
   PetscFunctionReturn(0);
@@ -370,18 +410,25 @@ PetscErrorCode fare_rare_chain_solve(
                    .high       = grid->upper[0],
                    .width      = grid->upper[0] - grid->lower[0],
                    .periodic   = grid->boundary[0] == FARE_BOUNDARY_PERIODIC ? PETSC_TRUE : PETSC_FALSE};
-  double           coarse, steps;
+  double           fine, cost, coarse, steps;
 
   PetscFunctionBegin;
   *known = PETSC_FALSE;
-  if (context->setting.of == FARE_RARE_RATE) event.a.boxes = 0;
   if (grid->dim != 1 || (p.periodic && context->setting.chain.crossing == FARE_CROSSING_BRIDGE))
     PetscFunctionReturn(0);
   for (int side = 0; side < 2; side++)
     p.mirror[side] = context->walls.dim && context->walls.at[0][side] == FARE_WALL_REFLECTING;
-  PetscCall(solve(&p, WIDTH, &truth->chain, &truth->path_cost, known));
-  if (!*known) PetscFunctionReturn(0);
-  PetscCall(solve(&p, COARSER * WIDTH, &coarse, &steps, known));
-  truth->chain_error = fabs(truth->chain - coarse) + 1e-13 * truth->chain;
+  PetscCall(clip(&p, &context->event->a, &event.a));
+  PetscCall(clip(&p, &context->event->b, &event.b));
+  if (context->setting.of == FARE_RARE_RATE) event.a.boxes = 0;
+  PetscCall(solve(&p, WIDTH, &fine, &cost, known));
+  if (*known) PetscCall(solve(&p, COARSER * WIDTH, &coarse, &steps, known));
+  if (*known) {
+    truth->chain       = fine;
+    truth->chain_error = fabs(fine - coarse) + 1e-13 * fine;
+    truth->path_cost   = cost;
+  }
+  fare_region_free(&event.a);
+  fare_region_free(&event.b);
   PetscFunctionReturn(0);
 }

@@ -19,6 +19,7 @@
 #define REACH       16.0 /* cells, over which q is taken to rise in proportion to the distance from a */
 #define LEAST       -700 /* of ln q: less is no number */
 #define MOMENTS     256  /* of one axis */
+#define OF_A_PULSE  0.5  /* of the drive, that two moments may lie apart */
 #define MOMENTS_FEW 64   /* of more, and frozen ones, each of which is a problem of its own */
 
 /* A cell within a set, and those outside of it whose values lead there. */
@@ -292,6 +293,19 @@ static PetscErrorCode choose_moments(fare_committor_field *f, const fare_committ
   PetscFunctionReturn(0);
 }
 
+/* Between two moments, what is kept knows nothing of the drive. */
+static void warn_of_gaps(const fare_committor_field *f, const fare_system *system)
+{
+  const double pulse = fare_system_shortest_pulse(system, f->event->time, f->event->deadline),
+               gap   = f->left[0] - f->left[f->moments > 1];
+
+  if (gap > OF_A_PULSE * pulse)
+    fare_warn(
+      "event %s: the committor is known every %.3g, and the drive has a pulse of %.3g: what is led by it "
+      "has no bias, but a larger error",
+      f->event->name, gap, pulse);
+}
+
 static PetscErrorCode fill(
   MPI_Comm comm, fare_committor_field *f, const fare_system *system, const fare_committor_options *options)
 {
@@ -299,6 +313,7 @@ static PetscErrorCode fill(
   fare_system *undriven  = NULL;
 
   PetscFunctionBegin;
+  if (fare_system_is_driven(system) && options->kind != FARE_COMMITTOR_UNDRIVEN) warn_of_gaps(f, system);
   if (!fare_system_is_driven(system)) {
     PetscCall(solve_all(f, system, tolerance));
   } else if (options->kind == FARE_COMMITTOR_UNDRIVEN) {

@@ -14,6 +14,8 @@
 
 #include <math.h>
 
+#define SAME_STEP 1e-3 /* names of rows have four digits of it */
+
 typedef enum { EXACT, COARSE, FROZEN, UNDRIVEN, LEARNED, NONE } control;
 static const char *const controls[] = {
   [EXACT]    = "exact",
@@ -83,6 +85,12 @@ static PetscErrorCode check(void *options, const fare_node *node, const fare_rar
   if (!s->control.count)
     FARE_REFUSE(fare_node_find(node, "control"), "expected a control, got an empty list");
   if (!s->dt.count) FARE_REFUSE(fare_node_find(node, "dt"), "expected a step, got an empty list");
+  for (size_t i = 0; i < s->dt.count; i++) {
+    for (size_t k = 0; k < i; k++) {
+      if (fabs(s->dt.values[k] / s->dt.values[i] - 1) < SAME_STEP)
+        FARE_REFUSE(fare_node_find(node, "dt"), "the step %g is there twice", s->dt.values[i]);
+    }
+  }
   for (size_t i = 0; i < s->control.count; i++) {
     const control c = (control)s->control.values[i];
 

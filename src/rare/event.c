@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Events as a study names them. */
 #include "event.h"
+#include "rare.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -88,6 +89,33 @@ PetscErrorCode fare_event_read(const fare_node *node, const fare_system *system,
     FARE_REFUSE(line->b, "the sets a and b overlap");
   PetscCall(read_start(fare_node_find(node, "start"), system, truth, line));
   PetscCall(read_deadline(node, system, line));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_event_check(const fare_event *event, const fare_grid *grid)
+{
+  const fare_region *sets[] = {&event->a, &event->b};
+  int                has[2] = {!event->a.boxes, 0};
+
+  PetscFunctionBegin;
+  for (int axis = 0; axis < grid->dim; axis++) {
+    if (!(event->start[axis] >= grid->lower[axis] && event->start[axis] <= grid->upper[axis]))
+      FARE_FAIL(FARE_ERR_INPUT,
+        "event %s: the start, %g, lies outside the truth's fitted box, [%g, %g]: set truth.lower and "
+        "truth.upper",
+        event->name, event->start[axis], grid->lower[axis], grid->upper[axis]);
+  }
+  for (PetscInt n = 0; n < fare_grid_owned(grid); n++) {
+    double x[FARE_DIM_MAX];
+
+    fare_cell_centre(grid, n, x);
+    for (int k = 0; k < 2; k++) has[k] |= sets[k]->boxes && fare_region_has(sets[k], x);
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, has, 2, MPI_INT, MPI_MAX, grid->comm));
+  if (!has[0] || !has[1])
+    FARE_FAIL(FARE_ERR_INPUT,
+      "event %s: the set %s holds no cell of the truth's box: set truth.lower and truth.upper", event->name,
+      has[0] ? "b" : "a");
   PetscFunctionReturn(0);
 }
 

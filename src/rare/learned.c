@@ -179,6 +179,7 @@ static void visit(void *to, size_t i, fare_path *path)
 {
   const fare_pilot *p = to;
 
+  if (path->end == FARE_PATH_GOES_ON && path->step - path->born >= STEPS) path->end = FARE_PATH_LATE;
   if (path->end == FARE_PATH_GOES_ON) p->context->watch(p->context->watcher, i, path);
 }
 
@@ -187,7 +188,7 @@ static PetscErrorCode lead(const fare_rare_context *c, const fare_committor_fiel
   size_t count, fare_path path[])
 {
   fare_pilot      p     = {c, field};
-  const fare_walk walk  = {c, noise, STEPS, visit, fare_committor_steer, &p};
+  const fare_walk walk  = {c, noise, -1, visit, fare_committor_steer, &p};
   int64_t         steps = 0;
 
   PetscFunctionBegin;
@@ -273,16 +274,26 @@ static void begin_paths(const learner *l, fare_path path[])
   }
 }
 
-/* Of all places, what their lags tell of ln q there. */
+/* Of all places, what their lags tell of ln q there; those behind which a path was cut are left out. */
 static void look_back(learner *l, const fare_path path[])
 {
+  size_t kept = 0;
+
   for (size_t i = 0; i < LED; i++) {
     if (path[i].step > path[i].born)
       l->behind[i * l->lags + (size_t)((path[i].step - path[i].born - 1) / l->led)] =
-        path[i].end == FARE_PATH_IN_B ? path[i].log_weight : -HUGE_VAL;
+        path[i].end == FARE_PATH_IN_B                                 ? path[i].log_weight
+        : path[i].end == FARE_PATH_LATE && path[i].step < l->c->steps ? NAN
+                                                                      : -HUGE_VAL;
   }
-  for (size_t i = 0; i < l->places; i++)
-    l->place[i].log_weight = l->behind[l->place[i].path * l->lags + l->place[i].lag] - l->place[i].log_weight;
+  for (size_t i = 0; i < l->places; i++) {
+    const double behind = l->behind[l->place[i].path * l->lags + l->place[i].lag];
+
+    l->place[kept]            = l->place[i];
+    l->place[kept].log_weight = behind - l->place[i].log_weight;
+    if (!isnan(behind)) kept++;
+  }
+  l->places = kept;
 }
 
 /* Places on paths that the network leads as it is. */

@@ -462,6 +462,17 @@ PetscErrorCode fare_rare_context_make(const fare_rare *rare, const fare_rare_cho
   PetscFunctionReturn(0);
 }
 
+/* Paths know the drive at the ends of their steps alone. */
+static void warn_of_pulses(const fare_rare_context *c)
+{
+  const double pulse = fare_system_shortest_pulse(c->system, c->event->time, c->event->deadline);
+
+  if (fare_system_is_driven(c->system) && c->dt > pulse * (1 + 1e-9))
+    fare_warn("estimator %s: the drive has a pulse of %.3g, shorter than a step (dt: %.3g): the truth "
+              "resolves it, the paths do not",
+      c->name, pulse, c->dt);
+}
+
 static int settings_of(const estimator *e)
 {
   return e->type->settings ? e->type->settings(e->options) : 1;
@@ -522,6 +533,7 @@ static PetscErrorCode run_estimator(const estimator *e, const fare_rare_context 
     c.runs  = (double)e->runs;
     c.grid  = common->grid;
     c.walls = common->walls;
+    warn_of_pulses(&c);
     PetscCall(tabulate(&c, &theta));
     code = make_row(e, &c, pauses, known, &s, i, r);
     PetscCall(PetscFree(theta));
@@ -550,6 +562,7 @@ PetscErrorCode fare_rare_run(const fare_rare *rare, MPI_Comm comm, const fare_gr
   PetscErrorCode          code   = 0;
 
   PetscFunctionBegin;
+  for (size_t i = 0; i < rare->estimators; i++) PetscCall(fare_event_check(rare->estimator[i].of, grid));
   PetscCall(PetscMalloc1(r->count, &known.at));
   for (size_t i = 0; i < rare->estimators && !code; i++) {
     code = run_estimator(&rare->estimator[i], &common, &pauses, &known, at, rare, r);

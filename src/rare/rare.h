@@ -294,6 +294,9 @@ double fare_score_of_b(const fare_score *score, const fare_event *event);
 PetscErrorCode fare_interfaces_solve(
   const fare_rare_context *context, const fare_score *score, size_t count, fare_interface interface[]);
 
+/* FARE_ERR_INPUT where the start or a whole set lies outside of a box that was fitted. Collective. */
+PetscErrorCode fare_event_check(const fare_event *event, const fare_grid *grid);
+
 /* The answers that a row should give (truths.c, chain.c). NaN: not known. Collective. */
 typedef struct {
   double    chain, chain_error, continuum, continuum_error;
@@ -322,6 +325,8 @@ void fare_interfaces_judge(
   what a normal law of ln w gives, whose mean -ln w is as far above -ln p.
 */
 PetscBool fare_rare_tail(const fare_rare_row *row);
+/* Fewer tell no normal error: their spread may be far too small. */
+#define FARE_RARE_RUNS_LEAST 8
 /* Estimate, error, variance and costs from all runs; the row has its truths already. */
 void fare_rare_judge(
   int64_t runs, const fare_rare_once once[], double optimum, uint64_t seed, fare_rare_row *row);

@@ -213,8 +213,8 @@ static void print_row(const fare_rare_row *r, fare_table *table)
   fare_table_cell(table, "%s", r->estimator);
   fare_table_cell(table, "%s", r->method);
   number(table, "%.5g", r->estimate);
-  if (r->normal != 0)
-    fare_table_cell(table, "%.2g", r->error);
+  if (r->normal != 0 || isnan(r->error))
+    number(table, "%.2g", r->error);
   else
     fare_table_cell(table, "[%.2g, %.2g]", r->low, r->high);
   exact(table, r->predicted != 0 ? "~" : "", r->chain, 0);
@@ -341,11 +341,18 @@ static void print_doubts(const fare_rare_results *results, FILE *to)
       fprintf(to, "%s: a single run tells no error\n", r->estimator);
     else if (r->zeros == 1)
       fprintf(to, "%s: no run found anything, so that neither error nor interval is known\n", r->estimator);
+    else if (isnan(r->error))
+      fprintf(to, "%s: all runs found the same number: no error is known\n", r->estimator);
     else if (fare_rare_tail(r))
       fprintf(to,
         "%s: V is %.3g, but the logarithms of weights tell of %.3g: the largest weights were not seen, p may "
         "be far too low; no normal error, and the interval is a bootstrap's, which knows nothing of them\n",
         r->estimator, r->path_variance, r->path_variance_tail);
+    else if (r->runs < FARE_RARE_RUNS_LEAST)
+      fprintf(to,
+        "%s: fewer than %d runs: no normal error; the interval is a bootstrap's, and may still be too "
+        "narrow\n",
+        r->estimator, FARE_RARE_RUNS_LEAST);
     else if (r->normal == 0)
       fprintf(to,
         "%s: %.0f%% of runs found nothing, one run is %.0f%% of the sum, and the skewness of the mean may be "

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define SHIFT       0.5826
+#define VARIES_MOST 1.2  /* of D over a face and up to the deadline */
 #define SHIFT_ERROR 0.25 /* of what the shift changes; it is good to a fifth */
 
 /* In YAML. */
@@ -63,17 +64,21 @@ static PetscErrorCode run_analysis(
   const PetscBool        is_rate = context->setting.of == FARE_RARE_RATE ? PETSC_TRUE : PETSC_FALSE;
   fare_truth_options     options = *context->truth;
   fare_analysis        **analysis;
-  fare_analysis_result **result;
+  fare_analysis_result **result = NULL;
   size_t                 count;
+  PetscErrorCode         code;
 
   PetscFunctionBegin;
-  PetscCall(fare_analyses_from_config(list, context->system, &options, &count, &analysis));
-  PetscCall(fare_analyses_run(count, analysis, context->grid, &result));
-  if (fare_analysis_value(result[0], is_rate ? "rate" : "committor", 0, value, error)) *value = *error = NAN;
-  if (!is_rate || fare_analysis_value(result[0], "optimum", 0, optimum, NULL)) *optimum = NAN;
-  PetscCall(fare_analysis_results_destroy(&result));
+  *value = *error = *optimum = NAN;
+  code                       = fare_analyses_from_config(list, context->system, &options, &count, &analysis);
+  if (!code) code = fare_analyses_run(count, analysis, context->grid, &result);
+  if (!code && fare_analysis_value(result[0], is_rate ? "rate" : "committor", 0, value, error))
+    *value = *error = NAN;
+  if (!code && is_rate && fare_analysis_value(result[0], "optimum", 0, optimum, NULL)) *optimum = NAN;
+  if (result) PetscCall(fare_analysis_results_destroy(&result));
   PetscCall(fare_analyses_destroy(&count, &analysis));
-  PetscFunctionReturn(0);
+  /* the grid cannot tell it, and error_message() says why */
+  PetscFunctionReturn(code == FARE_ERR_INPUT || code == FARE_ERR_FAILED ? 0 : code);
 }
 
 /*
@@ -84,30 +89,61 @@ static PetscErrorCode run_analysis(
 static PetscErrorCode ask_grid(
   const fare_rare_context *context, const fare_event *event, double *value, double *error, double *optimum)
 {
-  const int ways = context->setting.of == FARE_RARE_RATE ? 1 : 2;
+  const int      ways = context->setting.of == FARE_RARE_RATE ? 1 : 2;
+  PetscErrorCode code = 0;
 
   PetscFunctionBegin;
   *value = *error = NAN;
-  fare_hush(PETSC_TRUE);
-  for (int relative = 0; relative < ways; relative++) {
+  fare_hush(PETSC_TRUE); /* until the end, whatever happens */
+  for (int relative = 0; relative < ways && !code; relative++) {
     fare_text    text = {0};
     fare_config *config;
     double       found, bar;
 
     write_analysis(
       event, context->grid->dim, context->setting.of, relative ? PETSC_TRUE : PETSC_FALSE, &text);
-    PetscCall(fare_config_parse("the event", text.text, text.length, &config));
+    code = fare_config_parse("the event", text.text, text.length, &config);
     fare_text_free(&text);
-    PetscCall(
-      run_analysis(context, fare_node_find(fare_config_root(config), "analysis"), &found, &bar, optimum));
+    if (code) continue;
+    code = run_analysis(context, fare_node_find(fare_config_root(config), "analysis"), &found, &bar, optimum);
     fare_config_destroy(&config);
-    if (isnan(found) || *error <= bar) continue;
+    if (code || isnan(found) || *error <= bar) continue;
     *value = found;
     *error = bar;
   }
   fare_hush(PETSC_FALSE);
-  if (isnan(*value)) fare_warn("event %s: the grid cannot tell it: %s", event->name, fare_error_message());
-  PetscFunctionReturn(0);
+  if (!code && isnan(*value))
+    fare_warn("event %s: the grid cannot tell it: %s", event->name, fare_error_message());
+  PetscFunctionReturn(code);
+}
+
+/*
+  By how much a face of a box moves: its shift at its centre. NaN where nothing diffuses across it, as with
+  bodies that have inertia, or where D varies: nothing is known of the shift then.
+*/
+static double shift_of(
+  const fare_rare_context *context, const double lower[], const double upper[], int axis, int side)
+{
+  enum { PLACES = 9, MOMENTS = 17 };
+  const fare_grid *grid = context->grid;
+  const double     span = context->steps < 0 ? 0 : context->event->deadline - context->event->time;
+  double x[FARE_DIM_MAX], D[FARE_DIM_MAX], *Ds[FARE_DIM_MAX] = {&D[0], &D[1], &D[2]}, least = HUGE_VAL,
+                                           most = 0, middle = 0;
+  const double *at[FARE_DIM_MAX] = {&x[0], &x[1], &x[2]};
+
+  for (int i = 0; i < PLACES * MOMENTS; i++) {
+    for (int k = 0, of = i % PLACES; k < grid->dim; k++) {
+      const double low = PetscMax(lower[k], grid->lower[k]), high = PetscMin(upper[k], grid->upper[k]);
+
+      x[k] = k == axis ? (side ? upper : lower)[k] : low + (high - low) * 0.5 * ((of + 1) % 3);
+      if (k != axis) of /= 3;
+    }
+    fare_system_diffusion(context->system, context->event->time + span * (i / PLACES) / MOMENTS, 1, at, Ds);
+    if (!i) middle = D[axis];
+    least = PetscMin(least, D[axis]);
+    most  = PetscMax(most, D[axis]);
+  }
+  return least > 0 && most <= VARIES_MOST * least ? SHIFT * sqrt(2 * middle * context->dt) : NAN;
 }
 
 /* The set with its faces moved into it, but for those that are ends of the box; false where none is left. */
@@ -124,15 +160,12 @@ static PetscErrorCode shrink(
   if (!into->lower || !into->upper) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   for (size_t i = 0; i < size; i++) {
     const int     axis = (int)(i % (size_t)grid->dim);
-    const size_t  box  = i - (size_t)axis;
-    double        D[FARE_DIM_MAX], *Ds[FARE_DIM_MAX] = {&D[0], &D[1], &D[2]}, by;
-    const double *x[FARE_DIM_MAX];
+    const double *low = set->lower + i - axis, *high = set->upper + i - axis;
 
-    for (int k = 0; k < grid->dim; k++) x[k] = &set->lower[box + (size_t)k];
-    fare_system_diffusion(context->system, context->event->time, 1, x, Ds);
-    by             = SHIFT * sqrt(2 * D[axis] * context->dt);
-    into->lower[i] = set->lower[i] + (set->lower[i] > grid->lower[axis] ? by : 0);
-    into->upper[i] = set->upper[i] - (set->upper[i] < grid->upper[axis] ? by : 0);
+    into->lower[i] = set->lower[i];
+    into->upper[i] = set->upper[i];
+    if (set->lower[i] > grid->lower[axis]) into->lower[i] += shift_of(context, low, high, axis, 0);
+    if (set->upper[i] < grid->upper[axis]) into->upper[i] -= shift_of(context, low, high, axis, 1);
     if (!(into->lower[i] < into->upper[i])) *left = PETSC_FALSE;
   }
   PetscFunctionReturn(0);
@@ -147,10 +180,10 @@ static PetscErrorCode predict(const fare_rare_context *context, fare_rare_truth 
   PetscFunctionBegin;
   /* with bridges it is off the continuum by an amount of order dt that nothing here tells */
   if (context->setting.chain.crossing == FARE_CROSSING_BRIDGE) PetscFunctionReturn(0);
-  truth->predicted = PETSC_TRUE;
   PetscCall(shrink(context, &context->event->a, &shifted.a, &left));
   PetscCall(shrink(context, &context->event->b, &shifted.b, &left));
   if (left) PetscCall(ask_grid(context, &shifted, &truth->chain, &truth->chain_error, &optimum));
+  truth->predicted = left;
   truth->chain_error += SHIFT_ERROR * fabs(truth->chain - truth->continuum);
   fare_region_free(&shifted.a);
   fare_region_free(&shifted.b);
@@ -183,6 +216,9 @@ PetscErrorCode fare_rare_truth_find(
     fare_warn("event %s: the grid cannot tell it: it finds %.3g with an error of %.1g", context->event->name,
       truth->continuum, truth->continuum_error);
   if (is_blurred(truth->continuum, truth->continuum_error)) truth->continuum = truth->continuum_error = NAN;
+  if (truth->chain_error > 0.5 * truth->chain)
+    fare_warn("event %s: the chain with dt %g cannot be told: it finds %.3g with an error of %.1g",
+      context->event->name, context->dt, truth->chain, truth->chain_error);
   if (is_blurred(truth->chain, truth->chain_error)) {
     truth->chain = truth->chain_error = NAN;
     truth->predicted                  = PETSC_FALSE;

@@ -164,6 +164,7 @@ def mistakes_are_told(where):
         ("dt: 1.0e-3, control: [exact, exact]", "is there twice"),
         ("dt: 1.0e-3, control: best", "best"),
         ("dt: []", "expected a step"),
+        ("dt: [1.0e-3, 1.00001e-3]", "is there twice"),
     ):
         expect_refusal(where, study(0.5, 1, rare), message)
     text = study(0.5, 1, "dt: 1.0e-3, control: frozen")

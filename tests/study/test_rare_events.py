@@ -107,6 +107,77 @@ def check_chain(where):
         expect(abs(rare["chain"][0] / exact - 1) < 1e-5, f"driven, {a or 'no a'}", (rare["chain"], exact))
 
 
+def check_sets(where):
+    """Sets beyond the box count within it, and nothing twice."""
+    plain = "{name: plain, method: brute_force, event: over, paths: 10, dt: 4.0e-3, runs: 2}"
+    wide = "{name: over, a: {lower: [-10], upper: [-1]}, b: {lower: [0.5], upper: [10]}, start: [-0.9]}"
+    twice = OVER.replace("b: {lower: [0.5]}", "b: [{lower: [0.5]}, {lower: [0.6], upper: [1.5]}]")
+    found = [run(where, study(0.25, events=events, rare=plain), "sets")[0] for events in (OVER, wide, twice)]
+    for rare in found[1:]:
+        expect(math.isclose(rare["chain"][0], found[0]["chain"][0], rel_tol=1e-12), "the same sets", found)
+    turns = []
+    for b in ("{lower: [2.9], upper: [3.6]}", "{lower: [2.9]}"):
+        event = f"{{name: over, b: {b}, start: [0.0], deadline: 1.0}}"
+        turns.append(run(where, study(1.0, events=event, rare=plain, system="tilted_washboard"), "turn")[0])
+    expect(turns[0]["chain"][0] == turns[1]["chain"][0], "nothing wraps around the seam", turns)
+    coarse, _ = run(where, study(0.25, rare=plain.replace("4.0e-3", "100")), "coarse")
+    expect(np.isnan(coarse["chain_error"][0]) or coarse["predicted"][0] == 1, "not solved by mirrors", coarse)
+
+
+def check_certain(where):
+    """What cannot be told is a dash and a line."""
+    near = "{name: over, a: {upper: [-1.5]}, b: {lower: [-0.97]}, start: [-1.0]}"
+    plain = "{name: plain, method: brute_force, event: over, paths: 10, dt: 1.0e-3, runs: 8}"
+    rare, said = run(where, study(0.25, events=near, rare=plain), "certain")
+    expect(rare["estimate"][0] == 1, "all paths reach b", rare["estimate"])
+    for key in ("error", "z", "cost_10", "gain", "low", "high"):
+        expect(np.isnan(rare[key][0]), f"{key} is not known", rare[key])
+    expect("all runs found the same number: no error is known" in said, "it is said", said)
+    few, said = run(where, study(0.25, rare=SPLIT + ", runs: 7}"), "few")
+    expect(few["normal"][0] == 0 and "fewer than 8 runs" in said, "seven runs are too few", said)
+    eight, _ = run(
+        where,
+        study(0.25, rare=SPLIT.replace("walkers: 20, kill: 5", "walkers: 500, kill: 50") + ", runs: 8}"),
+        "eight",
+    )
+    half = (eight["high"][0] - eight["estimate"][0]) / eight["error"][0]
+    expect(eight["normal"][0] == 1 and abs(half - 2.3646) < 1e-3, "Student's interval", half)
+
+
+def check_doubts(where):
+    """What the grid refuses leaves a gap, and later warnings are printed; so are those of a drive and of a box."""
+    thin = OVER.replace("b: {lower: [0.5]}", "b: {lower: [0.53], upper: [0.56]}").replace("over", "thin")
+    plain = "{name: E, method: brute_force, event: E, paths: 10, dt: 4.0e-3, runs: 2}"
+    text = study(0.25, events=thin, rare=plain.replace("E", "thin")).replace("512", "256")
+    path = where / "thin.yaml"
+    for name, text, message, code in (
+        ("thin", text, "warning: event thin: the grid cannot tell it: the event", 0),
+        (
+            "pulse",
+            study(
+                0.25,
+                events=DRIVEN.replace("A", ""),
+                rare=plain.replace("E", "over").replace("4.0e-3", "0.05"),
+                drive="drive: [{parameter: tilt, waveform: square, amplitude: 1, period: 0.04}]\n",
+            ),
+            "warning: estimator over: the drive has a pulse of",
+            0,
+        ),
+        (
+            "far",
+            study(
+                0.25, events=DRIVEN.replace("A", "").replace("-0.9", "-6"), rare=plain.replace("E", "over")
+            ).replace("truth: {cells: [512]}", "truth: {cells: [256], fit_domain: true}"),
+            "event over: the start, -6, lies outside the truth's fitted box",
+            2,
+        ),
+    ):
+        path.write_text(text)
+        output = f"output.directory={where / name}"
+        done = fare(where, "run", path, "--no-report", "--overwrite", "--set", output)
+        expect(done.returncode == code and message in done.stderr, message, done.stderr)
+
+
 def check_tiny(where):
     """What is too small for a number is not printed as 0, nor what the grid cannot tell from 0."""
     events = f"{OVER}, {OVER.replace('over', 'late')[:-1]}, deadline: 0.4}}"
@@ -273,6 +344,9 @@ def main():
     with tempfile.TemporaryDirectory(prefix="fare-rare-") as name:
         where = pathlib.Path(name)
         check_chain(where)
+        check_sets(where)
+        check_certain(where)
+        check_doubts(where)
         check_tiny(where)
         check_bias(where)
         check_ranks(where)

@@ -7,14 +7,14 @@
 */
 #include "rare/runs.h"
 
-#include <fare/committor_field.h>
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TOLERANCE 1e-6 /* L1 error of steps in time */
-#define SAME_TIME 1e-6 /* of a step */
+#define TOLERANCE  1e-6 /* L1 error of steps in time */
+#define ERROR_OF_Q 1e-4 /* of ln q, that they may leave */
+#define EXCESS     0.02 /* of the share of paths, which should fall from 1 */
+#define SAME_TIME  1e-6 /* of a step */
 
 extern const fare_rare_type fare_rare_splitting;
 
@@ -100,53 +100,68 @@ static PetscErrorCode begin_at(const fare_grid *grid, const double start[], Vec 
 }
 
 /* p q over its sum, from p; that sum over q at the start. */
-static PetscErrorCode weigh(const fare_committor_field *q, const fare_event *event, const fare_grid *grid,
-  double t, Vec masses, double *share)
+static PetscErrorCode weigh(
+  Vec q, double at_start, const fare_event *event, double t, Vec masses, double *share)
 {
-  const double *at[FARE_DIM_MAX] = {event->start, event->start + 1, event->start + 2};
-  double        log_p, sum;
-  PetscScalar  *mass;
+  double sum;
 
   PetscFunctionBegin;
-  fare_committor_field_at(q, 1, &event->time, at, &log_p, NULL);
-  PetscCall(VecGetArray(masses, &mass));
-  for (PetscInt n = 0; n < fare_grid_owned(grid); n++) {
-    double x[FARE_DIM_MAX], log_q;
-
-    fare_cell_centre(grid, n, x);
-    for (int axis = 0; axis < grid->dim; axis++) at[axis] = &x[axis];
-    fare_committor_field_at(q, 1, &t, at, &log_q, NULL);
-    mass[n] *= exp(log_q - log_p);
-  }
-  PetscCall(VecRestoreArray(masses, &mass));
+  PetscCall(VecPointwiseMult(masses, masses, q));
   PetscCall(fare_sum(masses, &sum));
-  *share = sum;
+  *share = sum / at_start;
   if (!(sum > 0)) FARE_FAIL(FARE_ERR_FAILED, "no path to event %s is on its way at time %g", event->name, t);
   PetscCall(VecScale(masses, 1 / sum));
+  PetscFunctionReturn(0);
+}
+
+/* q at the event's time and at each of `times`, with no interpolation between: a drive may be fast. */
+static PetscErrorCode find_q(const fare_system *system, const fare_event *event, const fare_grid *grid,
+  int count, const double times[], Vec q[])
+{
+  const PetscBool ends   = event->deadline < FARE_NEVER ? PETSC_TRUE : PETSC_FALSE;
+  const fare_span span   = {event->time, ends ? event->deadline : event->time + 1,
+    ends ? FARE_AFTER_OVER : FARE_AFTER_FROZEN, ERROR_OF_Q};
+  const int       solved = ends ? 1 + count : 1;
+  double         *starts, *error;
+  fare_driven     driven;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc2(1 + count, &starts, 1 + count, &error));
+  starts[0] = event->time;
+  for (int k = 0; k < count; k++) starts[1 + k] = times[k];
+  PetscCall(fare_log_committor_solve(
+    grid, system, &span, &event->a, &event->b, solved, starts, 1, 1, event->start, q, error, &driven));
+  for (int k = 0; k < solved; k++) PetscCall(VecExp(q[k]));
+  for (int k = solved; k <= count; k++) {
+    PetscCall(VecDuplicate(q[0], &q[k]));
+    PetscCall(VecCopy(q[0], q[k]));
+  }
+  PetscCall(PetscFree2(starts, error));
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode solve(const fare_system *system, const fare_event *event, const fare_grid *grid,
   int count, const double times[], Vec masses[], double share[])
 {
-  const fare_committor_options options = {0};
-  fare_committor_field        *q;
-  fare_survival               *survival;
-  fare_region                  both;
-  fare_driven                  driven;
-  Vec                          begin;
-  PetscErrorCode               code = 0;
+  fare_survival *survival;
+  fare_region    both;
+  fare_driven    driven;
+  Vec            begin, *q;
+  double         at_start;
+  PetscErrorCode code = 0;
 
   PetscFunctionBegin;
   PetscCall(join(event, &both));
   PetscCall(begin_at(grid, event->start, &begin));
-  PetscCall(PetscMalloc1(count, &survival));
+  PetscCall(PetscMalloc2(count, &survival, 1 + count, &q));
+  PetscCall(find_q(system, event, grid, count, times, q));
+  PetscCall(VecDot(begin, q[0], &at_start));
   PetscCall(fare_survival_solve(
     grid, system, &both, begin, event->time, TOLERANCE, count, times, survival, masses, &driven));
-  PetscCall(fare_committor_field_create(grid->comm, grid, system, event, &options, &q));
-  for (int k = 0; k < count && !code; k++) code = weigh(q, event, grid, times[k], masses[k], &share[k]);
-  PetscCall(fare_committor_field_destroy(&q));
-  PetscCall(PetscFree(survival));
+  for (int k = 0; k < count && !code; k++)
+    code = weigh(q[1 + k], at_start, event, times[k], masses[k], &share[k]);
+  for (int k = 0; k <= count; k++) PetscCall(VecDestroy(&q[k]));
+  PetscCall(PetscFree2(survival, q));
   PetscCall(VecDestroy(&begin));
   fare_region_free(&both);
   PetscFunctionReturn(code);
@@ -162,10 +177,17 @@ PetscErrorCode fare_rare_reactive_density(const fare_rare *rare, const char *nam
 
   PetscFunctionBegin;
   (void)fare_rare_choose(rare, name, &of);
+  PetscCall(fare_event_check(of.event, grid));
   PetscCall(fare_grid_refine(grid, &fine));
   PetscCall(PetscMalloc1(count, &finer));
   PetscCall(solve(system, of.event, grid, count, times, error, share));
   PetscCall(solve(system, of.event, fine, count, times, finer, share));
+  for (int k = 0; k < count; k++) {
+    if (share[k] > (k ? share[k - 1] : 1) + EXCESS)
+      fare_warn(
+        "event %s: %.1f%% of its paths are on their way at time %g, more than there can be: take more cells",
+        of.event->name, 100 * share[k], times[k]);
+  }
   for (int k = 0; k < count; k++) {
     PetscCall(VecDuplicate(error[k], &masses[k]));
     PetscCall(fare_grid_restrict(grid, finer[k], masses[k]));
@@ -221,7 +243,7 @@ static PetscErrorCode split(
 
     code = fare_rare_run_through(job, r, &once);
     place_run(job->context->marks, r * walkers - first, walkers, at);
-    *steps += (int64_t)once.cost;
+    if (r * walkers >= first) *steps += (int64_t)once.cost; /* runs that begin here: others count theirs */
   }
   PetscFunctionReturn(code);
 }

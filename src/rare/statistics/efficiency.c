@@ -14,6 +14,7 @@
 #define SEEN_LEAST   0.5  /* share of the variance of weights, which their logarithms tell, that is seen */
 #define REPLICATES   2000 /* of the bootstrap */
 #define NORMAL_95    1.959963984540054
+#define ALIKE        1e-12 /* relative error below which runs differ by rounding alone */
 
 static double mean(int64_t runs, const fare_rare_once once[], size_t member)
 {
@@ -29,6 +30,15 @@ static double chi_squared(double freedom, double normal)
   const double a = 2 / (9 * freedom);
 
   return pow(1 - a + normal * sqrt(a), 3);
+}
+
+/* Of Student's t, for 95% (Abramowitz and Stegun 26.7.5): to 0.001 from 5 degrees of freedom on. */
+static double student_95(double freedom)
+{
+  const double z = NORMAL_95, z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z;
+
+  return z + (z3 + z) / (4 * freedom) + (5 * z5 + 16 * z3 + 3 * z) / (96 * freedom * freedom) +
+    (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / (384 * freedom * freedom * freedom);
 }
 
 static int ascending(const void *a, const void *b)
@@ -90,20 +100,21 @@ static void judge_estimate(int64_t runs, const fare_rare_once once[], uint64_t s
     largest = PetscMax(largest, fabs(once[i].estimate));
     zeros += once[i].estimate == 0;
   }
-  row->zeros    = zeros / (double)runs;
-  row->largest  = row->estimate != 0 ? largest / fabs(row->estimate * (double)runs) : NAN;
-  row->error    = runs > 1 ? sqrt(squares / (double)(runs - 1) / (double)runs) : NAN;
+  row->zeros   = zeros / (double)runs;
+  row->largest = row->estimate != 0 ? largest / fabs(row->estimate * (double)runs) : NAN;
+  row->error   = runs > 1 ? sqrt(squares / (double)(runs - 1) / (double)runs) : NAN;
+  if (!(row->error > ALIKE * fabs(row->estimate))) row->error = NAN; /* it is unknown, not 0 */
   row->variance = PetscSqr(row->error / row->estimate) * (double)runs;
   row->skewness = runs > 1 ? skewness_of_mean(runs, once, row) : NAN;
-  row->normal   = runs > 1 && row->zeros <= ZEROS_MOST && row->largest <= LARGEST_MOST &&
-    !(row->skewness > SKEWED_MOST) && !fare_rare_tail(row);
+  row->normal   = runs >= FARE_RARE_RUNS_LEAST && !isnan(row->error) && row->zeros <= ZEROS_MOST &&
+    row->largest <= LARGEST_MOST && !(row->skewness > SKEWED_MOST) && !fare_rare_tail(row);
   row->low = row->high = row->variance_low = row->variance_high = NAN;
   if (row->normal) {
-    row->low           = row->estimate - NORMAL_95 * row->error;
-    row->high          = row->estimate + NORMAL_95 * row->error;
+    row->low           = row->estimate - student_95((double)(runs - 1)) * row->error;
+    row->high          = row->estimate + student_95((double)(runs - 1)) * row->error;
     row->variance_low  = row->variance / chi_squared((double)(runs - 1), NORMAL_95);
     row->variance_high = row->variance / chi_squared((double)(runs - 1), -NORMAL_95);
-  } else if (runs > 1) {
+  } else if (!isnan(row->error)) {
     bootstrap(runs, once, seed, &row->low, &row->high);
   }
 }
