@@ -150,7 +150,7 @@ def check_doubts(where):
     plain = "{name: E, method: brute_force, event: E, paths: 10, dt: 4.0e-3, runs: 2}"
     text = study(0.25, events=thin, rare=plain.replace("E", "thin")).replace("512", "256")
     path = where / "thin.yaml"
-    for name, text, message, code in (
+    for name, yaml, message, code in (
         ("thin", text, "warning: event thin: the grid cannot tell it: the event", 0),
         (
             "pulse",
@@ -172,10 +172,22 @@ def check_doubts(where):
             2,
         ),
     ):
-        path.write_text(text)
+        path.write_text(yaml)
         output = f"output.directory={where / name}"
         done = fare(where, "run", path, "--no-report", "--overwrite", "--set", output)
         expect(done.returncode == code and message in done.stderr, message, done.stderr)
+
+
+def check_inertia(where):
+    """Nothing diffuses across a face in space: how far steps are from the continuum is not predicted."""
+    text = study(
+        0.5,
+        events="{name: over, a: {upper: [-1.2, 9]}, b: {lower: [0.0, -9]}, start: [-0.8, 0.0]}",
+        rare="{name: plain, method: brute_force, event: over, paths: 10, dt: 0.02, runs: 2}",
+        system="kramers_double_well",
+    ).replace("[512]", "[32, 32]")
+    rare, _ = run(where, text, "inertia")
+    expect(np.isnan(rare["chain"][0]) and rare["predicted"][0] == 0, "no chain is claimed", rare["chain"])
 
 
 def check_tiny(where):
@@ -347,6 +359,7 @@ def main():
         check_sets(where)
         check_certain(where)
         check_doubts(where)
+        check_inertia(where)
         check_tiny(where)
         check_bias(where)
         check_ranks(where)
