@@ -187,7 +187,7 @@ def refusals(where):
         expect(done.returncode == 2 and message in done.stderr, message, (done.returncode, done.stderr))
     system, drive = base % (TWO["unit"], "swift", ""), f"drive: [{TWO['drive']}]"
     for section in (
-        [drive, "analysis: [{name: by, kind: sensitivity, of: work, parameters: [l], duration: 0.1}]"],
+        [drive, "analysis: [{name: by, kind: sensitivity, of: work, parameters: [l], span: 0.1}]"],
         ["control: [{name: best, parameter: l, to: 0.1, duration: 0.1}]"],
     ):
         path = write(where, "bad", system, TWO, "snapshots: {end: 0.1, count: 2}", *section)
