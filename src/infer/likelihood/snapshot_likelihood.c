@@ -5,7 +5,7 @@
   its middle: second order in the step, which is halved until that makes no difference. The information is
   Fisher's: sum_t n_t sum_cells (dP)(dP)'/P.
 */
-#include "infer.h"
+#include "infer/infer.h"
 
 #include <math.h>
 #include <stdlib.h>

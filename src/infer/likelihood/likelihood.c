@@ -4,7 +4,7 @@
   Fokker-Planck equation on a grid, at any lag. Slopes are exact derivatives of the grid's own likelihood. The
   information is Fisher's, of the starts that the data have: sum_k E[s s'|x_k], s = d ln p/dtheta.
 */
-#include "infer.h"
+#include "infer/infer.h"
 
 #include <math.h>
 #include <string.h>

@@ -5,7 +5,7 @@
   moments of displacements alone; so does its mean over infinitely many data, with the moments that the grid's
   transition probabilities have. The same code fits both.
 */
-#include "infer.h"
+#include "infer/infer.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The likelihood of one Euler step per lag: what fits of stochastic differential equations most often
  * maximise. */
-#include "infer.h"
+#include "infer/infer.h"
 
 static PetscErrorCode fit(
   const fare_infer_context *context, const fare_tracks *tracks, fare_inferred *inferred)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Drift and diffusion by the first two moments of displacements, over the lag: least squares of both. */
-#include "infer.h"
+#include "infer/infer.h"
 
 static PetscErrorCode fit(
   const fare_infer_context *context, const fare_tracks *tracks, fare_inferred *inferred)
