@@ -2,6 +2,7 @@
 /* What methods ask of their context. */
 #include "infer.h"
 
+#include <math.h>
 #include <string.h>
 
 PetscErrorCode fare_infer_model(const fare_infer_context *c, const PetscInt cells[], fare_model **model)
@@ -49,4 +50,11 @@ PetscErrorCode fare_infer_check_noise(const fare_tracks *tracks, const char *met
         tracks->noise[axis], method);
   }
   PetscFunctionReturn(0);
+}
+
+double fare_infer_way(const fare_infer_context *c, int axis, double from, double to)
+{
+  const double length = c->box.upper[axis] - c->box.lower[axis];
+
+  return c->boundary[axis] == FARE_BOUNDARY_PERIODIC ? remainder(to - from, length) : to - from;
 }

@@ -49,9 +49,11 @@ typedef struct fare_infer_type {
     const fare_infer_context *context, const fare_tracks *tracks, fare_inferred *inferred);
   /*
     What it finds in infinitely many tracks of the study's own system, as the context simulates them, on
-    these cells. NULL: the truth, for it is consistent. Collective.
+    these cells; NaN: not known. NULL: the truth, for it is consistent. Collective.
   */
   PetscErrorCode (*limit)(const fare_infer_context *context, const PetscInt cells[], double theta[]);
+  /* FARE_ERR_INPUT where it is not for a system, or not for parameters of it; NULL: for all. */
+  PetscErrorCode (*check)(const fare_infer_context *context);
 } fare_infer_type;
 
 /* A function of parameters that is to be largest, with its slope and what is taken for minus its curvature.
@@ -104,6 +106,8 @@ PetscErrorCode fare_infer_model(
 void fare_infer_place(const fare_grid *grid, PetscInt cell, char text[64]);
 /* Refuses observations with noise. */
 PetscErrorCode fare_infer_check_noise(const fare_tracks *tracks, const char *method);
+/* The shortest way along an axis. */
+double fare_infer_way(const fare_infer_context *context, int axis, double from, double to);
 /* Half as many cells. */
 void fare_infer_half(const fare_infer_context *context, PetscInt half[FARE_DIM_MAX]);
 /* Values that the study gives to the parameters of a context. */

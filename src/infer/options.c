@@ -179,6 +179,42 @@ PetscBool fare_infer_is_simulated(const fare_infer *infer, const fare_infer_line
   return infer->file || l->file ? PETSC_FALSE : PETSC_TRUE;
 }
 
+fare_infer_context fare_infer_context_of(
+  const fare_infer *infer, const fare_infer_line *l, MPI_Comm comm, double lag)
+{
+  const fare_infer_study *study = &infer->study;
+  const fare_integers    *cells = l->cells.count ? &l->cells : &study->truth->cells;
+  fare_infer_context      c     = {.comm = comm,
+             .study                      = study,
+             .box                        = fare_truth_box(study->system, study->truth),
+             .count                      = l->count,
+             .name                       = l->parameter,
+             .guess                      = l->guess,
+             .profile                    = l->intervals ? PETSC_TRUE : PETSC_FALSE,
+             .lag                        = lag,
+             .settle                     = l->settle,
+             .transitions                = (double)l->transitions};
+
+  for (int axis = 0; axis < fare_system_dimension(study->system); axis++) {
+    c.cells[axis]    = (PetscInt)cells->values[axis];
+    c.boundary[axis] = c.box.periodic[axis] ? FARE_BOUNDARY_PERIODIC : FARE_BOUNDARY_REFLECTING;
+  }
+  return c;
+}
+
+/* Whether methods are for this system and these parameters. */
+static PetscErrorCode check_methods(const fare_infer *infer, const fare_infer_line *l)
+{
+  fare_infer_context c = fare_infer_context_of(infer, l, PETSC_COMM_SELF, 0);
+
+  PetscFunctionBegin;
+  for (size_t i = 0; i < l->methods; i++) {
+    c.type = l->type[i];
+    if (c.type->check && c.type->check(&c)) FARE_REFUSE(l->node, "%s", fare_error_message());
+  }
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_infer_check_data(const fare_infer *infer, const fare_infer_line *l)
 {
   PetscFunctionBegin;
@@ -220,6 +256,7 @@ static PetscErrorCode read_line(const fare_node *node, fare_infer *infer, fare_i
   PetscCall(read_parameters(infer->study.system, l));
   PetscCall(check_cells(&infer->study, l));
   PetscCall(check_line(&infer->study, l));
+  PetscCall(check_methods(infer, l));
   if (l->file) PetscCall(fare_infer_check_data(infer, l));
   PetscFunctionReturn(0);
 }

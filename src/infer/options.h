@@ -31,6 +31,9 @@ struct fare_infer {
   fare_infer_line *line;
 };
 
+/* What methods work with, but for the method. */
+fare_infer_context fare_infer_context_of(
+  const fare_infer *infer, const fare_infer_line *line, MPI_Comm comm, double lag);
 /* Whether a line's data are made here, so that what is sought is known. */
 PetscBool fare_infer_is_simulated(const fare_infer *infer, const fare_infer_line *line);
 /* What cannot be asked of a line's data, which the command line may have given. */

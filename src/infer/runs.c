@@ -6,29 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static fare_infer_context context_of(
-  const fare_infer *infer, const fare_infer_line *l, MPI_Comm comm, double lag)
-{
-  const fare_infer_study *study = &infer->study;
-  const fare_integers    *cells = l->cells.count ? &l->cells : &study->truth->cells;
-  fare_infer_context      c     = {.comm = comm,
-             .study                      = study,
-             .box                        = fare_truth_box(study->system, study->truth),
-             .count                      = l->count,
-             .name                       = l->parameter,
-             .guess                      = l->guess,
-             .profile                    = l->intervals ? PETSC_TRUE : PETSC_FALSE,
-             .lag                        = lag,
-             .settle                     = l->settle,
-             .transitions                = (double)l->transitions};
-
-  for (int axis = 0; axis < fare_system_dimension(study->system); axis++) {
-    c.cells[axis]    = (PetscInt)cells->values[axis];
-    c.boundary[axis] = c.box.periodic[axis] ? FARE_BOUNDARY_PERIODIC : FARE_BOUNDARY_REFLECTING;
-  }
-  return c;
-}
-
 static PetscErrorCode get_tracks(
   const fare_infer *infer, const fare_infer_line *l, MPI_Comm comm, double lag, fare_tracks **tracks)
 {
@@ -243,7 +220,7 @@ static PetscErrorCode tell_unused(const fare_infer_line *l, double lag, const fa
 static PetscErrorCode run_lag(
   const fare_infer *infer, const fare_infer_line *l, MPI_Comm comm, double lag, fare_infer_results *results)
 {
-  fare_infer_context c = context_of(infer, l, comm, lag);
+  fare_infer_context c = fare_infer_context_of(infer, l, comm, lag);
   double             truth[FARE_INFER_MAX];
   fare_tracks       *tracks;
   PetscErrorCode     code = 0;

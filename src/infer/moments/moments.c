@@ -29,14 +29,6 @@ PetscErrorCode fare_moments_free(fare_moments *m)
   PetscFunctionReturn(0);
 }
 
-/* The shortest way along an axis. */
-static double way(const fare_infer_context *c, int axis, double from, double to)
-{
-  const double length = c->box.upper[axis] - c->box.lower[axis];
-
-  return c->boundary[axis] == FARE_BOUNDARY_PERIODIC ? remainder(to - from, length) : to - from;
-}
-
 /* Along a periodic axis, displacements of more than half a turn are taken for shorter ones. */
 static PetscErrorCode tell_turns(const fare_infer_context *c, const fare_moments *m)
 {
@@ -72,7 +64,8 @@ PetscErrorCode fare_moments_of_tracks(
     m->weight[i] = 1;
     m->track[i]  = t->id[from];
     for (int axis = 0; axis < t->dim; axis++) {
-      const double x = t->x[from * t->dim + axis], d = way(context, axis, x, t->x[to * t->dim + axis]);
+      const double x = t->x[from * t->dim + axis],
+                   d = fare_infer_way(context, axis, x, t->x[to * t->dim + axis]);
 
       m->x[axis][i]       = x;
       m->first[axis][i]   = d;
@@ -109,7 +102,7 @@ static PetscErrorCode fill_row(
   for (PetscInt cell = 0; cell < fare_grid_owned(g); cell++) {
     fare_cell_centre(g, cell, at);
     for (int axis = 0; axis < g->dim; axis++) {
-      const double d = way(f->context, axis, from[axis], at[axis]);
+      const double d = fare_infer_way(f->context, axis, from[axis], at[axis]);
 
       f->moments->first[axis][i] += P[cell] * d;
       f->moments->second[axis][i] += P[cell] * d * d;

@@ -50,14 +50,14 @@ PetscErrorCode fare_fields_at_errors(const fare_fields_at *fields, const double 
 /*
   fit and limit of the methods that project displacements onto the derivatives of the drift by its parameters.
 */
-enum { FARE_ITO_SPARSE, FARE_STRATONOVICH };
+enum { FARE_ITO, FARE_ITO_SPARSE, FARE_STRATONOVICH, FARE_INERTIA };
 PetscErrorCode fare_projection_fit(
   const fare_infer_context *context, const fare_tracks *tracks, fare_inferred *inferred);
 PetscErrorCode fare_projection_limit(
   const fare_infer_context *context, const PetscInt cells[], double theta[]);
 /*
-  Of moments however they were had, onto the drift at their starts: no Stratonovich. `inferred` NULL: theta
-  alone. Frees them.
+  Of moments however they were had; frees them. FARE_STRATONOVICH needs their ends. `inferred` NULL: theta
+  alone.
 */
 PetscErrorCode fare_projection_of(
   const fare_infer_context *context, fare_moments *moments, double theta[], fare_inferred *inferred);

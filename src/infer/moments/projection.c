@@ -5,8 +5,9 @@
     <b_k (dx - f lag)> = 0,
 
   the product b_k dx in the sense of Ito, b_k(x_0) dx, or of Stratonovich, (b_k(x_0) + b_k(x_1)) dx/2 less
-  lag D div b_k, with lag D = dx^2/2 of each axis. Parameters that the drift does not have follow from <dx^2>
-  = 2 D lag in the same way. Of a sparse fit, terms are left out one by one, the one that matters least first
+  lag D div b_k, with lag D = dx^2/2 of each axis. Of velocities by differences, lag D div b_k/3 stands for
+  what they have in common with their change. Parameters that the drift does not have follow from <dx^2> = 2 D
+  lag in the same way. Of a sparse fit, terms are left out one by one, the one that matters least first
   (Boninsegna, Nueske and Clementi 2018); cross-validation tells how many stay.
 */
 #include "moments.h"
@@ -22,11 +23,18 @@
 #define ASIDE  2e-4  /* of the box, for derivatives along an axis */
 
 typedef struct {
-  fare_fields_at at, behind, aside[FARE_DIM_MAX][2]; /* starts; ends; beside starts: Stratonovich only */
-  fare_moments   ends, beside[FARE_DIM_MAX][2];
-  PetscBool      stratonovich, sparse;
-  PetscBool      is_drift[FARE_INFER_MAX]; /* whether the drift tells a parameter, or else the diffusion */
+  fare_fields_at at, behind,
+    aside[FARE_DIM_MAX][2]; /* starts; ends; beside starts: where a variant needs them */
+  fare_moments ends, beside[FARE_DIM_MAX][2];
+  int          variant;
+  PetscBool    is_drift[FARE_INFER_MAX]; /* whether the drift tells a parameter, or else the diffusion */
 } projection;
+
+/* Whether products of displacements and drift are corrected by its derivatives along axes. */
+static PetscBool corrects(const projection *p)
+{
+  return p->variant == FARE_STRATONOVICH || p->variant == FARE_INERTIA ? PETSC_TRUE : PETSC_FALSE;
+}
 
 /* A field's slope by parameter k along an axis, of `fields` f or D. */
 static const double *slope(const fare_fields_at *at, const double *fields, int k, int axis)
@@ -55,10 +63,12 @@ static PetscErrorCode create(const fare_infer_context *c, const fare_moments *m,
 
   PetscFunctionBegin;
   PetscCall(fare_fields_at_create(c, m, &p->at));
-  if (!p->stratonovich) PetscFunctionReturn(0);
-  p->ends = (fare_moments){.rows = m->ends};
-  for (int axis = 0; axis < dim; axis++) p->ends.x[axis] = m->end[axis];
-  PetscCall(fare_fields_at_create(c, &p->ends, &p->behind));
+  if (!corrects(p)) PetscFunctionReturn(0);
+  if (p->variant == FARE_STRATONOVICH) {
+    p->ends = (fare_moments){.rows = m->ends};
+    for (int axis = 0; axis < dim; axis++) p->ends.x[axis] = m->end[axis];
+    PetscCall(fare_fields_at_create(c, &p->ends, &p->behind));
+  }
   for (int axis = 0; axis < dim; axis++)
     for (int side = 0; side < 2; side++)
       PetscCall(find_aside(c, m, axis, side, &p->beside[axis][side], &p->aside[axis][side]));
@@ -69,8 +79,8 @@ static PetscErrorCode destroy(projection *p)
 {
   PetscFunctionBegin;
   PetscCall(fare_fields_at_free(&p->at));
-  if (!p->stratonovich) PetscFunctionReturn(0);
-  PetscCall(fare_fields_at_free(&p->behind));
+  if (!corrects(p)) PetscFunctionReturn(0);
+  if (p->variant == FARE_STRATONOVICH) PetscCall(fare_fields_at_free(&p->behind));
   for (int axis = 0; axis < p->at.dim; axis++) {
     for (int side = 0; side < 2; side++) {
       PetscCall(fare_fields_at_free(&p->aside[axis][side]));
@@ -84,8 +94,8 @@ static PetscErrorCode evaluate(const projection *p, const double theta[])
 {
   PetscFunctionBegin;
   PetscCall(fare_fields_at_evaluate(&p->at, theta));
-  if (!p->stratonovich) PetscFunctionReturn(0);
-  PetscCall(fare_fields_at_evaluate(&p->behind, theta));
+  if (!corrects(p)) PetscFunctionReturn(0);
+  if (p->variant == FARE_STRATONOVICH) PetscCall(fare_fields_at_evaluate(&p->behind, theta));
   for (int axis = 0; axis < p->at.dim; axis++)
     for (int side = 0; side < 2; side++) PetscCall(fare_fields_at_evaluate(&p->aside[axis][side], theta));
   PetscFunctionReturn(0);
@@ -115,12 +125,14 @@ static double turn(const projection *p, int k, int axis, size_t row)
   const fare_moments *m = p->at.m;
   const double        h = ASIDE * (p->at.context->box.upper[axis] - p->at.context->box.lower[axis]);
   const double       *above, *below;
+  double              div;
 
-  if (!p->stratonovich) return 0;
+  if (!corrects(p)) return 0;
   above = slope(&p->aside[axis][1], p->aside[axis][1].f, k, axis);
   below = slope(&p->aside[axis][0], p->aside[axis][0].f, k, axis);
-  return -0.5 * slope(&p->at, p->at.f, k, axis)[row] * m->first[axis][row] -
-    0.5 * m->second[axis][row] * (above[row] - below[row]) / (2 * h);
+  div   = (above[row] - below[row]) / (2 * h);
+  if (p->variant == FARE_INERTIA) return -m->second[axis][row] * div / 6;
+  return -0.5 * slope(&p->at, p->at.f, k, axis)[row] * m->first[axis][row] - 0.5 * m->second[axis][row] * div;
 }
 
 /*
@@ -137,8 +149,8 @@ static void add_rows(
   for (int k = 0; k < count; k++) {
     if (p->is_drift[k] != drift) continue;
     for (int axis = 0; axis < p->at.dim; axis++) {
-      const double   *b = slope(&p->at, field, k, axis), *value = field + (size_t)axis * m->rows;
-      const double   *at_end   = p->stratonovich ? slope(&p->behind, p->behind.f, k, axis) : NULL;
+      const double *b = slope(&p->at, field, k, axis), *value = field + (size_t)axis * m->rows;
+      const double *at_end = p->variant == FARE_STRATONOVICH ? slope(&p->behind, p->behind.f, k, axis) : NULL;
       const PetscBool rows_end = m->ends == m->rows ? PETSC_TRUE : PETSC_FALSE;
 
       for (size_t row = first; row < behind; row++) {
@@ -401,10 +413,10 @@ static PetscErrorCode run(projection *p, double theta[], fare_inferred *inferred
   memcpy(theta, c->guess, sizeof(double) * (size_t)c->count);
   PetscCall(evaluate(p, theta));
   find_stages(p);
-  if (p->sparse && inferred) PetscCall(find_sparse(p, theta, out));
+  if (p->variant == FARE_ITO_SPARSE && inferred) PetscCall(find_sparse(p, theta, out));
   PetscCall(solve_stage(p, PETSC_TRUE, out, theta, held, first));
   PetscCall(solve_stage(p, PETSC_FALSE, out, theta, held, second));
-  if (p->sparse) PetscCall(check_linear(p, c->guess, theta));
+  if (p->variant == FARE_ITO_SPARSE) PetscCall(check_linear(p, c->guess, theta));
   if (!inferred) PetscFunctionReturn(0);
   PetscCall(evaluate(p, theta));
   PetscCall(join(p, first, second, inverse));
@@ -415,10 +427,10 @@ static PetscErrorCode run(projection *p, double theta[], fare_inferred *inferred
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode project(const fare_infer_context *context, PetscBool stratonovich, PetscBool sparse,
-  fare_moments *moments, double theta[], fare_inferred *inferred)
+PetscErrorCode fare_projection_of(
+  const fare_infer_context *context, fare_moments *moments, double theta[], fare_inferred *inferred)
 {
-  projection     p = {.stratonovich = stratonovich, .sparse = sparse};
+  projection     p = {.variant = context->type->variant};
   PetscErrorCode code;
 
   PetscFunctionBegin;
@@ -429,19 +441,6 @@ static PetscErrorCode project(const fare_infer_context *context, PetscBool strat
   PetscFunctionReturn(code);
 }
 
-PetscErrorCode fare_projection_of(
-  const fare_infer_context *context, fare_moments *moments, double theta[], fare_inferred *inferred)
-{
-  return project(context, PETSC_FALSE, PETSC_FALSE, moments, theta, inferred);
-}
-
-static PetscErrorCode project_variant(
-  const fare_infer_context *c, fare_moments *moments, double theta[], fare_inferred *inferred)
-{
-  return project(c, c->type->variant == FARE_STRATONOVICH ? PETSC_TRUE : PETSC_FALSE,
-    c->type->variant == FARE_ITO_SPARSE ? PETSC_TRUE : PETSC_FALSE, moments, theta, inferred);
-}
-
 PetscErrorCode fare_projection_fit(
   const fare_infer_context *context, const fare_tracks *tracks, fare_inferred *inferred)
 {
@@ -450,7 +449,7 @@ PetscErrorCode fare_projection_fit(
 
   PetscFunctionBegin;
   PetscCall(fare_moments_of_tracks(context, tracks, &moments));
-  PetscFunctionReturn(project_variant(context, &moments, theta, inferred));
+  PetscFunctionReturn(fare_projection_of(context, &moments, theta, inferred));
 }
 
 PetscErrorCode fare_projection_limit(
@@ -460,5 +459,5 @@ PetscErrorCode fare_projection_limit(
 
   PetscFunctionBegin;
   PetscCall(fare_moments_of_truth(context, cells, &moments));
-  PetscFunctionReturn(project_variant(context, &moments, theta, NULL));
+  PetscFunctionReturn(fare_projection_of(context, &moments, theta, NULL));
 }
