@@ -103,6 +103,7 @@ typedef struct {
   double dropped;        /**< sets in which the method left its term out: 0, without a standard error */
   double grid;           /**< error that the cells make, estimated in the first set; NaN: uses no cells */
   double log_likelihood; /**< of the first set, at its largest; NaN: the method has none */
+  double implied;        /**< diffusion that a setting of the method claims, of the first set; NaN: none */
   double seconds;        /**< of the row's method at this lag, data aside */
 } fare_infer_row;
 

@@ -20,10 +20,11 @@ typedef struct {
   PetscInt                      cells[FARE_DIM_MAX];
   int                           count; /* of parameters */
   const char *const            *name;
-  const double                 *guess;       /* where the search begins */
-  PetscBool                     profile;     /* intervals by the profile of the likelihood */
-  double                        lag;         /* between observations; 0: as they come */
-  double                        settle;      /* of simulated tracks, before the first observation ... */
+  const double                 *guess;   /* where the search begins */
+  PetscBool                     profile; /* intervals by the profile of the likelihood */
+  double                        lag;     /* between observations; 0: as they come */
+  double                        epsilon; /* of entropic couplings, in units of the mean squared distance */
+  double                        settle;  /* of simulated tracks, before the first observation ... */
   double                        transitions; /* ... and how many lags they last */
 } fare_infer_context;
 
@@ -35,6 +36,7 @@ typedef struct {
   double    log_likelihood;
   int64_t   pairs;
   PetscBool dropped[FARE_INFER_MAX]; /* a term that the method leaves out: 0 */
+  double    implied;                 /* diffusion that a method's setting claims; NaN: none */
 } fare_inferred;
 
 /* A method: one const descriptor, exported by its one file. */

@@ -27,6 +27,8 @@ const fare_field fare_infer_fields[] = {
   {"dt", FARE_REAL, AT(dt), "1.0e-3", 1e-12, 1e3, NULL, "time", "largest time step of the simulation"},
   {"noise", FARE_REAL, AT(noise), "0", 0, 1e9, NULL, "length",
     "standard deviation of simulated observations, or of a file's that does not say"},
+  {"epsilon", FARE_REAL, AT(epsilon), "0.05", 1e-6, 1e6, NULL, "",
+    "of the couplings of waddington, in units of the mean squared distance of two snapshots"},
   {"cells", FARE_INTEGERS, AT(cells), "", 8, 1e6, NULL, "", "per axis, even; default: those of the truth"},
   {"intervals", FARE_CHOICE, AT(intervals), "fisher", 0, 0, intervals, "",
     "of the likelihood: by Fisher's information, or by its profile"},
@@ -192,6 +194,7 @@ fare_infer_context fare_infer_context_of(
              .guess                      = l->guess,
              .profile                    = l->intervals ? PETSC_TRUE : PETSC_FALSE,
              .lag                        = lag,
+             .epsilon                    = l->epsilon,
              .settle                     = l->settle,
              .transitions                = (double)l->transitions};
 

@@ -14,7 +14,7 @@ typedef struct {
   fare_reals             lag;
   fare_integers          cells;
   PetscInt64             tracks, transitions, repeats;
-  double                 settle, dt, noise;
+  double                 settle, dt, noise, epsilon;
   int                    intervals;
   PetscBool              limits, unpaired;
   int                    count; /* of parameters */

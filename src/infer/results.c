@@ -28,6 +28,7 @@ static const struct {
   COLUMN(covered),
   COLUMN(grid),
   COLUMN(log_likelihood),
+  COLUMN(implied),
   COLUMN(seconds),
 };
 
@@ -108,6 +109,8 @@ static void print_doubts(const fare_infer_results *results, FILE *to)
       fprintf(to,
         "%s, %s: %s lies at an end of its range in %g of %g fits; errors of the others hold it there\n",
         r->infer, r->method, r->parameter, r->held, r->sets);
+    if (!isnan(r->implied) && (!i || r->implied != results->row[i - 1].implied))
+      fprintf(to, "%s, %s: epsilon implies a diffusion of %.3g\n", r->infer, r->method, r->implied);
     if (r->dropped > 0)
       fprintf(to, "%s, %s: cross-validation leaves the term of %s out in %g of %g fits\n", r->infer,
         r->method, r->parameter, r->dropped, r->sets);

@@ -73,6 +73,7 @@ static void add_set(const fare_inferred *found, int count, int64_t set, fare_inf
       r->high           = found->high[k];
       r->grid           = found->grid[k];
       r->log_likelihood = found->log_likelihood;
+      r->implied        = found->implied;
       r->spread = r->estimate = r->error = r->covered = r->held = r->dropped = 0;
     }
     /* means, and sums of squares about them */
@@ -133,7 +134,7 @@ static PetscErrorCode fit_all(const fare_infer_context *c, const fare_infer_type
   PetscFunctionBegin;
   fare_progress_begin(&progress, l->name, (double)l->repeats);
   for (int64_t set = 0; set < l->repeats; set++) {
-    fare_inferred  found = {.log_likelihood = NAN};
+    fare_inferred  found = {.log_likelihood = NAN, .implied = NAN};
     fare_tracks   *some  = NULL;
     PetscErrorCode code  = 0;
 
