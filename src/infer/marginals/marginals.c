@@ -75,7 +75,8 @@ static PetscErrorCode score_of_kernels(fare_marginal *m)
   const int reach     = step > 0 ? (int)PetscMin(BINS, ceil(6 * width / step)) : 0;
 
   PetscFunctionBegin;
-  if (!(width > 0)) FARE_FAIL(FARE_ERR_INPUT, "observations of time %g lie in one place", m->time);
+  if (!(m->x[0][m->points - 1] > m->x[0][0]))
+    FARE_FAIL(FARE_ERR_INPUT, "observations of time %g lie in one place", m->time);
   for (size_t i = 0; i < m->points; i++) {
     const double s = (m->x[0][i] - low) / step;
     const int    k = (int)PetscMin(BINS - 2, floor(s));

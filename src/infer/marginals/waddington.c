@@ -6,6 +6,8 @@
 */
 #include "marginals.h"
 
+#include <cblas.h>
+
 #include <math.h>
 #include <string.h>
 
@@ -61,16 +63,15 @@ static void apply(const kernels *k, int special, int power, const double x[], do
 
   memcpy(y, x, (size_t)cells * sizeof *y);
   for (int axis = 0; axis < g->dim; axis++) {
-    const PetscInt n = g->cells[axis];
-    const double  *K = k->K[axis][axis == special ? power : 0];
+    const int     n = (int)g->cells[axis], many = (int)(cells / n), wide = (int)stride;
+    const double *K = k->K[axis][axis == special ? power : 0];
 
     memcpy(k->work, y, (size_t)cells * sizeof *y);
-    memset(y, 0, (size_t)cells * sizeof *y);
-    for (PetscInt cell = 0; cell < cells; cell++) {
-      const PetscInt i = cell / stride % n, base = cell - i * stride;
-
-      for (PetscInt j = 0; j < n; j++) y[cell] += K[i * n + j] * k->work[base + j * stride];
-    }
+    if (wide == 1)
+      cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, n, many, n, 1, K, n, k->work, n, 0, y, n);
+    for (PetscInt at = 0; at < cells && wide > 1; at += stride * n)
+      cblas_dgemm(
+        CblasColMajor, CblasNoTrans, CblasNoTrans, wide, n, n, 1, k->work + at, wide, K, n, 0, y + at, wide);
     stride *= n;
   }
 }
