@@ -13,9 +13,9 @@ import sys
 import tempfile
 
 import numpy as np
+from test_infer import infer, transitions
 
 from checks import conclude, expect, fare
-from test_infer import infer, transitions
 
 
 def study(system, box, cells, line, start=""):
