@@ -14,7 +14,7 @@ static const fare_field fields[] = {
     "of each site"},
   {"rank", FARE_INTEGER, offsetof(fare_trains, rank), "12", 2, 256, NULL, "",
     "largest number of terms kept between neighbours"},
-  {"step", FARE_REAL, offsetof(fare_trains, step), "0.05", 1e-6, 1e3, NULL, "", "longest time step"},
+  {"step", FARE_REAL, offsetof(fare_trains, step), "0.05", 1e-15, 1e9, NULL, "", "longest time step"},
   {"tolerance", FARE_REAL, offsetof(fare_trains, tolerance), "0.01", 1e-9, 2, NULL, "",
     "largest L1 error by the limit of the rank before the truth is refused"},
   {"lower", FARE_REAL, offsetof(fare_trains, lower), "0", -1e6, 1e6, NULL, "",
@@ -23,9 +23,20 @@ static const fare_field fields[] = {
   FARE_FIELDS_END,
 };
 
+/* The ends of a site's cells: of the unit's domain unless others are given. */
+static void find_ends(const fare_trains *s, const fare_system *system, double *lower, double *upper)
+{
+  const fare_system_type *unit = fare_chain_unit(fare_chain_of(system));
+  const PetscBool         own  = s->lower < s->upper ? PETSC_TRUE : PETSC_FALSE;
+
+  *lower = own ? s->lower : unit->lower[0];
+  *upper = own ? s->upper : unit->upper[0];
+}
+
 static PetscErrorCode check(const void *state, const fare_system *system, const fare_initial *initial)
 {
   const fare_trains *s = state;
+  double             lower, upper;
 
   PetscFunctionBegin;
   if (!fare_chain_of(system))
@@ -41,6 +52,16 @@ static PetscErrorCode check(const void *state, const fare_system *system, const 
       initial->weights.count, initial->weights.count);
   if (s->lower > s->upper)
     FARE_FAIL(FARE_ERR_INPUT, "kind: tensor_train: lower (%g) lies above upper (%g)", s->lower, s->upper);
+  find_ends(s, system, &lower, &upper);
+  for (size_t i = 0; i < initial->mean.count; i++) {
+    const double mean = initial->mean.values[i];
+
+    if (!(mean > lower && mean < upper))
+      FARE_FAIL(FARE_ERR_INPUT,
+        "kind: tensor_train: a site would begin at %g, outside of its cells, [%g, %g]: set another mean, or "
+        "lower and upper",
+        mean, lower, upper);
+  }
   PetscFunctionReturn(0);
 }
 
@@ -125,12 +146,11 @@ static PetscErrorCode loaded(fare_joint *joint)
 
 static PetscErrorCode setup(fare_joint *joint)
 {
-  fare_trains            *s     = joint->state;
-  const fare_system_type *unit  = fare_chain_unit(fare_chain_of(joint->system));
-  const PetscBool         own   = s->lower < s->upper ? PETSC_TRUE : PETSC_FALSE;
-  const double            lower = own ? s->lower : unit->lower[0], upper = own ? s->upper : unit->upper[0];
+  fare_trains *s = joint->state;
+  double       lower, upper;
 
   PetscFunctionBegin;
+  find_ends(s, joint->system, &lower, &upper);
   for (int v = 0; v < FARE_EVOLVED; v++) {
     const int64_t cells = v == FARE_COARSER ? 3 * s->cells / 4
       : v == FARE_COARSEST                  ? s->cells / 2

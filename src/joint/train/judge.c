@@ -7,9 +7,13 @@
 
 #include <cblas.h>
 #include <math.h>
+#include <stdio.h>
 
-#define LOOKED 5 /* versions that draws are looked at of */
-#define BLOCKS 8 /* of draws, for entropy and distances */
+#define NARROW      0.7  /* cells for a standard deviation of the start, for errors that can be told */
+#define ERROR_SOME  0.01 /* where that matters */
+#define ERROR_LARGE 0.3  /* no train is near the limit of many cells there */
+#define LOOKED      5    /* versions that draws are looked at of */
+#define BLOCKS      8    /* of draws, for entropy and distances */
 
 /* -E sum over sites of the logarithm of what sites by themselves are compared with. */
 static PetscErrorCode entropy_of_sites(const fare_train *train, double *entropy)
@@ -176,6 +180,33 @@ static PetscErrorCode boundary_mass(const fare_train *train, double *most)
   PetscFunctionReturn(0);
 }
 
+/*
+  What differences of trains do not tell. A start that is narrower than the cells lies alike in all of them,
+  and where errors are large there is no order to extrapolate by.
+*/
+static void report_doubt(fare_joint *joint)
+{
+  const fare_sites  *sites  = &((fare_trains *)joint->state)->evolved[FARE_PLAIN]->sites;
+  const fare_reals  *sd     = &joint->initial->sd;
+  fare_joint_status *status = &joint->status;
+  double             least  = HUGE_VAL;
+
+  for (size_t i = 0; i < sd->count; i++) least = PetscMin(least, sd->values[i]);
+  status->doubt = 1;
+  if (least < NARROW * sites->spacing && status->error_space > ERROR_SOME)
+    snprintf(joint->doubt, sizeof joint->doubt,
+      "the initial density is narrower than a cell (standard deviation %.3g, cells of %.3g); take more "
+      "cells, "
+      "up to %d, in a narrower box, or a wider start",
+      least, sites->spacing, FARE_CELLS_MOST);
+  else if (status->error_space > ERROR_LARGE)
+    snprintf(joint->doubt, sizeof joint->doubt,
+      "cells of %.3g are too wide for the density; take more of them, up to %d, or a narrower box",
+      sites->spacing, FARE_CELLS_MOST);
+  else
+    status->doubt = 0;
+}
+
 PetscErrorCode fare_trains_judge(fare_joint *joint, double t)
 {
   fare_trains       *s      = joint->state;
@@ -190,6 +221,7 @@ PetscErrorCode fare_trains_judge(fare_joint *joint, double t)
   status->time    = t;
   status->clipped = isnan(status->clipped) ? 0 : status->clipped;
   PetscCall(judge_distances(joint, seen));
+  report_doubt(joint);
   status->mass_drift =
     PetscMax(isnan(status->mass_drift) ? 0 : status->mass_drift, fabs(fare_train_mass(plain) - 1));
   status->discarded = plain->discarded;
