@@ -108,11 +108,10 @@ static PetscErrorCode measure(const char *name, const char *yaml)
 
 int main(int argc, char **argv)
 {
-  PetscCall(PetscInitialize(&argc, &argv, NULL, NULL));
+  PetscCall(fare_initialize(argc, argv));
   printf("%-32s %8s %10s %10s %8s %9s\n", "", "to 1 [s]", "ln p [1/s]", "draws[1/s]", "MB", "L1 error");
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     if (argc < 2 || strstr(cases[i].name, argv[1])) PetscCall(measure(cases[i].name, cases[i].yaml));
   }
-  PetscCall(PetscFinalize());
-  return 0;
+  return fare_finalize(0);
 }

@@ -242,8 +242,28 @@ initial: {density: gaussian, mean: [-1.0], sd: [0.2]}
 snapshots: {end: 0.1, count: 2}
 truth: {kind: tensor_train, cells: 16, rank: 4, step: 0.05, lower: -1.5, upper: 1.5, tolerance: 1.0}
 """
+WIDE = TIGHT.replace("-1.5", "-3.2").replace("1.5", "3.2").replace("cells: 16", "cells: 24")
 UNRESOLVED = "the truth is not resolved in space at time 0"
 SMALL = "the box is small: a mass of"
+
+
+def check_outside(where):
+    """A start that a box would squeeze into its last cells; under a rotation, as the blocks see it."""
+    for text, wanted in (
+        (WIDE.replace("mean: [-1.0]", "mean: [-3.3]"), "a site would begin at -3.3, outside of its cells"),
+        (
+            COARSE + "initial: {density: gaussian, mean: [0, 9, 0, 0], sd: [0.1]}\n",
+            "block 2 would begin at 9 along its axis 1, outside of its box, [-2, 2]",
+        ),
+        (
+            COARSE.replace("{name: prinz}", "{name: prinz}, rotation: haar")
+            + "initial: {density: gaussian, mean: [3], sd: [0.1]}\n",
+            "outside of its box, [-2, 2]",
+        ),
+    ):
+        (where / "outside.yaml").write_text(text)
+        wrong = refusal(execute(["check", "outside.yaml"], where), wanted, 0)
+        expect(not wrong, f"{wanted}: {wrong}")
 
 
 def check_doubts(where):
@@ -252,7 +272,8 @@ def check_doubts(where):
         (COARSE, [UNRESOLVED, "in unit 'prinz', the cells are too coarse", "UNRESOLVED in space at 2 of 2"]),
         (COARSE.replace("[24]", "[512]"), []),
         (TIGHT, [SMALL]),
-        (TIGHT.replace("-1.5", "-3.2").replace("1.5", "3.2"), []),
+        (WIDE, []),
+        (WIDE.replace("sd: [0.2]", "sd: [0.1]"), [UNRESOLVED, "narrower than a cell"]),
     ):
         (where / "doubt.yaml").write_text(text)
         done = execute(["run", "doubt.yaml", "--overwrite", "--no-report"], where)
@@ -268,6 +289,7 @@ def main():
         (where / "study.yaml").write_text(STUDY)
         check_refusals(where)
         check_products(where)
+        check_outside(where)
         check_study(where, restart.run(where, 1))
         check_ranks(where)
         check_kill(where)

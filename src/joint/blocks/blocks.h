@@ -38,6 +38,15 @@ struct fare_blocks {
   fare_block_density **noisy;
 };
 
+/* blocks_start.c: as of fare_joint_type. */
+PetscErrorCode fare_blocks_check(const void *state, const fare_system *system, const fare_initial *initial);
+/* The start of a block: where it is gaussian, that of its own axes. */
+PetscErrorCode fare_blocks_start(
+  const fare_system *system, const fare_initial *of, int block, fare_initial *to);
+/* The options of a unit's truth. */
+PetscErrorCode fare_blocks_options(
+  const fare_blocks *all, const fare_system *system, int unit, fare_truth_options *options);
+
 /* As of fare_joint_type. */
 PetscErrorCode fare_blocks_marginal(
   fare_joint *joint, int version, int axes, const int axis[], fare_grid **grid, Vec *masses);

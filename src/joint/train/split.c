@@ -11,7 +11,7 @@
 #include <petscblaslapack.h>
 
 #define MORE  8     /* directions beyond the rank that is kept */
-#define TURNS 2     /* of the iteration */
+#define TURNS 1     /* of the iteration */
 #define CUT   1e-10 /* singular values are kept down to this, relative to the largest */
 #define FULL  1e-8  /* what the limit cuts off above this makes it felt */
 
@@ -44,16 +44,27 @@ static PetscErrorCode decompose(int count, int length, double *B, double s[], do
   PetscFunctionReturn(0);
 }
 
+/* Normal numbers, always the same. */
+static void fill_at_random(size_t n, double *to)
+{
+  const fare_stream stream = fare_stream_make(1, "tensor train");
+  double            z[FARE_BLOCK] FARE_ALIGNED;
+
+  for (size_t at = 0; at < n; at += FARE_BLOCK) {
+    fare_random_normals(stream, at / FARE_BLOCK, 0, 0, z);
+    (void)PetscArraycpy(to + at, z, PetscMin(n - at, FARE_BLOCK));
+  }
+}
+
 /* Rows that span the best subspace on the left: u, `count` of length `rows`. */
 static PetscErrorCode find_rows(
   int rows, int columns, const double *m, int count, int guesses, const double *guess, double *u, double *v)
 {
-  fare_random random = {fare_stream_make(1, "tensor train"), 0, 0};
-  const int   known  = PetscMin(guesses, count);
+  const int known = PetscMin(guesses, count);
 
   PetscFunctionBegin;
   PetscCall(PetscArraycpy(v, guess, (size_t)known * (size_t)columns));
-  for (int i = known * columns; i < count * columns; i++) v[i] = fare_random_normal(&random);
+  fill_at_random((size_t)(count - known) * (size_t)columns, v + (size_t)known * (size_t)columns);
   for (int turn = 0;; turn++) {
     cblas_dgemm(
       CblasRowMajor, CblasNoTrans, CblasTrans, count, rows, columns, 1, v, columns, m, columns, 0, u, rows);
@@ -89,14 +100,10 @@ PetscErrorCode fare_split(int rows, int columns, double *m, int most, int guesse
   for (int i = 0; i < k; i++) {
     const double at_left = to_left ? s[i] : 1, at_right = to_left ? 1 : s[i];
 
-    for (int row = 0; row < rows; row++) {
-      double sum = 0;
-
-      for (int j = 0; j < count; j++) sum += turn[i + j * count] * u[j * rows + row];
-      left[row * k + i] = at_left * sum;
-    }
+    cblas_dscal(count, at_left, turn + i, count);
     for (int c = 0; c < columns; c++) right[i * columns + c] = at_right * z[i * columns + c];
   }
+  cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, rows, k, count, 1, u, rows, turn, count, 0, left, k);
   PetscCall(PetscFree5(u, v, z, turn, s));
   if (!isfinite(whole) || !(whole > 0)) FARE_FAIL(FARE_ERR_FAILED, "tensor train: no density is left");
   PetscFunctionReturn(0);
