@@ -190,6 +190,79 @@ static void energy_limits_what_can_be_reached(void **state)
   free_control(&s);
 }
 
+/*
+  The largest variance v at time 1 of a trap whose stiffness 1 + u(t) has the integral of u^2 = energy, u >= low. With
+  p the derivative by v, p' = 2 (1 + u) p, and q = p v, q' = 2 p, Pontryagin's principle has u = max(low, -q/m) with a
+  multiplier m. Backward from p = 1, q = v; v such that q = p at the start, where v = 1. *spent: the energy.
+*/
+static double widest(double m, double low, double *spent)
+{
+  const int steps = 400;
+  double    least = 0.5, most = 20;
+
+  while (most - least > 1e-10) {
+    const double v = 0.5 * (least + most), dt = 1. / steps;
+    double       p = 1, q = v;
+
+    *spent = 0;
+    for (int n = 0; n < steps; n++) {
+      const double u = PetscMax(low, -q / m), mp = p - dt * (1 + u) * p, mq = q - dt * p;
+      const double middle = PetscMax(low, -mq / m);
+
+      p -= dt * 2 * (1 + middle) * mp;
+      q -= dt * 2 * mp;
+      *spent += middle * middle * dt;
+    }
+    if (q > p)
+      most = v;
+    else
+      least = v;
+  }
+  return least;
+}
+
+static double widest_of_energy(double low, double energy)
+{
+  double least = 0.01, most = 1000, spent, v;
+
+  for (int k = 0; k < 60; k++) {
+    const double m = sqrt(least * most);
+
+    v = widest(m, low, &spent);
+    if (spent > energy)
+      least = m;
+    else
+      most = m;
+  }
+  return v;
+}
+
+/* A bound beside an energy: it counts at the end, where most is gained, and the energy is spent elsewhere. */
+static void bounds_hold_beside_an_energy(void **state)
+{
+  static const double energy[] = {0.25, 4};
+  static const char  *bound[]  = {"lower: 0.4,", ""};
+
+  (void)state;
+  for (int k = 0; k < 2; k++) {
+    const double               low = k ? -1 + 1e-6 : -0.6, most = widest_of_energy(low, energy[k]);
+    const fare_control_result *r;
+    study                      s;
+    char                       yaml[256];
+
+    snprintf(yaml, sizeof yaml,
+      "control: [{name: widen, aim: observable, power: 2, parameter: stiffness, %s duration: 1, knots: 7, energy: %g}]",
+      bound[k], energy[k]);
+    r = run_control("ornstein_uhlenbeck", -8, 8, 120, yaml, &s);
+    assert_null(r->failure);
+    if (getenv("FARE_TEST_SHOW")) fare_log("most %.6f", most);
+    assert_near(r->optimum, most, 2e-3 * most);
+    assert_between(r->energy, 0, energy[k] * (1 + 1e-6));
+    for (int i = 0; i < r->knots; i++) assert_true(r->course[0].value[i] >= 1 + low - 1e-9);
+    free_control(&s);
+  }
+}
+
 /* Against another program: implicit Euler, extrapolated, and an optimiser of its own. */
 static void events_become_likely(void **state)
 {
@@ -347,6 +420,8 @@ static void bad_sections_say_why(void **state)
     {NULL, "parameter: a, from: 0, to: 1, duration: 1", "not periodic along 'x'"},
     {NULL, "aim: observable, parameter: a, duration: 1, energy: 1", "not periodic along 'x'"},
     {NULL, "parameter: k, from: 1, to: 2, duration: 1", "not periodic along 'x'"},
+    {NULL, "parameter: b, from: 0, to: 1, duration: 1, lower: -1, upper: 3", "not periodic along 'x'"},
+    {NULL, "aim: observable, parameter: b, duration: 1, energy: 2", "not periodic along 'x'"},
   };
   study s;
 
@@ -355,8 +430,8 @@ static void bad_sections_say_why(void **state)
     char yaml[512];
 
     snprintf(yaml, sizeof yaml,
-      "{system: {expression: {potential: sin(k*x) - a*x, lower: [-pi], upper: [pi], periodic: [true]}, "
-      "parameters: {a: 0, k: 1}}, control: [{name: a, %s}]}",
+      "{system: {expression: {potential: sin(k*x) - a*x - max(b - 2, 0)*x, lower: [-pi], upper: [pi], periodic: "
+      "[true]}, parameters: {a: 0, k: 1, b: 0}}, control: [{name: a, %s}]}",
       cases[c].keys);
     assert_int_equal(read_control(cases[c].type, yaml, &s), FARE_ERR_INPUT);
     if (!strstr(fare_error_message(), cases[c].message))
@@ -371,6 +446,7 @@ int main(int argc, char **argv)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(events_become_likely),
     cmocka_unit_test(energy_limits_what_can_be_reached),
+    cmocka_unit_test(bounds_hold_beside_an_energy),
     cmocka_unit_test(knots_have_their_derivatives),
     cmocka_unit_test(traps_have_closed_forms),
     cmocka_unit_test(units_and_ranges_do_not_matter),
