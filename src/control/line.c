@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define VALUES          32 /* of the drives, at which the potential must close round a ring */
-#define STEPS_PER_PIECE 8 /* between two knots, at least: optimisers exploit single steps */
+#define STEPS_PER_PIECE 8  /* between two knots, at least: optimisers exploit single steps */
 
 static const char *const aims[]  = {[FARE_AIM_LEAST_WORK] = "least_work",
    [FARE_AIM_LEAST_DISSIPATION]                           = "least_dissipation",
@@ -192,19 +192,21 @@ static PetscErrorCode read_drives(fare_control_line *line)
 }
 
 /* A piece of length h, at one end of which a is added to a parameter, has at least the energy a^2 h/4. */
-void fare_control_reach(const fare_control_line *line, const fare_control_drive *drive, double *low, double *high)
+void fare_control_reach(
+  const fare_control_line *line, const fare_control_drive *drive, double *low, double *high)
 {
   const double apart = line->duration / (double)(line->knots - 1);
 
-  *low  = PetscMin(drive->from, drive->to) - drive->unit;
-  *high = PetscMax(drive->from, drive->to) + drive->unit;
+  *low  = drive->limited ? drive->lower : PetscMin(drive->from, drive->to) - drive->unit;
+  *high = drive->limited ? drive->upper : PetscMax(drive->from, drive->to) + drive->unit;
   if (line->energy < FARE_CONTROL_OWN) {
     *low  = PetscMin(*low, drive->base - 2 * sqrt(line->energy / apart));
     *high = PetscMax(*high, drive->base + 2 * sqrt(line->energy / apart));
   }
 }
 
-/* Potentials must close round a ring before and after, and at values of all drives that are no round numbers. */
+/* Potentials must close round a ring before and after, and at values of all drives that are no round numbers.
+ */
 static PetscErrorCode check_rings(const fare_control_line *line)
 {
   const double first = 0.37, more[] = {0.6180339887, 0.7548776662, 0.8191725134, 0.8566748839};

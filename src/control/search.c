@@ -21,18 +21,18 @@
 #define ROUNDS         20   /* of multipliers, at most */
 #define KEPT           1e-7 /* energy beyond the limit that is left, relative */
 #define FIRM           10   /* first weight of that, in units of the cost */
-#define FIRMER         4    /* what the weight grows by where a round has not made the excess as much smaller */
+#define FIRMER         4 /* what the weight grows by where a round has not made the excess as much smaller */
 
 /* TAO's variables are knots in the unit of their drive; its function is the cost in a unit of its own. */
 typedef struct {
   fare_control_problem *problem;
   PetscBool             sphere;
   int                   size;
-  double                unit;                /* of the cost; 0: not known yet */
-  double                weight, multiplier;  /* of the energy beyond the limit; weight 0: it is not limited so */
-  double               *z;                   /* knots before they are scaled to the energy */
-  double               *knot, *slope, *pull; /* scaled; derivatives by them, of the cost and of the energy */
-  double               *low, *high, *gradient; /* of TAO's variables; the derivatives at the end */
+  double                unit;    /* of the cost; 0: not known yet */
+  double  weight, multiplier;    /* of the energy beyond the limit; weight 0: it is not limited so */
+  double *z;                     /* knots before they are scaled to the energy */
+  double *knot, *slope, *pull;   /* scaled; derivatives by them, of the cost and of the energy */
+  double *low, *high, *gradient; /* of TAO's variables; the derivatives at the end */
 } search;
 
 static double unit_of(const search *s, int i)
@@ -272,7 +272,8 @@ PetscErrorCode fare_control_search(fare_control_problem *p, double knot[], Petsc
   PetscCall(PetscFree7(s.z, s.knot, s.slope, s.pull, s.low, s.high, s.gradient));
   if (!fare_control_is_feasible(line, knot))
     FARE_FAIL(FARE_ERR_FAILED,
-      "the best drive that was found has the energy %g and breaks a limit: no drive may have so little energy "
+      "the best drive that was found has the energy %g and breaks a limit: no drive may have so little "
+      "energy "
       "between `lower` and `upper`",
       fare_control_energy(line, knot, NULL));
   PetscFunctionReturn(0);

@@ -191,9 +191,10 @@ static void energy_limits_what_can_be_reached(void **state)
 }
 
 /*
-  The largest variance v at time 1 of a trap whose stiffness 1 + u(t) has the integral of u^2 = energy, u >= low. With
-  p the derivative by v, p' = 2 (1 + u) p, and q = p v, q' = 2 p, Pontryagin's principle has u = max(low, -q/m) with a
-  multiplier m. Backward from p = 1, q = v; v such that q = p at the start, where v = 1. *spent: the energy.
+  The largest variance v at time 1 of a trap whose stiffness 1 + u(t) has the integral of u^2 = energy, u >=
+  low. With p the derivative by v, p' = 2 (1 + u) p, and q = p v, q' = 2 p, Pontryagin's principle has u =
+  max(low, -q/m) with a multiplier m. Backward from p = 1, q = v; v such that q = p at the start, where v = 1.
+  *spent: the energy.
 */
 static double widest(double m, double low, double *spent)
 {
@@ -251,7 +252,8 @@ static void bounds_hold_beside_an_energy(void **state)
     char                       yaml[256];
 
     snprintf(yaml, sizeof yaml,
-      "control: [{name: widen, aim: observable, power: 2, parameter: stiffness, %s duration: 1, knots: 7, energy: %g}]",
+      "control: [{name: widen, aim: observable, power: 2, parameter: stiffness, %s duration: 1, knots: 7, "
+      "energy: %g}]",
       bound[k], energy[k]);
     r = run_control("ornstein_uhlenbeck", -8, 8, 120, yaml, &s);
     assert_null(r->failure);
@@ -430,7 +432,8 @@ static void bad_sections_say_why(void **state)
     char yaml[512];
 
     snprintf(yaml, sizeof yaml,
-      "{system: {expression: {potential: sin(k*x) - a*x - max(b - 2, 0)*x, lower: [-pi], upper: [pi], periodic: "
+      "{system: {expression: {potential: 'sin(k*x) - a*x - max(b - 2, 0)*x', lower: [-pi], upper: [pi], "
+      "periodic: "
       "[true]}, parameters: {a: 0, k: 1, b: 0}}, control: [{name: a, %s}]}",
       cases[c].keys);
     assert_int_equal(read_control(cases[c].type, yaml, &s), FARE_ERR_INPUT);

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
-  Forms differentiated by the values of a place, by central differences. A parameter may have any unit. So its step
-  follows from what it does: the largest change of V/kT, but for one that is the same everywhere, and of the
-  logarithms of rates is about CHANGE, among cells that may have mass. What differences leave is of the order of CHANGE^2 then, and rounding of that of 1e-16/CHANGE.
+  Forms differentiated by the values of a place, by central differences. A parameter may have any unit. So its
+  step follows from what it does: the largest change of V/kT, but for one that is the same everywhere, and of
+  the logarithms of rates is about CHANGE, among cells that may have mass. What differences leave is of the
+  order of CHANGE^2 then, and rounding of that of 1e-16/CHANGE.
 */
 #include "adjoint.h"
 
 #include <math.h>
 
 #define CHANGE 1e-4
-#define NEARLY 6     /* times more or less is good enough */
-#define LEAP   1e4   /* most by which a trial grows or shrinks */
+#define NEARLY 6   /* times more or less is good enough */
+#define LEAP   1e4 /* most by which a trial grows or shrinks */
 #define TRIALS 40
 #define FINEST 1e-12 /* of a value: narrower steps are lost by rounding */
 #define PROBES 5     /* places of a drive at which steps are tried; the narrowest counts */
@@ -87,10 +88,9 @@ static double exact_step(double value, double step)
 static PetscErrorCode find_step(
   fare_place *place, const double value[], int k, state *here, state *there, double *step)
 {
-  const fare_parameter *row =
-    &fare_system_type_of(place->system)->parameters[place->protocol->parameter[k]];
+  const fare_parameter *row = &fare_system_type_of(place->system)->parameters[place->protocol->parameter[k]];
   const double finest = FINEST * PetscMax(fabs(value[k]), 1e-280), widest = 0.25 * (row->max - row->min);
-  double       moved[FARE_PARAMETERS_MAX], change = 0;
+  double       moved[FARE_PARAMETERS_MAX], change                         = 0;
 
   PetscFunctionBegin;
   PetscCall(PetscArraycpy(moved, value, place->protocol->parameters));
