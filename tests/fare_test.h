@@ -41,6 +41,7 @@ static inline int fare_test_run(int argc, char **argv, const struct CMUnitTest *
   int failures;
 
   if (fare_initialize(argc, argv)) return 1;
+  if (getenv("FARE_TEST_ONLY")) cmocka_set_test_filter(getenv("FARE_TEST_ONLY")); /* say, "bounds_*" */
   failures = _cmocka_run_group_tests("tests", tests, count, NULL, NULL);
   MPI_Allreduce(MPI_IN_PLACE, &failures, 1, MPI_INT, MPI_MAX, PETSC_COMM_WORLD);
   return fare_finalize(0) || failures ? 1 : 0;

@@ -21,8 +21,9 @@ typedef struct {
 
   with p_0 and p_1 the Boltzmann densities of both values (Aurell, Mejia-Monasterio and Muratore-Ginanneschi,
   Phys. Rev. Lett. 106, 250601 (2011)). On one axis, rho comes from p_0 by a map that rises, which is found by
-  Newton's method. Not collective; the same on all ranks.
-  @param grid      gives the box; of one axis with reflecting boundaries
+  Newton's method. On more, the dual problem is solved on a mesh of its own, of 64 cells per axis, or 24 of
+  three; the error is estimated by half as many. Not collective; the same on all ranks.
+  @param grid      gives the box; with reflecting boundaries
   @param system    the physics: its whole force is the gradient of its potential
   @param t         time at which the other parameters are frozen
   @param parameter its place in the system's table
@@ -30,7 +31,7 @@ typedef struct {
   @param to        its value at the end
   @param duration  of the way
   @param bound     filled in
-  @return FARE_ERR_INPUT for more axes, other boundaries, another force and values out of range;
+  @return FARE_ERR_INPUT for other boundaries, another force and values out of range;
   FARE_ERR_FAILED where the map is not found
 */
 PetscErrorCode fare_transport_bound_solve(const fare_grid *grid, const fare_system *system, double t,

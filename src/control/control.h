@@ -56,6 +56,9 @@ PetscErrorCode fare_control_line_read(const fare_node *node, const fare_system *
   const fare_truth_options *truth, const fare_rare *rare, fare_control_line *line);
 void           fare_control_line_free(fare_control_line *line);
 const char    *fare_control_aim(int aim);
+/* How far the values of a drive may be expected to go; with an energy, none can go farther. */
+void fare_control_reach(
+  const fare_control_line *line, const fare_control_drive *drive, double *low, double *high);
 /* The system with the values before the drive, or after it. */
 PetscErrorCode fare_control_system(const fare_control_line *line, PetscBool after, fare_system **system);
 

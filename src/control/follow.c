@@ -27,6 +27,7 @@ static PetscErrorCode create_driven(
   for (size_t i = 0; i < fare_node_size(list); i++)
     PetscCall(fare_system_drive(*driven, fare_node_item(list, i)));
   fare_config_destroy(&config);
+  PetscCall(fare_system_check(*driven, 0, line->duration));
   PetscFunctionReturn(0);
 }
 

@@ -5,7 +5,8 @@
 #include <math.h>
 #include <string.h>
 
-#define STEPS_PER_PIECE 8 /* between two knots, at least: optimisers exploit single steps */
+#define VALUES          32 /* of the drives, at which the potential must close round a ring */
+#define STEPS_PER_PIECE 8  /* between two knots, at least: optimisers exploit single steps */
 
 static const char *const aims[]  = {[FARE_AIM_LEAST_WORK] = "least_work",
    [FARE_AIM_LEAST_DISSIPATION]                           = "least_dissipation",
@@ -190,26 +191,42 @@ static PetscErrorCode read_drives(fare_control_line *line)
   PetscFunctionReturn(0);
 }
 
-/* Potentials must close round a ring before, after and between; between: at values that are no round numbers.
+/* A piece of length h, at one end of which a is added to a parameter, has at least the energy a^2 h/4. */
+void fare_control_reach(
+  const fare_control_line *line, const fare_control_drive *drive, double *low, double *high)
+{
+  const double apart = line->duration / (double)(line->knots - 1);
+
+  *low  = drive->limited ? drive->lower : PetscMin(drive->from, drive->to) - drive->unit;
+  *high = drive->limited ? drive->upper : PetscMax(drive->from, drive->to) + drive->unit;
+  if (line->energy < FARE_CONTROL_OWN) {
+    *low  = PetscMin(*low, drive->base - 2 * sqrt(line->energy / apart));
+    *high = PetscMax(*high, drive->base + 2 * sqrt(line->energy / apart));
+  }
+}
+
+/* Potentials must close round a ring before and after, and at values of all drives that are no round numbers.
  */
 static PetscErrorCode check_rings(const fare_control_line *line)
 {
-  const fare_parameter *table = fare_system_type_of(line->system)->parameters;
-  const double          share = 0.37;
+  const double first = 0.37, more[] = {0.6180339887, 0.7548776662, 0.8191725134, 0.8566748839};
 
   PetscFunctionBegin;
-  for (int when = 0; when < 3; when++) {
+  for (int when = 0; when < 2 + VALUES; when++) {
     fare_system   *system;
     PetscErrorCode code = 0;
 
     PetscCall(fare_control_system(line, when == 1 ? PETSC_TRUE : PETSC_FALSE, &system));
-    for (int k = 0; k < line->drives && when == 2; k++) {
+    for (int k = 0; k < line->drives && when >= 2 && !code; k++) {
       const fare_control_drive *drive = &line->drive[k];
-      const double              room  = PetscMin(drive->unit, table[drive->parameter].max - drive->from);
+      double                    low, high;
 
-      PetscCall(fare_system_set(system, drive->name, drive->from + share * room));
+      fare_control_reach(line, drive, &low, &high);
+      low  = PetscMax(low, drive->lower);
+      high = PetscMin(high, drive->upper);
+      code = fare_system_set(system, drive->name, low + (high - low) * fmod(first + when * more[k], 1));
     }
-    code = fare_system_check(system, 0, 0);
+    if (!code) code = fare_system_check(system, 0, 0);
     PetscCall(fare_system_destroy(&system));
     if (code) FARE_REFUSE(line->node, "where these parameters move: %s", fare_error_message());
   }

@@ -160,7 +160,7 @@ static PetscErrorCode certify(const fare_control_line *line, double left, const 
       FARE_FAIL(FARE_ERR_FAILED, "%s %g by the drive that was found is worse than %g by the drive '%s'",
         r->quantity, r->optimum, r->rung[i].value, r->rung[i].name);
   }
-  if (r->bound > r->optimum + most)
+  if (r->bound - r->bound_error > r->optimum + most)
     FARE_FAIL(FARE_ERR_FAILED, "%s %g by the drive that was found is less than any can have, %g", r->quantity,
       r->optimum, r->bound);
   PetscFunctionReturn(0);

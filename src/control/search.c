@@ -5,7 +5,9 @@
 
   Where the energy is limited, the best drive has all of it, as a rule. So knots are sought on the sphere of
   that energy, to which any others are scaled. Where the result would be better with less energy, the search
-  goes on within the sphere.
+  goes on within the sphere. Where knots of that energy could break bounds, or leave the range of a parameter,
+  TAO keeps to those and the energy is kept by an augmented Lagrangian (Nocedal and Wright, Numerical
+  Optimization, 2nd ed., chapter 17.4): with c = energy/limit - 1, p (max(0, m/p + c)^2 - (m/p)^2)/2 is added.
 */
 #include "control.h"
 
@@ -15,16 +17,22 @@
 
 #define ITERATIONS_MAX 500
 #define TIGHT          1e-7 /* gradient at the end, relative to the first */
+#define LOOSE          1e-5 /* the same in a round of multipliers */
+#define ROUNDS         20   /* of multipliers, at most */
+#define KEPT           1e-7 /* energy beyond the limit that is left, relative */
+#define FIRM           10   /* first weight of that, in units of the cost */
+#define FIRMER         4 /* what the weight grows by where a round has not made the excess as much smaller */
 
 /* TAO's variables are knots in the unit of their drive; its function is the cost in a unit of its own. */
 typedef struct {
   fare_control_problem *problem;
   PetscBool             sphere;
   int                   size;
-  double                unit;                /* of the cost */
-  double               *z;                   /* knots before they are scaled to the energy */
-  double               *knot, *slope, *pull; /* scaled; derivatives by them, of the cost and of the energy */
-  double               *low, *high, *gradient; /* of TAO's variables; the derivatives at the end */
+  double                unit;    /* of the cost; 0: not known yet */
+  double  weight, multiplier;    /* of the energy beyond the limit; weight 0: it is not limited so */
+  double *z;                     /* knots before they are scaled to the energy */
+  double *knot, *slope, *pull;   /* scaled; derivatives by them, of the cost and of the energy */
+  double *low, *high, *gradient; /* of TAO's variables; the derivatives at the end */
 } search;
 
 static double unit_of(const search *s, int i)
@@ -44,6 +52,17 @@ static void scale_gradient(const search *s, const double z[], double gradient[])
     gradient[i] = sqrt(line->energy / energy) * (s->slope[i] - s->pull[i] * along / (2 * energy));
 }
 
+/* Adds what energy costs beyond the limit. */
+static void add_energy(const search *s, const double knot[], double *cost, double gradient[])
+{
+  const double limit = s->problem->line->energy,
+               over  = fare_control_energy(s->problem->line, knot, s->pull) / limit - 1,
+               push  = PetscMax(0, s->multiplier + s->weight * over);
+
+  *cost += (push * push - s->multiplier * s->multiplier) / (2 * s->weight);
+  for (int i = 0; i < s->size; i++) gradient[i] += push * s->unit * s->pull[i] / limit;
+}
+
 /* The cost at x, TAO's variables, and its derivatives by them. */
 static PetscErrorCode find_cost(search *s, const double x[], double *cost, double gradient[])
 {
@@ -60,6 +79,7 @@ static PetscErrorCode find_cost(search *s, const double x[], double *cost, doubl
   *cost = fare_control_cost(line, value, &factor) / s->unit;
   for (int i = 0; i < s->size; i++) gradient[i] = s->slope[i] *= factor;
   if (s->sphere) scale_gradient(s, s->z, gradient);
+  if (s->weight > 0) add_energy(s, s->knot, cost, gradient);
   for (int i = 0; i < s->size; i++) gradient[i] *= unit_of(s, i) / s->unit;
   PetscFunctionReturn(0);
 }
@@ -143,7 +163,7 @@ static PetscErrorCode minimise(search *s, double at[], PetscInt *iterations)
   PetscCall(TaoSetSolution(tao, x));
   PetscCall(TaoSetVariableBounds(tao, lower, upper));
   PetscCall(TaoSetObjectiveAndGradient(tao, NULL, evaluate, s));
-  PetscCall(TaoSetTolerances(tao, 0, 0, TIGHT));
+  PetscCall(TaoSetTolerances(tao, 0, 0, s->weight > 0 ? LOOSE : TIGHT));
   PetscCall(TaoSetMaximumIterations(tao, ITERATIONS_MAX));
   PetscCall(TaoSetOptionsPrefix(tao, "control_"));
   PetscCall(TaoSetFromOptions(tao));
@@ -163,8 +183,7 @@ static PetscErrorCode run(search *s, double knot[], PetscInt *iterations, double
   PetscFunctionBegin;
   for (int i = 0; i < s->size; i++) knot[i] /= unit_of(s, i);
   bound(s);
-  s->unit = 1;
-  PetscCall(choose_unit(s, knot));
+  if (!(s->unit > 0)) PetscCall(choose_unit(s, knot));
   PetscCall(minimise(s, knot, iterations));
   PetscCall(judge(s, knot, left));
   for (int i = 0; i < s->size; i++) knot[i] *= unit_of(s, i);
@@ -186,29 +205,76 @@ static PetscErrorCode wants_less(search *s, const double knot[], PetscBool *less
   PetscFunctionReturn(0);
 }
 
+/* Whether no knots of the line's energy come to a bound. */
+static PetscBool is_roomy(const fare_control_line *line)
+{
+  for (int d = 0; d < line->drives; d++) {
+    const fare_control_drive *drive = &line->drive[d];
+    double                    low, high;
+
+    fare_control_reach(line, drive, &low, &high);
+    if (low < drive->lower || high > drive->upper) return PETSC_FALSE;
+  }
+  return PETSC_TRUE;
+}
+
+/* On the sphere, and within it where that is better. */
+static PetscErrorCode run_sphere(search *s, double knot[], PetscInt *iterations, double *left)
+{
+  PetscBool less = PETSC_TRUE;
+
+  PetscFunctionBegin;
+  s->sphere = PETSC_TRUE;
+  PetscCall(run(s, knot, iterations, left));
+  (void)fare_control_scale(s->problem->line, knot);
+  PetscCall(wants_less(s, knot, &less));
+  s->sphere = PETSC_FALSE;
+  if (less) PetscCall(run(s, knot, iterations, left));
+  PetscFunctionReturn(0);
+}
+
+/* Within bounds. What energy is left beyond the limit is taken by a scale. */
+static PetscErrorCode run_bounded(search *s, double knot[], PetscInt *iterations, double *left)
+{
+  const fare_control_line *line = s->problem->line;
+  double                   over, before = HUGE_VAL;
+
+  PetscFunctionBegin;
+  s->weight = FIRM;
+  for (int round = 0; round < ROUNDS; round++) {
+    PetscCall(run(s, knot, iterations, left));
+    over          = fare_control_energy(line, knot, NULL) / line->energy - 1;
+    s->multiplier = PetscMax(0, s->multiplier + s->weight * over);
+    if (over <= KEPT && (s->multiplier == 0 || over >= -KEPT)) break;
+    if (fabs(over) > before / FIRMER) s->weight *= FIRMER;
+    before = fabs(over);
+  }
+  s->weight = 0;
+  if (fare_control_energy(line, knot, NULL) > line->energy) (void)fare_control_scale(line, knot);
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_control_search(fare_control_problem *p, double knot[], PetscInt *iterations, double *left)
 {
   const fare_control_line *line = p->line;
   search                   s    = {.problem = p, .size = (int)line->knots * line->drives};
-  PetscBool                less = PETSC_TRUE;
 
   PetscFunctionBegin;
   *iterations = 0;
-  s.sphere    = line->energy < FARE_CONTROL_OWN ? PETSC_TRUE : PETSC_FALSE;
   PetscCall(PetscMalloc7(s.size, &s.z, s.size, &s.knot, s.size, &s.slope, s.size, &s.pull, s.size, &s.low,
     s.size, &s.high, s.size, &s.gradient));
-  if (s.sphere) {
+  if (line->energy == FARE_CONTROL_OWN)
     PetscCall(run(&s, knot, iterations, left));
-    (void)fare_control_scale(line, knot);
-    PetscCall(wants_less(&s, knot, &less));
-    s.sphere = PETSC_FALSE;
-  }
-  if (less) PetscCall(run(&s, knot, iterations, left));
+  else if (is_roomy(line))
+    PetscCall(run_sphere(&s, knot, iterations, left));
+  else
+    PetscCall(run_bounded(&s, knot, iterations, left));
   PetscCall(PetscFree7(s.z, s.knot, s.slope, s.pull, s.low, s.high, s.gradient));
   if (!fare_control_is_feasible(line, knot))
     FARE_FAIL(FARE_ERR_FAILED,
-      "the best drive that was found has the energy %g and breaks a limit: `lower` and `upper` are not kept "
-      "beside `energy`; take a smaller one",
+      "the best drive that was found has the energy %g and breaks a limit: no drive may have so little "
+      "energy "
+      "between `lower` and `upper`",
       fare_control_energy(line, knot, NULL));
   PetscFunctionReturn(0);
 }

@@ -267,6 +267,57 @@ static void tilted_wells_dissipate(void **state)
   assert_ok(fare_system_destroy(&system));
 }
 
+/*
+  Neither the units of parameters nor where their zero lies matter: a trap that is tiny in every unit, and one that is
+  huge. By centre, stiffness, mobility and kT, one at a time.
+*/
+static void units_do_not_matter(void **state)
+{
+  static const struct {
+    double kT, mobility, stiffness, centre, time;
+  } units[]                    = {{4e-6, 1e5, 1e4, 0, 1e-9}, {1e4, 1e-3, 1, 0, 1e3}};
+  static const int parameter[] = {FARE_OWN, FARE_OWN + 1, FARE_KT, FARE_MOBILITY};
+  const PetscInt   cells = 96, steps = 12;
+
+  (void)state;
+  for (size_t u = 0; u < PETSC_STATIC_ARRAY_LENGTH(units); u++) {
+    const double width = sqrt(units[u].kT / units[u].stiffness);
+    const double lower = units[u].centre - 6 * width, upper = units[u].centre + 6 * width;
+    double       time[STEPS_MAX + 1];
+
+    for (PetscInt n = 0; n <= steps; n++) time[n] = units[u].time * (double)n / (double)steps;
+    for (size_t k = 0; k < PETSC_STATIC_ARRAY_LENGTH(parameter); k++) {
+      const double base[] = {units[u].stiffness, units[u].centre, units[u].kT, units[u].mobility};
+      const double size   = k == 1 ? width : base[k];
+      fare_goal    goal   = {.kind = k < 2 ? FARE_GOAL_WORK : FARE_GOAL_OBSERVABLE};
+      Vec          start  = NULL;
+      trial        t;
+
+      t.system = make_system(fare_system_type_find("ornstein_uhlenbeck"), 1);
+      assert_ok(fare_system_set(t.system, "kT", units[u].kT));
+      assert_ok(fare_system_set(t.system, "mobility", units[u].mobility));
+      assert_ok(fare_system_set(t.system, "stiffness", units[u].stiffness));
+      assert_ok(fare_system_set(t.system, "centre", units[u].centre + (k < 2 ? 0 : 2 * width)));
+      assert_ok(fare_grid_create(PETSC_COMM_WORLD, 1, &cells, &lower, &upper, NULL, &t.grid));
+      if (k >= 2) {
+        assert_ok(fare_adjoint_observable(t.grid, 0, 1, NULL, &goal.field));
+        assert_ok(VecShift(goal.field, -units[u].centre));
+        assert_ok(VecScale(goal.field, 1 / width));
+        assert_ok(fare_system_set(t.system, "centre", units[u].centre));
+        assert_ok(fare_grid_boltzmann(t.grid, t.system, 0, &start));
+        assert_ok(fare_system_set(t.system, "centre", units[u].centre + 2 * width));
+      }
+      assert_ok(fare_protocol_create(steps + 1, time, 1, &parameter[k], &t.protocol));
+      assert_ok(fare_adjoint_create(t.grid, t.system, &t.protocol, start, &goal, &t.adjoint));
+      fill(&t, base[k] + 0.3 * size, 0.2 * size);
+      check_gradient(&t, 4e-3 * size);
+      end(&t);
+      assert_ok(VecDestroy(&start));
+      assert_ok(VecDestroy(&goal.field));
+    }
+  }
+}
+
 int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
@@ -277,6 +328,7 @@ int main(int argc, char **argv)
     cmocka_unit_test(two_axes_have_theirs),
     cmocka_unit_test(dragged_traps_need_their_work),
     cmocka_unit_test(tilted_wells_dissipate),
+    cmocka_unit_test(units_do_not_matter),
   };
 
   return fare_test_run(argc, argv, tests, PETSC_STATIC_ARRAY_LENGTH(tests));

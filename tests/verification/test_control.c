@@ -190,7 +190,82 @@ static void energy_limits_what_can_be_reached(void **state)
   free_control(&s);
 }
 
-/* Against another program: implicit Euler, extrapolated, and an optimiser of its own. */
+/*
+  The largest variance v at time 1 of a trap whose stiffness 1 + u(t) has the integral of u^2 = energy, u >=
+  low. With p the derivative by v, p' = 2 (1 + u) p, and q = p v, q' = 2 p, Pontryagin's principle has u =
+  max(low, -q/m) with a multiplier m. Backward from p = 1, q = v; v such that q = p at the start, where v = 1.
+  *spent: the energy.
+*/
+static double widest(double m, double low, double *spent)
+{
+  const int steps = 400;
+  double    least = 0.5, most = 20;
+
+  while (most - least > 1e-10) {
+    const double v = 0.5 * (least + most), dt = 1. / steps;
+    double       p = 1, q = v;
+
+    *spent = 0;
+    for (int n = 0; n < steps; n++) {
+      const double u = PetscMax(low, -q / m), mp = p - dt * (1 + u) * p, mq = q - dt * p;
+      const double middle = PetscMax(low, -mq / m);
+
+      p -= dt * 2 * (1 + middle) * mp;
+      q -= dt * 2 * mp;
+      *spent += middle * middle * dt;
+    }
+    if (q > p)
+      most = v;
+    else
+      least = v;
+  }
+  return least;
+}
+
+static double widest_of_energy(double low, double energy)
+{
+  double least = 0.01, most = 1000, spent, v;
+
+  for (int k = 0; k < 60; k++) {
+    const double m = sqrt(least * most);
+
+    v = widest(m, low, &spent);
+    if (spent > energy)
+      least = m;
+    else
+      most = m;
+  }
+  return v;
+}
+
+/* A bound beside an energy: it counts at the end, where most is gained, and the energy is spent elsewhere. */
+static void bounds_hold_beside_an_energy(void **state)
+{
+  static const double energy[] = {0.25, 4};
+  static const char  *bound[]  = {"lower: 0.4,", ""};
+
+  (void)state;
+  for (int k = 0; k < 2; k++) {
+    const double               low = k ? -1 + 1e-6 : -0.6, most = widest_of_energy(low, energy[k]);
+    const fare_control_result *r;
+    study                      s;
+    char                       yaml[256];
+
+    snprintf(yaml, sizeof yaml,
+      "control: [{name: widen, aim: observable, power: 2, parameter: stiffness, %s duration: 1, knots: 7, "
+      "energy: %g}]",
+      bound[k], energy[k]);
+    r = run_control("ornstein_uhlenbeck", -8, 8, 120, yaml, &s);
+    assert_null(r->failure);
+    if (getenv("FARE_TEST_SHOW")) fare_log("most %.6f", most);
+    assert_near(r->optimum, most, 2e-3 * most);
+    assert_between(r->energy, 0, energy[k] * (1 + 1e-6));
+    for (int i = 0; i < r->knots; i++) assert_true(r->course[0].value[i] >= 1 + low - 1e-9);
+    free_control(&s);
+  }
+}
+
+/* Against other programs: the drives that the best is compared with by implicit Euler, extrapolated. */
 static void events_become_likely(void **state)
 {
   const fare_control_result *r;
@@ -202,7 +277,8 @@ static void events_become_likely(void **state)
     "most_likely, event: over, parameter: tilt, duration: 1, energy: 4.5}]}",
     &s);
   assert_null(r->failure);
-  assert_between(r->optimum, 2.17e-4, 2.4e-4);
+  /* tests/study/test_control_event.py finds 2.3165e-4 with a chain and a search of its own */
+  assert_near(r->optimum, 2.3165e-4, 1e-6);
   assert_near(r->checked, r->optimum, 5e-3 * r->optimum);
   assert_near(PetscMax(rung(r, "constant_up"), rung(r, "constant_down")), 8.405e-5, 1e-6);
   assert_near(rung(r, "sine"), 1.555e-5, 6e-7);
@@ -286,6 +362,37 @@ static void wells_are_tilted_as_another_program_says(void **state)
   free_control(&s);
 }
 
+/* Of several systems, fast and slow: the bound, the optimum, and all others above it. */
+static void ladders_are_ordered(void **state)
+{
+  static const struct {
+    const char *type, *parameter;
+    double      from, to, duration, lower, upper;
+  } runs[] = {{"double_well", "tilt", -1, 1, 0.1, -2.2, 2.2}, {"double_well", "tilt", 0, 2, 4, -2.2, 2.2},
+    {"double_well", "height", 1, 3, 0.5, -2.4, 2.4}, {"ornstein_uhlenbeck", "stiffness", 4, 1, 0.2, -5, 5},
+    {"ornstein_uhlenbeck", "centre", 0, 1, 20, -5, 6}, {"prinz", "tilt", 0, -3, 0.3, -1.8, 1.8},
+    {"prinz", "tilt", 2, 0, 10, -1.8, 1.8}};
+
+  (void)state;
+  for (size_t k = 0; k < PETSC_STATIC_ARRAY_LENGTH(runs); k++) {
+    const fare_control_result *r;
+    study                      s;
+    char                       yaml[256];
+
+    snprintf(yaml, sizeof yaml,
+      "control: [{name: go, parameter: %s, from: %g, to: %g, duration: %g, knots: 6}]", runs[k].parameter,
+      runs[k].from, runs[k].to, runs[k].duration);
+    r = run_control(runs[k].type, runs[k].lower, runs[k].upper, 96, yaml, &s);
+    assert_null(r->failure);
+    assert_true(r->bound > 0 && r->bound - r->bound_error <= r->optimum + fare_control_error(r));
+    assert_int_equal(r->rungs, 3);
+    for (int i = 0; i < r->rungs; i++)
+      assert_true(r->optimum - fare_control_error(r) <= r->rung[i].value + r->rung[i].error);
+    assert_true(rung(r, "linear") < rung(r, "switch"));
+    free_control(&s);
+  }
+}
+
 /* Bounds hold, and without jumps the ends stay. */
 static void bounds_and_ends_hold(void **state)
 {
@@ -347,6 +454,8 @@ static void bad_sections_say_why(void **state)
     {NULL, "parameter: a, from: 0, to: 1, duration: 1", "not periodic along 'x'"},
     {NULL, "aim: observable, parameter: a, duration: 1, energy: 1", "not periodic along 'x'"},
     {NULL, "parameter: k, from: 1, to: 2, duration: 1", "not periodic along 'x'"},
+    {NULL, "parameter: b, from: 0, to: 1, duration: 1, lower: -1, upper: 3", "not periodic along 'x'"},
+    {NULL, "aim: observable, parameter: b, duration: 1, energy: 2", "not periodic along 'x'"},
   };
   study s;
 
@@ -355,8 +464,9 @@ static void bad_sections_say_why(void **state)
     char yaml[512];
 
     snprintf(yaml, sizeof yaml,
-      "{system: {expression: {potential: sin(k*x) - a*x, lower: [-pi], upper: [pi], periodic: [true]}, "
-      "parameters: {a: 0, k: 1}}, control: [{name: a, %s}]}",
+      "{system: {expression: {potential: 'sin(k*x) - a*x - max(b - 2, 0)*x', lower: [-pi], upper: [pi], "
+      "periodic: "
+      "[true]}, parameters: {a: 0, k: 1, b: 0}}, control: [{name: a, %s}]}",
       cases[c].keys);
     assert_int_equal(read_control(cases[c].type, yaml, &s), FARE_ERR_INPUT);
     if (!strstr(fare_error_message(), cases[c].message))
@@ -371,11 +481,13 @@ int main(int argc, char **argv)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(events_become_likely),
     cmocka_unit_test(energy_limits_what_can_be_reached),
+    cmocka_unit_test(bounds_hold_beside_an_energy),
     cmocka_unit_test(knots_have_their_derivatives),
     cmocka_unit_test(traps_have_closed_forms),
     cmocka_unit_test(units_and_ranges_do_not_matter),
     cmocka_unit_test(two_drives_do_what_one_cannot),
     cmocka_unit_test(wells_are_tilted_as_another_program_says),
+    cmocka_unit_test(ladders_are_ordered),
     cmocka_unit_test(bounds_and_ends_hold),
     cmocka_unit_test(drives_that_exploit_steps_are_refused),
     cmocka_unit_test(bad_sections_say_why),

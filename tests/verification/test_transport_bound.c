@@ -48,6 +48,62 @@ static void best_drives_of_traps_reach_it(void **state)
   check(solve(soft, "centre", 1, -1, 1), 0.5 * 4. / 3, 1e-5);
 }
 
+/*
+  On a plane: a trap whose axes are alike is dragged along a diagonal, and breathes; and four wells, whose
+  axes know nothing of each other, so that bounds add up.
+*/
+static fare_transport_bound solve_2d(
+  fare_system *first, fare_system *last, const double lower[], const double upper[], double duration)
+{
+  const PetscInt       cells[] = {16, 16};
+  fare_grid           *grid;
+  fare_transport_bound bound;
+
+  assert_ok(fare_grid_create(PETSC_COMM_SELF, 2, cells, lower, upper, NULL, &grid));
+  assert_ok(fare_transport_bound_between(grid, first, last, duration, &bound));
+  if (getenv("FARE_TEST_SHOW"))
+    fare_log("plane: %.8g +- %.1e, moved %.8g", bound.value, bound.error, bound.moved);
+  assert_ok(fare_grid_destroy(&grid));
+  assert_ok(fare_system_destroy(&first));
+  assert_ok(fare_system_destroy(&last));
+  return bound;
+}
+
+static void planes_have_bounds(void **state)
+{
+  const double y = (2 + sqrt(28)) / 12, low[] = {-5, -5}, high[] = {7, 5}, box[] = {-2.6, -2.6},
+               other[]           = {2.6, 2.6};
+  const double         breathing = 0.5 * (4 * y * y - 1) - log(y) + (1 - y) * (1 - y) - 0.5 * log(4);
+  fare_system         *first, *last;
+  fare_transport_bound found, alone;
+
+  (void)state;
+  first = make_system(fare_system_type_find("ornstein_uhlenbeck"), 2);
+  last  = make_system(fare_system_type_find("ornstein_uhlenbeck"), 2);
+  assert_ok(fare_system_set(last, "centre", 2));
+  assert_ok(fare_system_set(last, "stiffness", 4));
+  found = solve_2d(first, last, low, high, 1);
+  /* along the axis of the drag: with the mean m, the least of m^2 + 2 (2 - m)^2, which is 8/3 */
+  assert_near(found.value, 8. / 3 + 2 * breathing, 2 * found.error);
+  assert_between(found.error, 0, 0.02 * found.value);
+  assert_near(found.moved, 16. / 9 + 2 * (1 - y) * (1 - y), 0.03 * found.value);
+
+  alone = solve(make_system(fare_system_type_find("double_well"), 1), "tilt", 0, 1.5, 1); /* kT = 1 */
+  first = make_system(fare_system_type_find("quadruple_well"), 2);
+  last  = make_system(fare_system_type_find("quadruple_well"), 2);
+  assert_ok(fare_system_set(last, "tilt", 1.5));
+  assert_ok(fare_system_set(last, "tilt_y", -1.5));
+  assert_ok(fare_system_set(first, "kT", 1));
+  assert_ok(fare_system_set(last, "kT", 1));
+  for (int axis = 0; axis < 2; axis++) {
+    assert_ok(fare_system_set(first, axis ? "asymmetry_y" : "asymmetry_x", 0));
+    assert_ok(fare_system_set(last, axis ? "asymmetry_y" : "asymmetry_x", 0));
+  }
+  found = solve_2d(first, last, box, other, 1);
+  assert_near(found.value, 2 * alone.value, 2 * found.error);
+  assert_between(found.error, 0, 0.03 * found.value);
+}
+
 static void four_wells_agree_with_another_program(void **state)
 {
   const fare_system_type *prinz = fare_system_type_find("prinz");
@@ -95,8 +151,11 @@ static void walls_hold_what_comes_to_them(void **state)
 
 static void what_it_is_not_for_is_refused(void **state)
 {
-  fare_system         *system = make_system(&washboard, 1), *plane;
-  fare_grid           *grid   = make_grid(system, 16);
+  fare_system         *system  = make_system(&washboard, 1), *plane;
+  fare_grid           *grid    = make_grid(system, 16);
+  const PetscInt       cells[] = {16, 16};
+  const double         lower[] = {-4, -4}, upper[] = {4, 4};
+  const fare_boundary  ring[] = {FARE_BOUNDARY_REFLECTING, FARE_BOUNDARY_PERIODIC};
   fare_transport_bound bound;
 
   (void)state;
@@ -104,7 +163,7 @@ static void what_it_is_not_for_is_refused(void **state)
   assert_ok(fare_grid_destroy(&grid));
   assert_ok(fare_system_destroy(&system));
   plane = make_system(fare_system_type_find("ornstein_uhlenbeck"), 2);
-  grid  = make_grid(plane, 16);
+  assert_ok(fare_grid_create(PETSC_COMM_SELF, 2, cells, lower, upper, ring, &grid));
   assert_int_equal(fare_transport_bound_solve(grid, plane, 0, FARE_OWN, 1, 2, 1, &bound), FARE_ERR_INPUT);
   assert_ok(fare_grid_destroy(&grid));
   assert_ok(fare_system_destroy(&plane));
@@ -114,6 +173,7 @@ int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(best_drives_of_traps_reach_it),
+    cmocka_unit_test(planes_have_bounds),
     cmocka_unit_test(four_wells_agree_with_another_program),
     cmocka_unit_test(walls_hold_what_is_moved),
     cmocka_unit_test(walls_hold_what_comes_to_them),

@@ -549,6 +549,7 @@ PetscErrorCode fare_adjoint_run(fare_adjoint *s, const double value[], double *g
   PetscFunctionBegin;
   s->value = value;
   if (gradient) PetscCall(PetscArrayzero(gradient, sums));
+  if (gradient) PetscCall(fare_place_choose_steps(&s->place, value));
   if (gradient || !event) PetscCall(run_forward(s, &work));
   PetscCall(finish(s, s->kept[s->stride], work, goal));
   if (!gradient && !event) PetscFunctionReturn(0);

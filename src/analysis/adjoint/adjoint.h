@@ -18,6 +18,7 @@ typedef struct {
   fare_absorbing      *absorbing;
   PetscInt             owned;
   double              *centre[FARE_DIM_MAX], *point[FARE_DIM_MAX], *V, *U; /* of owned cells */
+  double               step[FARE_PARAMETERS_MAX]; /* of differences, in the unit of each parameter */
 } fare_place;
 PetscErrorCode fare_place_create(const fare_grid *grid, const fare_system *system,
   const fare_protocol *protocol, const fare_goal *goal, fare_place *place);
@@ -42,8 +43,13 @@ PetscErrorCode fare_form_energy(fare_place *place, const void *x, const void *y,
 */
 PetscErrorCode fare_form_rates(fare_place *place, const void *a, const void *P, double *sum);
 /*
-  Adds `factor` times the derivatives of a form by the values, to gradient[k] of each parameter. Leaves the
-  place with other values. Collective.
+  Chooses steps of differences by what each parameter does along a drive, value[place * parameters + k].
+  Leaves the place with other values. Collective.
+*/
+PetscErrorCode fare_place_choose_steps(fare_place *place, const double value[]);
+/*
+  Adds `factor` times the derivatives of a form by the values, to gradient[k] of each parameter, by the steps
+  that were chosen. Leaves the place with other values. Collective.
 */
 PetscErrorCode fare_form_differentiate(fare_place *place, const double value[], fare_place_form form,
   const void *x, const void *y, double factor, double gradient[]);

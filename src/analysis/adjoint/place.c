@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The chain at one place of a drive: its rates and energies, and forms of them differentiated by the values.
- */
+/* The chain at one place of a drive: its rates and energies, and forms of them. */
 #include "adjoint.h"
 
 #include <math.h>
@@ -150,47 +149,5 @@ PetscErrorCode fare_form_rates(fare_place *place, const void *a, const void *P, 
   }
   PetscCall(VecRestoreArrayRead((Vec)P, &mass));
   PetscCall(fare_ghosts_restore(place->grid, &local, &to));
-  PetscFunctionReturn(0);
-}
-
-/*
-  Where differences are taken, in units of `step`, and what each counts, over that: central, or of the same
-  order from inside at an end of the parameter's range. How many.
-*/
-static int stencil(const fare_parameter *row, double value, double step, double at[3], double count[3])
-{
-  const int side = value + step > row->max ? -1 : value - step < row->min ? 1 : 0;
-
-  if (!side) {
-    at[0] = 1, at[1] = -1;
-    count[0] = 0.5, count[1] = -0.5;
-    return 2;
-  }
-  at[0] = 0, at[1] = side, at[2] = 2 * side;
-  count[0] = -1.5 * side, count[1] = 2 * side, count[2] = -0.5 * side;
-  return 3;
-}
-
-PetscErrorCode fare_form_differentiate(fare_place *place, const double value[], fare_place_form form,
-  const void *x, const void *y, double factor, double gradient[])
-{
-  const fare_protocol  *protocol = place->protocol;
-  const fare_parameter *row      = fare_system_type_of(place->system)->parameters;
-  const double          small = 1e-5, least = 0.1;
-
-  PetscFunctionBegin;
-  for (int k = 0; k < protocol->parameters; k++) {
-    const double step = small * PetscMax(least, fabs(value[k]));
-    double       at[3], count[3], moved[FARE_PARAMETERS_MAX], sum;
-    const int    points = stencil(&row[protocol->parameter[k]], value[k], step, at, count);
-
-    PetscCall(PetscArraycpy(moved, value, protocol->parameters));
-    for (int i = 0; i < points; i++) {
-      moved[k] = value[k] + at[i] * step;
-      PetscCall(fare_place_set(place, moved));
-      PetscCall(form(place, x, y, &sum));
-      gradient[k] += factor * count[i] * sum / step;
-    }
-  }
   PetscFunctionReturn(0);
 }

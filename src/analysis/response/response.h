@@ -6,6 +6,7 @@
 #include "analysis/analysis.h"
 
 #include <fare/friction.h>
+#include <fare/transport_bound.h>
 
 /*
   Of the Boltzmann density of one value of each parameter that moves: X = -dV/dl less its mean, and phi, of
@@ -60,5 +61,12 @@ void           fare_metric_free(fare_metric *metric);
 /* v' zeta(l) v; its derivatives by l and v where `by_l` is not NULL. */
 double fare_metric_square(
   const fare_metric *metric, const double l[], const double v[], double by_l[], double by_v[]);
+
+/*
+  The bound of full control on two or three axes with reflecting boundaries, between frozen systems; stiffness:
+  1/(mobility duration). Not collective.
+*/
+PetscErrorCode fare_transport_dual_solve(const fare_grid *grid, const fare_system *first,
+  const fare_system *last, double stiffness, fare_transport_bound *bound);
 
 #endif

@@ -254,8 +254,10 @@ PetscErrorCode fare_transport_bound_between(const fare_grid *grid, const fare_sy
   PetscErrorCode code;
 
   PetscFunctionBegin;
-  if (grid->dim > 1 || grid->boundary[0] != FARE_BOUNDARY_REFLECTING)
-    FARE_FAIL(FARE_ERR_INPUT, "the bound by optimal transport needs one axis with reflecting boundaries");
+  for (int axis = 0; axis < grid->dim; axis++) {
+    if (grid->boundary[axis] != FARE_BOUNDARY_REFLECTING)
+      FARE_FAIL(FARE_ERR_INPUT, "the bound by optimal transport needs reflecting boundaries");
+  }
   if (!fare_system_is_gradient(first))
     FARE_FAIL(FARE_ERR_INPUT, "the bound by optimal transport needs a force that is a gradient");
   PetscCall(fare_system_create_frozen(first, 0, &p.first));
@@ -263,7 +265,8 @@ PetscErrorCode fare_transport_bound_between(const fare_grid *grid, const fare_sy
   fare_system_parameters(p.first, 0, theta);
   p.kT        = theta[FARE_KT];
   p.stiffness = 1 / (theta[FARE_MOBILITY] * duration);
-  code        = solve(&p, bound);
+  code =
+    grid->dim > 1 ? fare_transport_dual_solve(grid, p.first, p.last, p.stiffness, bound) : solve(&p, bound);
   PetscCall(fare_system_destroy(&p.first));
   PetscCall(fare_system_destroy(&p.last));
   PetscFunctionReturn(code);
