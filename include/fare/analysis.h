@@ -7,6 +7,7 @@
 #ifndef FARE_ANALYSIS_H
 #define FARE_ANALYSIS_H
 
+#include <fare/formula.h>
 #include <fare/store.h>
 #include <fare/truth.h>
 
@@ -16,13 +17,18 @@ typedef struct {
   PetscInt iterations; /**< applications of the operator */
 } fare_solved;
 
-/** A union of boxes in the space of states, or all that lies outside of it. */
+/**
+  A union of boxes in the space of states, or all that lies outside of it. Of a box with a formula, only that
+  part where the formula is at least 0.
+*/
 typedef struct {
-  int       dim;     /**< number of axes */
-  size_t    boxes;   /**< how many */
-  double   *lower;   /**< lower corners, [box * dim + axis] */
-  double   *upper;   /**< upper corners, alike */
-  PetscBool outside; /**< what lies outside of all boxes */
+  int            dim;     /**< number of axes */
+  size_t         boxes;   /**< how many */
+  double        *lower;   /**< lower corners, [box * dim + axis] */
+  double        *upper;   /**< upper corners, alike */
+  PetscBool      outside; /**< what lies outside of all boxes */
+  fare_formula **formula; /**< of each box; NULL: of none */
+  double        *inset;   /**< lengths by which their boundaries lie further in, to first order; alike */
 } fare_region;
 /**
   Whether a point lies in a region. Not collective.
@@ -32,8 +38,23 @@ typedef struct {
 */
 PetscBool fare_region_has(const fare_region *region, const double x[]);
 /**
-  Reads a box {lower: [...], upper: [...]} or a list of boxes; a bound that is absent is the end of the
-  truth's box. Not collective.
+  Whether formulas bound a region. Not collective.
+  @param region the region
+  @return false on one axis, where intervals stand for what formulas say
+*/
+PetscBool fare_region_has_formulas(const fare_region *region);
+/**
+  Distance to a box of a region, to first order in the distance from the boundary of its formula, and no
+  longer than the diagonal of the box then. Not collective.
+  @param region the region
+  @param box    number of the box
+  @param x      the point
+  @return 0 where the formula is at least 0, and without one
+*/
+double fare_region_gap(const fare_region *region, size_t box, const double x[]);
+/**
+  Reads a box {lower: [...], upper: [...], formula: ...} or a list of boxes; a bound that is absent is the end
+  of the truth's box. Not collective.
   @param node   what is read
   @param system the physics
   @param truth  options of the truth, whose box and cells the boxes are checked against
@@ -42,6 +63,13 @@ PetscBool fare_region_has(const fare_region *region, const double x[]);
 */
 PetscErrorCode fare_region_from_config(
   const fare_node *node, const fare_system *system, const fare_truth_options *truth, fare_region *region);
+/**
+  Adds the boxes of one region to another. Not collective.
+  @param from what is added; formulas have one owner more
+  @param to   free with fare_region_free(), after an error, too
+  @return FARE_ERR_FAILED where memory ends
+*/
+PetscErrorCode fare_region_add(const fare_region *from, fare_region *to);
 /**
   Frees its boxes. Not collective.
   @param region afterwards without boxes

@@ -146,7 +146,8 @@ PetscErrorCode fare_findings_save(
 void           fare_findings_print(const fare_findings *found, const char *name, fare_table *table);
 PetscErrorCode fare_findings_free(fare_findings *found);
 
-/* From {lower: [...], upper: [...]} or a list of boxes; a bound that is absent is the grid's end. */
+/* From {lower: [...], upper: [...], formula: ...} or a list of these; a bound that is absent is the grid's
+ * end. */
 PetscErrorCode fare_region_read(
   const fare_node *node, const fare_analysis_context *context, fare_region *region);
 /* A set ends within a cell, not at a face. */
@@ -167,6 +168,9 @@ double fare_region_crossing(
   downward. period: of the axis, 0: none.
 */
 double fare_region_reach(const fare_region *region, const double x[], int axis, int side, double period);
+/* Between a coordinate outside of a box with a formula and one inside, where along an axis it begins. */
+double fare_region_begins(
+  const fare_region *region, size_t box, const double x[], int axis, double outside, double inside);
 /* A list of points, each a list of coordinates, or of numbers for one axis; NULL: none. */
 PetscErrorCode fare_points_read(
   const fare_node *node, const fare_analysis_context *context, fare_points *points);

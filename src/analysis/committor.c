@@ -365,13 +365,13 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   PetscFunctionReturn(0);
 }
 
-/* Square of the distance to a set, each axis in units of the box. */
+/* Square of the distance to a set, or of one that is 0 in it alone, each axis in units of the box. */
 static double distance(const fare_region *region, const fare_grid *grid, const double x[])
 {
   double least = HUGE_VAL;
 
   for (size_t box = 0; box < region->boxes; box++) {
-    double sum = 0;
+    double sum = PetscSqr(fare_region_gap(region, box, x) / (grid->upper[0] - grid->lower[0]));
 
     for (int axis = 0; axis < grid->dim; axis++) {
       const size_t at    = box * (size_t)region->dim + (size_t)axis;

@@ -55,8 +55,7 @@ static double normal_between(double low, double high, double sd)
 static PetscErrorCode clip(const chain *p, const fare_region *set, fare_region *into)
 {
   PetscFunctionBegin;
-  *into       = *set;
-  into->boxes = 0;
+  *into       = (fare_region){.dim = set->dim};
   into->lower = calloc(set->boxes + 1, sizeof *into->lower);
   into->upper = calloc(set->boxes + 1, sizeof *into->upper);
   if (!into->lower || !into->upper) FARE_FAIL(FARE_ERR_FAILED, "out of memory");

@@ -47,12 +47,31 @@ double fare_committor_field_spacing(const fare_committor_field *f)
   return most;
 }
 
+/* The slope of the distance to a box whose formula is farther than its faces, by differences. */
+static void find_gap_slope(
+  const fare_grid *grid, const fare_region *a, size_t box, const double x[], double slope[])
+{
+  double y[FARE_DIM_MAX];
+
+  for (int axis = 0; axis < grid->dim; axis++) y[axis] = x[axis];
+  for (int axis = 0; axis < grid->dim; axis++) {
+    const double h = 1e-5 * (grid->upper[axis] - grid->lower[axis]);
+
+    y[axis]     = x[axis] + h;
+    slope[axis] = fare_region_gap(a, box, y);
+    y[axis]     = x[axis] - h;
+    slope[axis] = (slope[axis] - fare_region_gap(a, box, y)) / (2 * h);
+    y[axis]     = x[axis];
+  }
+}
+
 double fare_rare_distance(const fare_grid *grid, const fare_region *a, const double x[], double slope[])
 {
   double best = HUGE_VAL;
 
   for (size_t box = 0; box < a->boxes; box++) {
-    double away[FARE_DIM_MAX] = {0}, sum = 0;
+    const double gap                = fare_region_gap(a, box, x);
+    double       away[FARE_DIM_MAX] = {0}, sum = 0;
 
     for (int axis = 0; axis < grid->dim; axis++) {
       const double lower = a->lower[box * (size_t)grid->dim + (size_t)axis],
@@ -67,9 +86,11 @@ double fare_rare_distance(const fare_grid *grid, const fare_region *a, const dou
       }
       sum += away[axis] * away[axis];
     }
-    if (sum >= best) continue;
-    best = sum;
-    for (int axis = 0; axis < grid->dim; axis++) slope[axis] = sum > 0 ? away[axis] / sqrt(sum) : 0;
+    if (PetscMax(sum, gap * gap) >= best) continue;
+    best = PetscMax(sum, gap * gap);
+    if (gap * gap > sum) find_gap_slope(grid, a, box, x, slope);
+    for (int axis = 0; axis < grid->dim && gap * gap <= sum; axis++)
+      slope[axis] = sum > 0 ? away[axis] / sqrt(sum) : 0;
   }
   return sqrt(best);
 }

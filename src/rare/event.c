@@ -11,7 +11,7 @@
 const fare_field fare_event_fields[] = {
   {"name", FARE_STRING, AT(event.name), NULL, 0, 0, NULL, "", "letters, digits, _ and -"},
   {"a", FARE_NODE, AT(a), "", 0, 0, NULL, "",
-    "the set to avoid: a box {lower: [...], upper: [...]} or a list of boxes; needed without a deadline"},
+    "the set to avoid: {lower: [...], upper: [...], formula: ...} or a list; needed without a deadline"},
   {"b", FARE_NODE, AT(b), NULL, 0, 0, NULL, "", "the set to reach"},
   {"start", FARE_REALS, AT(start), NULL, -1e9, 1e9, NULL, "length", "where paths begin: a point"},
   {"time", FARE_REAL, AT(event.time), "0", -1e12, 1e12, NULL, "time", "when they begin"},

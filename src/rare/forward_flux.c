@@ -12,6 +12,7 @@
 #include <math.h>
 
 #define ABOVE FARE_PATH_LATE /* how a trial ends at the next interface */
+#define PIECE 16384          /* steps of walkers between two looks at the clock */
 
 typedef struct {
   fare_chain_keys chain;
@@ -94,7 +95,7 @@ static PetscErrorCode begin_walkers(const flux *f)
   PetscFunctionBegin;
   PetscCall(fare_rare_hold(f->run, (size_t)f->s->walkers, PETSC_TRUE));
   for (size_t i = 0; i < f->run->count; i++) f->run->path[i] = fare_path_begin(f->context, (uint32_t)i);
-  f->run->until = f->all;
+  f->run->until = PetscMin(PIECE, f->all);
   PetscFunctionReturn(0);
 }
 
@@ -205,7 +206,10 @@ static PetscErrorCode run(
     run->share = (double)run->stage / (double)(s->interfaces + 1);
     PetscCall(fare_rare_walk(&walk, run, ended));
     if (!*ended) PetscFunctionReturn(0);
-    PetscCall(pass_interface(&f, &more));
+    if (!run->stage && run->until < f.all)
+      run->until = PetscMin(run->until + PIECE, f.all);
+    else
+      PetscCall(pass_interface(&f, &more));
   }
   run->once.estimate = run->value;
   run->once.cost     = (double)run->steps;

@@ -116,6 +116,23 @@ PetscErrorCode fare_rare_event(const fare_rare *rare, const fare_node *node, con
   PetscFunctionReturn(0);
 }
 
+/* A bridge is known between faces alone. */
+static PetscErrorCode check_crossing(const estimator *e)
+{
+  const int settings = e->type->settings ? e->type->settings(e->options) : 1;
+
+  PetscFunctionBegin;
+  for (int i = 0; i < settings; i++) {
+    fare_rare_setting setting = {.chain = {0}};
+
+    e->type->setting(e->options, i, &setting);
+    if (setting.chain.crossing == FARE_CROSSING_BRIDGE &&
+      (fare_region_has_formulas(&e->of->a) || fare_region_has_formulas(&e->of->b)))
+      FARE_REFUSE(e->node, "sets by formulas have no faces that a bridge could cross: set 'crossing: step'");
+  }
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode read_estimator(const fare_node *node, fare_rare *rare, estimator *e)
 {
   fare_rare_context context = {.system = rare->system, .truth = rare->truth};
@@ -135,6 +152,7 @@ static PetscErrorCode read_estimator(const fare_node *node, fare_rare *rare, est
   context.event = e->of;
   PetscCall(fare_fields_read(e->type->fields, fare_rare_fields, node, e->options));
   if (e->type->check) PetscCall(e->type->check(e->options, node, &context));
+  PetscCall(check_crossing(e));
   PetscFunctionReturn(0);
 }
 

@@ -48,7 +48,10 @@ PetscErrorCode fare_score_check(
   int              axis;
 
   PetscFunctionBegin;
-  if (!keys->score || is_committor(keys)) PetscFunctionReturn(0);
+  if (is_committor(keys)) PetscFunctionReturn(0);
+  if (!keys->score && side_of(context->event, default_axis(context->event)) == 0)
+    FARE_REFUSE(node, "b lies off the start along no axis: set 'score: committor'");
+  if (!keys->score) PetscFunctionReturn(0);
   axis = axis_named(context->system, keys->score);
   if (axis < 0)
     FARE_REFUSE(score, "unknown score '%s': expected `committor`, or an axis, such as %s", keys->score,

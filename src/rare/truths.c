@@ -28,7 +28,11 @@ static void write_region(const fare_region *region, const char *key, fare_text *
       for (int axis = 0; axis < region->dim; axis++)
         fare_text_add(to, "%s%.17g", axis ? ", " : "", bound[axis]);
     }
-    fare_text_add(to, "]}");
+    fare_text_add(to, "]");
+    if (region->formula[box])
+      fare_text_add(
+        to, ", formula: \"%s\", inset: %.17g", fare_formula_text(region->formula[box]), region->inset[box]);
+    fare_text_add(to, "}");
   }
   fare_text_add(to, "]");
 }
@@ -146,6 +150,19 @@ static double shift_of(
   return least > 0 && most <= VARIES_MOST * least ? SHIFT * sqrt(2 * middle * context->dt) : NAN;
 }
 
+/* By how much the boundary of a formula moves: NaN where that depends on its direction. */
+static double shift_of_formula(const fare_rare_context *context, const double lower[], const double upper[])
+{
+  const double shift = shift_of(context, lower, upper, 0, 0);
+
+  for (int side = 0; side < 2 * context->grid->dim; side++) {
+    const double other = shift_of(context, lower, upper, side / 2, side % 2);
+
+    if (!(fabs(other * other / (shift * shift) - 1) <= VARIES_MOST - 1)) return NAN;
+  }
+  return shift;
+}
+
 /* The set with its faces moved into it, but for those that are ends of the box; false where none is left. */
 static PetscErrorCode shrink(
   const fare_rare_context *context, const fare_region *set, fare_region *into, PetscBool *left)
@@ -154,16 +171,18 @@ static PetscErrorCode shrink(
   const size_t     size = set->boxes * (size_t)grid->dim;
 
   PetscFunctionBegin;
-  *into       = *set;
-  into->lower = calloc(size + 1, sizeof *into->lower);
-  into->upper = calloc(size + 1, sizeof *into->upper);
-  if (!into->lower || !into->upper) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  PetscCall(fare_region_add(set, into));
+  for (size_t box = 0; box < set->boxes; box++) {
+    const double *low = set->lower + box * (size_t)grid->dim, *high = set->upper + box * (size_t)grid->dim;
+
+    if (!set->formula[box]) continue;
+    into->inset[box] += shift_of_formula(context, low, high);
+    if (isnan(into->inset[box])) *left = PETSC_FALSE;
+  }
   for (size_t i = 0; i < size; i++) {
     const int     axis = (int)(i % (size_t)grid->dim);
     const double *low = set->lower + i - axis, *high = set->upper + i - axis;
 
-    into->lower[i] = set->lower[i];
-    into->upper[i] = set->upper[i];
     if (set->lower[i] > grid->lower[axis]) into->lower[i] += shift_of(context, low, high, axis, 0);
     if (set->upper[i] < grid->upper[axis]) into->upper[i] -= shift_of(context, low, high, axis, 1);
     if (!(into->lower[i] < into->upper[i])) *left = PETSC_FALSE;
@@ -178,6 +197,7 @@ static PetscErrorCode predict(const fare_rare_context *context, fare_rare_truth 
   double     optimum;
 
   PetscFunctionBegin;
+  shifted.a = shifted.b = (fare_region){.dim = context->grid->dim};
   /* with bridges it is off the continuum by an amount of order dt that nothing here tells */
   if (context->setting.chain.crossing == FARE_CROSSING_BRIDGE) PetscFunctionReturn(0);
   PetscCall(shrink(context, &context->event->a, &shifted.a, &left));

@@ -8,15 +8,14 @@ fare-test: labels=study timeout=300
 from __future__ import annotations
 
 import pathlib
-import subprocess
+import signal
 import sys
 import tempfile
-import time
 
 import h5py
 
-from checks import conclude, expect, fare
-from launch import ALONE, ENVIRONMENT, FARE
+from checks import conclude, expect
+from launch import compile_plugin, execute
 from rare import columns, expect_same_bits, run
 
 OVER = "{name: over, a: {upper: [-1.0]}, b: {lower: [0.5]}, start: [-0.8]}"
@@ -38,22 +37,54 @@ FEW = (
         " 0.01, runs: 1}"
     ),
 )
-LONG = (
-    "{name: split, method: splitting, event: over, walkers: 40, kill: 3, runs: 1, dt: 1.0e-5}",
+ONE = (
+    "{name: split, method: splitting, event: over, walkers: 40, kill: 3, runs: 1, dt: 1.0e-4}",
     (
         "{name: flow, method: weighted_ensemble, event: over, walkers: 24, bins: 6, resample: 0.05, dt: 0.01,"
-        " time: 8000, runs: 1}"
+        " time: 240, runs: 1}"
     ),
     (
-        "{name: flux, method: forward_flux, event: over, walkers: 8, time: 30000, interfaces: 6, trials: 50,"
+        "{name: flux, method: forward_flux, event: over, walkers: 8, time: 600, interfaces: 6, trials: 50,"
         " dt: 0.01, runs: 1}"
     ),
 )
+# A double well that counts calls of its force. At call PAUSE it takes longer than a slice of runs, so that a
+# checkpoint follows; at call KILL it ends the process. In the end it leaves its count in the file COUNT.
+PLUGIN = """\
+#include <fare/plugin.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+static const fare_parameter parameters[] = {FARE_COMMON_PARAMETERS, FARE_PARAMETERS_END};
+static long count, pause_at, kill_at;
+static long number(const char *name) { const char *told = getenv(name); return told ? atol(told) : 0; }
+__attribute__((constructor)) static void begin(void) { pause_at = number("PAUSE"); kill_at = number("KILL"); }
+__attribute__((destructor)) static void end(void)
+{
+  FILE *file = getenv("COUNT") ? fopen(getenv("COUNT"), "w") : NULL;
+  if (file) { fprintf(file, "%ld", count); fclose(file); }
+}
+static void potential(int dim, const double *theta, size_t n, const double *const x[], double V[])
+{ for (size_t i = 0; i < n; i++) V[i] = (x[0][i] * x[0][i] - 1) * (x[0][i] * x[0][i] - 1); }
+static void force(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
+{
+  count++;
+  if (count == pause_at) usleep(400000);
+  if (count == kill_at) raise(SIGKILL);
+  for (size_t i = 0; i < n; i++) f[0][i] = -4 * x[0][i] * (x[0][i] * x[0][i] - 1);
+}
+const fare_system_type mine = {
+  .name = "mine", .summary = "counts", .reference = "", .dimension_min = 1, .dimension_max = 1,
+  .parameters = parameters, .lower = {-3.5}, .upper = {3.5}, .potential = potential, .force = force,
+};
+FARE_PLUGIN_SYSTEM(mine);
+"""
 
 
-def study(rare, drive=""):
+def study(rare, system="name: double_well"):
     return (
-        f"study: runs\nsystem: {{name: double_well, parameters: {{kT: 0.3}}}}\n{drive}"
+        f"study: runs\nsystem: {{{system}, parameters: {{kT: 0.3}}}}\n"
         "snapshots: {start: 0.0, end: 1.0e-6, count: 2}\ntruth: {cells: [128]}\n"
         f"events: [{OVER}, {LATE}]\nrare: [{rare}]\n"
     )
@@ -70,38 +101,37 @@ def check_teams(where):
 
 def under_way(folder):
     """Numbers of the runs whose state the newest checkpoint holds."""
-    for path in sorted(folder.glob("checkpoint_*_*.h5"), reverse=True):
-        try:
-            with h5py.File(path) as file:
-                return list(file["rare/0/under_way"]) if "rare/0/under_way" in file else []
-        except OSError:
-            continue
+    newest = sorted(folder.glob("checkpoint_*_*.h5"))[-1:]
+    for path in newest:
+        with h5py.File(path) as file:
+            return list(file["rare/0/under_way"]) if "rare/0/under_way" in file else []
     return []
 
 
 def check_kill(where, rare, name):
     """In the middle of the only run, which goes on from there on two ranks."""
-    text = study(rare)
-    whole, _ = run(where, text, f"{name}_whole")
-    path, directory = where / f"{name}.yaml", where / name
-    path.write_text(text)
-    output = f"output.directory={directory}"
-    command = [FARE, "run", path, "--no-report", "--checkpoint-seconds", "0", "--set", output]
-    with subprocess.Popen(command, env={**ENVIRONMENT, **ALONE}, stdout=subprocess.DEVNULL) as process:
-        while process.poll() is None and not under_way(directory / "checkpoints"):
-            time.sleep(0.01)
-        process.kill()
+    path, count = where / f"{name}.yaml", where / f"{name}.count"
+    path.write_text(study(rare, "plugin: ./counts.so"))
+    directory, whole = where / name, where / f"{name}_whole"
+    command = ["run", path, "--no-report", "--checkpoint-seconds", "0", "--set"]
+    done = execute([*command, f"output.directory={whole}"], where, COUNT=str(count))
+    expect(done.returncode == 0, f"{name} runs", done.stderr)
+    calls = int(count.read_text())
+    command += [f"output.directory={directory}"]
+    done = execute(command, where, PAUSE=str(calls // 3), KILL=str(calls // 2))
+    expect(done.returncode == -signal.SIGKILL, f"{name} is killed", done)
     expect(under_way(directory / "checkpoints") == [0], f"{name}: a checkpoint in the middle of the run")
-    done = fare(where, "run", path, "--no-report", "--resume", "--set", output, ranks=2)
+    done = execute([*command, "--resume"], where, ranks=2, hangs=200)
     expect(done.returncode == 0, f"{name} goes on", done.stderr)
-    expect_same_bits(whole, columns(directory), f"of {name} after a kill")
+    expect_same_bits(columns(whole), columns(directory), f"of {name} after a kill")
 
 
 def main():
     with tempfile.TemporaryDirectory(prefix="fare-runs-") as folder:
         where = pathlib.Path(folder)
         check_teams(where)
-        for name, rare in zip(("split", "flow", "flux"), LONG):
+        compile_plugin(where, "counts", PLUGIN)
+        for name, rare in zip(("split", "flow", "flux"), ONE):
             check_kill(where, rare, name)
     return conclude()
 

@@ -1,9 +1,50 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Sets of states: unions of boxes, how cells and edges lie in them, and points; as read from a plan. */
+/* Sets of states: unions of boxes, or of parts of them by formulas, and how cells and edges lie in them. */
 #include "analysis/analysis.h"
 
 #include <math.h>
 #include <stdlib.h>
+
+#define PARTS     4    /* of a cell along each axis, to tell what share of it a formula takes */
+#define LATTICE   48   /* points along each axis at which two sets are compared, of which one has a formula */
+#define STRIDES   4096 /* along a box, to find where a formula begins */
+#define BISECTION 50
+
+/* At least 0 in the set, of boxes with a formula; and the length of its slope. */
+static double level(const fare_region *r, size_t box, const double x[], double *steep)
+{
+  double slope[FARE_DIM_MAX], value, sum = 0;
+
+  if (!r->inset[box] && !steep) return fare_formula_at(r->formula[box], x, NULL);
+  value = fare_formula_at(r->formula[box], x, slope);
+  for (int axis = 0; axis < r->dim; axis++) sum += slope[axis] * slope[axis];
+  if (steep) *steep = sqrt(sum);
+  return r->inset[box] != 0 ? value - r->inset[box] * sqrt(sum) : value;
+}
+
+static PetscBool has_formula(const fare_region *r, size_t box)
+{
+  return r->formula && r->formula[box] ? PETSC_TRUE : PETSC_FALSE;
+}
+
+PetscBool fare_region_has_formulas(const fare_region *region)
+{
+  for (size_t box = 0; box < region->boxes; box++) {
+    if (has_formula(region, box)) return PETSC_TRUE;
+  }
+  return PETSC_FALSE;
+}
+
+double fare_region_gap(const fare_region *region, size_t box, const double x[])
+{
+  double steep, below, diagonal = 0;
+
+  if (!has_formula(region, box)) return 0;
+  below = PetscMax(0, -level(region, box, x, &steep));
+  for (size_t at = box * (size_t)region->dim; at < (box + 1) * (size_t)region->dim; at++)
+    diagonal += PetscSqr(region->upper[at] - region->lower[at]);
+  return below > 0 ? below / hypot(steep, below / sqrt(diagonal)) : 0;
+}
 
 static PetscBool box_has(const fare_region *r, size_t box, const double x[])
 {
@@ -12,7 +53,7 @@ static PetscBool box_has(const fare_region *r, size_t box, const double x[])
           x[axis] <= r->upper[box * (size_t)r->dim + (size_t)axis]))
       return PETSC_FALSE;
   }
-  return PETSC_TRUE;
+  return !has_formula(r, box) || level(r, box, x, NULL) >= 0 ? PETSC_TRUE : PETSC_FALSE;
 }
 
 PetscBool fare_region_has(const fare_region *region, const double x[])
@@ -34,7 +75,7 @@ static PetscBool is_within_cell(const fare_grid *grid, int axis, double bound)
 
 PetscBool fare_region_cuts(const fare_region *region, const fare_grid *grid)
 {
-  PetscBool cuts = PETSC_FALSE;
+  PetscBool cuts = fare_region_has_formulas(region);
 
   for (size_t at = 0; at < region->boxes * (size_t)region->dim; at++) {
     const int axis = (int)(at % (size_t)region->dim);
@@ -44,21 +85,54 @@ PetscBool fare_region_cuts(const fare_region *region, const fare_grid *grid)
   return cuts;
 }
 
+/* Whether two boxes share more than a boundary; where one has a formula, a point of a lattice. */
+static PetscBool boxes_overlap(const fare_region *a, size_t i, const fare_region *b, size_t j)
+{
+  double low[FARE_DIM_MAX], high[FARE_DIM_MAX], x[FARE_DIM_MAX];
+  int    points = 1;
+
+  for (int axis = 0; axis < a->dim; axis++) {
+    const size_t p = i * (size_t)a->dim + (size_t)axis, q = j * (size_t)a->dim + (size_t)axis;
+
+    low[axis]  = PetscMax(a->lower[p], b->lower[q]);
+    high[axis] = PetscMin(a->upper[p], b->upper[q]);
+    if (!(low[axis] < high[axis])) return PETSC_FALSE;
+    points *= LATTICE;
+  }
+  if (!has_formula(a, i) && !has_formula(b, j)) return PETSC_TRUE;
+  for (int point = 0; point < points; point++) {
+    for (int axis = 0, rest = point; axis < a->dim; axis++, rest /= LATTICE)
+      x[axis] = low[axis] + (high[axis] - low[axis]) * (rest % LATTICE + 0.5) / LATTICE;
+    if (box_has(a, i, x) && box_has(b, j, x)) return PETSC_TRUE;
+  }
+  return PETSC_FALSE;
+}
+
 PetscBool fare_region_overlaps(const fare_region *a, const fare_region *b)
 {
   for (size_t i = 0; i < a->boxes; i++) {
     for (size_t j = 0; j < b->boxes; j++) {
-      int shared = 0;
-
-      for (int axis = 0; axis < a->dim; axis++) {
-        const size_t p = i * (size_t)a->dim + (size_t)axis, q = j * (size_t)a->dim + (size_t)axis;
-
-        shared += PetscMax(a->lower[p], b->lower[q]) < PetscMin(a->upper[p], b->upper[q]);
-      }
-      if (shared == a->dim) return PETSC_TRUE;
+      if (boxes_overlap(a, i, b, j)) return PETSC_TRUE;
     }
   }
   return PETSC_FALSE;
+}
+
+/* The part of a cell that lies in a box with a formula. */
+static double part_of(const fare_region *region, size_t box, const fare_grid *grid, const PetscInt index[])
+{
+  int parts = 1, in = 0;
+
+  for (int axis = 0; axis < region->dim; axis++) parts *= PARTS;
+  for (int part = 0; part < parts; part++) {
+    double x[FARE_DIM_MAX];
+
+    for (int axis = 0, rest = part; axis < region->dim; axis++, rest /= PARTS)
+      x[axis] = fare_grid_centre(grid, axis, index[axis]) +
+        grid->spacing[axis] * ((rest % PARTS + 0.5) / PARTS - 0.5);
+    in += box_has(region, box, x);
+  }
+  return (double)in / parts;
 }
 
 double fare_region_share(const fare_region *region, const fare_grid *grid, const PetscInt index[])
@@ -68,6 +142,10 @@ double fare_region_share(const fare_region *region, const fare_grid *grid, const
   for (size_t box = 0; box < region->boxes; box++) {
     double part = 1;
 
+    if (has_formula(region, box)) {
+      share += part_of(region, box, grid, index);
+      continue;
+    }
     for (int axis = 0; axis < region->dim; axis++) {
       const size_t at    = box * (size_t)region->dim + (size_t)axis;
       const double below = fare_grid_centre(grid, axis, index[axis]) - 0.5 * grid->spacing[axis],
@@ -80,6 +158,22 @@ double fare_region_share(const fare_region *region, const fare_grid *grid, const
   }
   share = PetscMin(1, share);
   return region->outside ? 1 - share : share;
+}
+
+double fare_region_begins(
+  const fare_region *region, size_t box, const double x[], int axis, double outside, double inside)
+{
+  double y[FARE_DIM_MAX];
+
+  for (int a = 0; a < region->dim; a++) y[a] = x[a];
+  for (int k = 0; k < BISECTION; k++) {
+    y[axis] = 0.5 * (outside + inside);
+    if (box_has(region, box, y))
+      inside = y[axis];
+    else
+      outside = y[axis];
+  }
+  return inside;
 }
 
 double fare_region_crossing(
@@ -101,7 +195,14 @@ double fare_region_crossing(
 
     if (region->outside && box_has(region, box, x))
       crossing = PetscMax(crossing, sign * ((side ? region->upper[at] : region->lower[at]) - x[axis]) / h);
-    if (!region->outside && box_has(region, box, there))
+    if (!region->outside && has_formula(region, box) && box_has(region, box, there))
+      crossing = PetscMin(crossing,
+        1 -
+          sign *
+            (there[axis] -
+              fare_region_begins(region, box, there, axis, there[axis] - sign * h, there[axis])) /
+            h);
+    else if (!region->outside && box_has(region, box, there))
       crossing =
         PetscMin(crossing, 1 - sign * (there[axis] - (side ? region->lower[at] : region->upper[at])) / h);
   }
@@ -123,6 +224,28 @@ PetscBool fare_region_is_beyond(const fare_region *region, const double lower[],
   return PETSC_FALSE;
 }
 
+/* As fare_region_reach(), of one box with a formula: in strides, the last of them more closely. */
+static double reach_formula(
+  const fare_region *region, size_t box, const double x[], int axis, int side, double period)
+{
+  const size_t at    = box * (size_t)region->dim + (size_t)axis;
+  const double lower = region->lower[at], upper = region->upper[at], stride = (upper - lower) / STRIDES,
+               sign = side ? 1 : -1;
+  double y[FARE_DIM_MAX], way = PetscMax(0, side ? lower - x[axis] : x[axis] - upper);
+
+  for (int a = 0; a < region->dim; a++) y[a] = x[a];
+  if (period > 0) way = 0;
+  for (; way <= (period > 0 ? period : (side ? upper - x[axis] : x[axis] - lower)); way += stride) {
+    y[axis] = x[axis] + sign * way;
+    if (period > 0) y[axis] -= period * floor((y[axis] - lower) / period);
+    if (box_has(region, box, y))
+      return way -
+        sign *
+        (y[axis] - fare_region_begins(region, box, y, axis, y[axis] - sign * PetscMin(way, stride), y[axis]));
+  }
+  return HUGE_VAL;
+}
+
 double fare_region_reach(const fare_region *region, const double x[], int axis, int side, double period)
 {
   double reach = region->outside ? 0 : HUGE_VAL, y[FARE_DIM_MAX];
@@ -135,6 +258,10 @@ double fare_region_reach(const fare_region *region, const double x[], int axis, 
 
     if (region->outside) {
       if (box_has(region, box, x)) reach = PetscMax(reach, side ? upper - x[axis] : x[axis] - lower);
+      continue;
+    }
+    if (has_formula(region, box)) {
+      reach = PetscMin(reach, reach_formula(region, box, x, axis, side, period));
       continue;
     }
     y[axis] = PetscMax(lower, PetscMin(upper, x[axis]));
@@ -155,143 +282,4 @@ PetscBool fare_cell_over(const fare_grid *grid, const PetscInt index[], int face
   if (grid->boundary[axis] != FARE_BOUNDARY_PERIODIC) return PETSC_FALSE;
   there[axis] = (there[axis] + grid->cells[axis]) % grid->cells[axis];
   return PETSC_TRUE;
-}
-
-typedef struct {
-  fare_reals lower, upper;
-} box_section;
-static const fare_field box_fields[] = {
-  {"lower", FARE_REALS, offsetof(box_section, lower), "", -HUGE_VAL, HUGE_VAL, NULL, "length",
-    "lower corner; the grid's own unless given"},
-  {"upper", FARE_REALS, offsetof(box_section, upper), "", -HUGE_VAL, HUGE_VAL, NULL, "length",
-    "upper corner; the grid's own unless given"},
-  FARE_FIELDS_END,
-};
-
-/* Centres of cells of the coarsest grid between two bounds. */
-static double centres_between(const fare_analysis_context *context, int axis, double lower, double upper)
-{
-  const double h     = (context->upper[axis] - context->lower[axis]) / (double)context->cells[axis];
-  const double first = PetscMax(0, ceil((lower - context->lower[axis]) / h - 0.5)),
-               last =
-                 PetscMin((double)context->cells[axis] - 1, floor((upper - context->lower[axis]) / h - 0.5));
-
-  return last - first + 1;
-}
-
-static PetscErrorCode check_box(const fare_node *node, const fare_analysis_context *context,
-  const box_section *box, const double lower[], const double upper[])
-{
-  static const char *const keys[]  = {"lower", "upper"};
-  const fare_reals *const  given[] = {&box->lower, &box->upper};
-
-  PetscFunctionBegin;
-  if (!box->lower.count && !box->upper.count)
-    FARE_REFUSE(node, "expected a box {lower: [...], upper: [...]}, got neither");
-  for (int side = 0; side < 2; side++) {
-    if (given[side]->count && given[side]->count != (size_t)context->dim)
-      FARE_REFUSE(fare_node_find(node, keys[side]),
-        "expected %d number%s for a %d-dimensional system, got %zu", context->dim,
-        context->dim > 1 ? "s" : "", context->dim, given[side]->count);
-  }
-  for (int axis = 0; axis < context->dim; axis++) {
-    const char *name = fare_system_axis_name(context->system, axis);
-
-    if (given[0]->count && given[1]->count && !(given[0]->values[axis] < given[1]->values[axis]))
-      FARE_REFUSE(fare_node_find(node, "upper"), "upper must lie above lower, got %g and %g",
-        given[1]->values[axis], given[0]->values[axis]);
-    if (!(PetscMax(lower[axis], context->lower[axis]) < PetscMin(upper[axis], context->upper[axis])))
-      FARE_REFUSE(node, "[%g, %g] along %s lies outside the truth's box, [%g, %g]", lower[axis], upper[axis],
-        name, context->lower[axis], context->upper[axis]);
-    if (!context->open[axis] && centres_between(context, axis, lower[axis], upper[axis]) < 1) {
-      FARE_REFUSE(node, "[%g, %g] along %s is so narrow that it contains no cell centre (of %lld cells)",
-        lower[axis], upper[axis], name, (long long)context->cells[axis]);
-    }
-  }
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode read_box(
-  const fare_node *node, const fare_analysis_context *context, double lower[], double upper[])
-{
-  box_section    box;
-  PetscErrorCode code = 0;
-
-  PetscFunctionBegin;
-  if (fare_node_kind_of(node) != FARE_NODE_MAP)
-    FARE_REFUSE(node, "expected a box {lower: [...], upper: [...]} or a list of boxes");
-  PetscCall(fare_fields_read(box_fields, NULL, node, &box));
-  for (int axis = 0; axis < context->dim; axis++) {
-    lower[axis] = (size_t)axis < box.lower.count ? box.lower.values[axis] : context->lower[axis];
-    upper[axis] = (size_t)axis < box.upper.count ? box.upper.values[axis] : context->upper[axis];
-  }
-  code = check_box(node, context, &box, lower, upper);
-  fare_fields_free(box_fields, &box);
-  PetscFunctionReturn(code);
-}
-
-PetscErrorCode fare_region_read(
-  const fare_node *node, const fare_analysis_context *context, fare_region *region)
-{
-  const PetscBool is_list = fare_node_kind_of(node) == FARE_NODE_LIST ? PETSC_TRUE : PETSC_FALSE;
-  const size_t    boxes = is_list ? fare_node_size(node) : 1, dim = (size_t)context->dim;
-
-  PetscFunctionBegin;
-  if (!boxes)
-    FARE_REFUSE(node, "expected a box {lower: [...], upper: [...]} or a list of boxes, got an empty list");
-  region->dim   = context->dim;
-  region->boxes = boxes;
-  region->lower = calloc(boxes * dim, sizeof *region->lower);
-  region->upper = calloc(boxes * dim, sizeof *region->upper);
-  if (!region->lower || !region->upper) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
-  for (size_t box = 0; box < boxes; box++)
-    PetscCall(read_box(is_list ? fare_node_item(node, box) : node, context, region->lower + box * dim,
-      region->upper + box * dim));
-  PetscFunctionReturn(0);
-}
-
-void fare_region_free(fare_region *region)
-{
-  free(region->lower);
-  free(region->upper);
-  region->lower = region->upper = NULL;
-  region->boxes                 = 0;
-}
-
-PetscErrorCode fare_points_read(
-  const fare_node *node, const fare_analysis_context *context, fare_points *points)
-{
-  const size_t dim = (size_t)context->dim;
-
-  PetscFunctionBegin;
-  if (!node) PetscFunctionReturn(0);
-  if (fare_node_kind_of(node) != FARE_NODE_LIST)
-    FARE_REFUSE(node, "expected a list of points, each a list of %zu number%s", dim, dim > 1 ? "s" : "");
-  points->x = calloc(fare_node_size(node) * dim + 1, sizeof *points->x);
-  if (!points->x) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
-  for (size_t i = 0; i < fare_node_size(node); i++) {
-    const fare_node *point = fare_node_item(node, i);
-    const PetscBool  bare =
-      dim == 1 && fare_node_kind_of(point) == FARE_NODE_SCALAR ? PETSC_TRUE : PETSC_FALSE;
-
-    if (!bare && (fare_node_kind_of(point) != FARE_NODE_LIST || fare_node_size(point) != dim))
-      FARE_REFUSE(point, "expected a point, a list of %zu number%s", dim, dim > 1 ? "s" : "");
-    for (size_t axis = 0; axis < dim; axis++) {
-      double *x = &points->x[i * dim + axis];
-
-      PetscCall(fare_node_real(bare ? point : fare_node_item(point, axis), x));
-      if (!(*x >= context->lower[axis] && *x <= context->upper[axis]))
-        FARE_REFUSE(
-          point, "%g lies outside the truth's box, [%g, %g]", *x, context->lower[axis], context->upper[axis]);
-    }
-    points->count = i + 1;
-  }
-  PetscFunctionReturn(0);
-}
-
-void fare_points_free(fare_points *points)
-{
-  free(points->x);
-  points->x     = NULL;
-  points->count = 0;
 }

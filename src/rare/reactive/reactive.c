@@ -56,18 +56,10 @@ PetscErrorCode fare_rare_reactive_check(
 /* Both sets as one. */
 static PetscErrorCode join(const fare_event *event, fare_region *both)
 {
-  const size_t dim = (size_t)event->b.dim, first = event->a.boxes * dim, second = event->b.boxes * dim;
-
   PetscFunctionBegin;
-  *both       = event->b;
-  both->boxes = event->a.boxes + event->b.boxes;
-  both->lower = calloc(first + second, sizeof *both->lower);
-  both->upper = calloc(first + second, sizeof *both->upper);
-  if (!both->lower || !both->upper) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
-  PetscCall(PetscArraycpy(both->lower, event->a.lower, first));
-  PetscCall(PetscArraycpy(both->upper, event->a.upper, first));
-  PetscCall(PetscArraycpy(both->lower + first, event->b.lower, second));
-  PetscCall(PetscArraycpy(both->upper + first, event->b.upper, second));
+  *both = (fare_region){.dim = event->b.dim};
+  PetscCall(fare_region_add(&event->a, both));
+  PetscCall(fare_region_add(&event->b, both));
   PetscFunctionReturn(0);
 }
 
