@@ -49,6 +49,8 @@ typedef struct {
   PetscBool                oracle;    /**< takes its field from the grid */
   PetscBool                empirical; /**< takes the optimum for its training set */
   const fare_node         *train;     /**< the section of the line, or NULL */
+  const fare_node         *prior_node; /**< the section `prior` of the line, or NULL */
+  fare_prior              *prior;     /**< read from it */
   const fare_sampler_type *type;      /**< the method */
   void                    *options;   /**< of the method: fare_sampler_options_read() */
   fare_training_options    training;  /**< where the method learns */
