@@ -12,7 +12,7 @@
 #define DELTA    0.01 /* before and after, of the time of all snapshots ... */
 #define RATIO    0.05 /* ... or of ln sigma */
 #define LEAST    0.03 /* noise levels of fokker_planck ... */
-#define MOST     0.3  /* ... where the drift's mean over the noise is known */
+#define MOST     0.12 /* ... where the drift's mean over the noise is known */
 #define PLACES   16   /* where diffusion is looked at */
 #define CONSTANT 1e-9 /* relative differences of it */
 

@@ -155,7 +155,6 @@ static PetscErrorCode fit(fitting *f, const double count[], double particles, do
   begin(f->s, f->given, q);
   PetscCall(fare_weak_solve(&f->problem, PetscMax(weight, 1e-9) * particles, enough * all, q, of));
   of->gap /= all;
-  of->decrement /= all;
   if (of->gap > CERTAIN)
     fare_warn("weak constraint of %s: with weight %g the minimum is found to %.1e nats per particle only",
       f->sampler->name, weight, of->gap);
@@ -223,10 +222,8 @@ static PetscErrorCode learn(fitting *f)
   s->weight = prior ? prior->weight : NAN;
   if (isnan(s->weight)) PetscCall(choose_weight(f, &s->weight));
   PetscCall(fit(f, f->all, f->each, s->weight, ENOUGH, s->mass, &of));
-  fare_log(
-    "weak constraint of %s: %d rounds, %.1e nats per particle from the minimum by Newton's decrement, at "
-    "most %.1e by convexity",
-    f->sampler->name, of.rounds, of.decrement, of.gap);
+  fare_log("weak constraint of %s: %d rounds, at most %.1e nats per particle above the minimum",
+    f->sampler->name, of.rounds, of.gap);
   PetscFunctionReturn(0);
 }
 

@@ -21,9 +21,8 @@ typedef struct {
 
 /* How a fit ended. */
 typedef struct {
-  double value;     /* of what is minimised */
-  double gap;       /* it is at most so far above the minimum, by convexity; loose where lambda is large */
-  double decrement; /* what another round would gain, by Newton's method */
+  double value; /* of what is minimised */
+  double gap;   /* it is at most so far above the minimum, by convexity; loose where lambda is large */
   int    rounds;
 } fare_weak_fit;
 

@@ -18,10 +18,11 @@
 #include <math.h>
 #include <string.h>
 
-#define ROUNDS 200
-#define LEAST  1e-250 /* probability of a cell */
-#define RIDGE  1e-10  /* relative to what the diagonal is made of */
-#define STEEP  2.0    /* most that ln q rises in a round */
+#define ROUNDS   200
+#define LEAST    1e-250 /* probability of a cell */
+#define RIDGE    1e-10  /* relative to what the diagonal is made of */
+#define ROUNDING 1e-14  /* relative, of what is minimised */
+#define STEEP    2.0    /* most that ln q rises in a round */
 
 typedef struct {
   const fare_weak_problem *p;
@@ -235,7 +236,7 @@ static PetscBool search(work *w, double slope, double *value, double q[])
     for (int i = 0; i < all; i++) w->trial[i] = q[i] * exp(share * w->step[i]);
     normalise(w->p->times, w->n, w->trial);
     now = value_of(w->p, w->lambda, w->trial, w->back);
-    if (now <= *value + 1e-4 * share * slope) {
+    if (now <= *value + 1e-4 * share * slope + ROUNDING * fabs(*value)) {
       memcpy(q, w->trial, (size_t)all * sizeof *q);
       *value = now;
       return PETSC_TRUE;
@@ -265,8 +266,7 @@ static PetscErrorCode minimise(work *w, double enough, double q[], fare_weak_fit
       PetscCall(factorise(w, q, ridge, &failed));
     }
     if (failed) break;
-    slope          = find_step(w);
-    fit->decrement = -0.5 * slope;
+    slope = find_step(w);
     if (!search(w, slope, &fit->value, q)) break;
   }
   fit->gap = find_gradient(w, q);
