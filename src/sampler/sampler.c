@@ -128,9 +128,9 @@ PetscErrorCode fare_sampler_set_mode(
 
 /* Why no method, or none but one, takes priors of a kind. */
 static const char *const prior_takers[] = {
-  [FARE_PRIOR_DYNAMICS_CHAIN]    = "weak_constraint, which has its densities on a grid, takes it",
-  [FARE_PRIOR_FOKKER_PLANCK]     = "methods with a smooth score of every time take it: diffusion",
-  [FARE_PRIOR_NOISE_EQUATION]    = "methods with a score of every noise level take it: diffusion",
+  [FARE_PRIOR_DYNAMICS_CHAIN] = "weak_constraint, which has its densities on a grid, takes it",
+  [FARE_PRIOR_FOKKER_PLANCK]  = "methods with a smooth score of every time take it: diffusion, flow_matching",
+  [FARE_PRIOR_NOISE_EQUATION] = "methods with a score of every noise level take it: diffusion, flow_matching",
   [FARE_PRIOR_LEAST_DISSIPATION] = "it needs a velocity in physical time; action_matching has one, and is "
                                    "trained for the least dissipation by itself",
 };

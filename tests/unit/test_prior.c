@@ -8,7 +8,7 @@
 */
 #include "fare_test.h"
 
-#include "sampler/denoising/score_residual.h"
+#include "sampler/prior/score_residual.h"
 #include "sampler/prior/weak_constraint.h"
 
 /* Variance of a trap that begins with 0.2, and its mean that begins at -1. */

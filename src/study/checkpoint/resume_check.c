@@ -24,8 +24,7 @@ static PetscErrorCode compare_section(const fare_field *fields, const fare_field
 }
 
 /* As they stand in the files. */
-static void compare_prior(
-  const fare_node *now, const fare_node *begun, const char *path, fare_difference *d)
+static void compare_prior(const fare_node *now, const fare_node *begun, const char *path, fare_difference *d)
 {
   fare_text text[2] = {{0}, {0}};
   char      key[256];

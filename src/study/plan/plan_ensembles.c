@@ -80,8 +80,7 @@ static PetscErrorCode check_method(
     code = fare_plan_error(
       fare_node_find(node, fare_sampler_mode_names[mode]), fare_sampler_set_mode(sampler, mode, NULL));
   if (!code)
-    code = fare_plan_error(
-      fare_node_find(node, "prior"), fare_sampler_set_prior(sampler, ensemble->prior));
+    code = fare_plan_error(fare_node_find(node, "prior"), fare_sampler_set_prior(sampler, ensemble->prior));
   if (!code && plan->has_truth) {
     const fare_walls walls = fare_truth_walls(plan->system, &plan->truth);
 
@@ -277,8 +276,8 @@ static PetscErrorCode read_ensemble(
   if (fare_plan_is_python(ensemble->type))
     PetscCall(fare_sampler_python_check(keys.node, fare_config_name(plan->config), ensemble->options));
   if (ensemble->prior_node)
-    PetscCall(fare_prior_read(ensemble->prior_node, plan->system, plan->snapshots.start, plan->snapshots.end,
-      &ensemble->prior));
+    PetscCall(fare_prior_read(
+      ensemble->prior_node, plan->system, plan->snapshots.start, plan->snapshots.end, &ensemble->prior));
   PetscCall(check_method(plan, node, ensemble));
   if (ensemble->type->train)
     PetscCall(fare_fields_read(fare_training_fields, NULL, ensemble->train, &ensemble->training));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "denoising_prior.h"
+#include "score_prior.h"
 
 #include "score_residual.h"
 
@@ -13,11 +13,11 @@
 #define RATIO    0.05 /* ... or of ln sigma */
 #define LEAST    0.03 /* noise levels of fokker_planck ... */
 #define MOST     0.12 /* ... where the drift's mean over the noise is known */
+#define LARGEST  20.0 /* noise level of noise_equation */
 #define PLACES   16   /* where diffusion is looked at */
 #define CONSTANT 1e-9 /* relative differences of it */
 
-PetscErrorCode fare_denoising_check_prior(
-  const void *state, const fare_system *system, const fare_prior *prior)
+PetscErrorCode fare_score_check_prior(const void *state, const fare_system *system, const fare_prior *prior)
 {
   const fare_system_type *type = fare_system_type_of(system);
   double                  D0   = 0;
@@ -45,16 +45,16 @@ PetscErrorCode fare_denoising_check_prior(
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_denoising_prior_create(
-  const fare_sampler *sampler, const fare_training_set *data, fare_denoising_prior *p)
+PetscErrorCode fare_score_prior_create(const fare_sampler *sampler, const fare_training_set *data,
+  const fare_score_method *method, fare_score_prior *p)
 {
-  const fare_denoising     *d      = sampler->state;
-  const fare_network_shape *shape  = fare_network_shape_of(d->common.network);
-  const size_t              size   = (size_t)d->common.learn.batch;
+  const fare_generative    *g      = sampler->state;
+  const fare_network_shape *shape  = fare_network_shape_of(g->network);
+  const size_t              size   = (size_t)g->learn.batch;
   const double              length = sampler->schedule.end - sampler->schedule.start;
 
   PetscFunctionBegin;
-  *p = (fare_denoising_prior){.sampler = sampler, .d = d, .times = data->times};
+  *p = (fare_score_prior){.sampler = sampler, .g = g, .method = method, .times = data->times};
   p->interval =
     data->count > 1 ? (data->times[data->count - 1] - data->times[0]) / (data->count - 1) : length;
   PetscCall(PetscMalloc5(size, &p->level, size, &p->moment, (size_t)shape->inputs * FARE_BLOCK, &p->input,
@@ -62,15 +62,14 @@ PetscErrorCode fare_denoising_prior_create(
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_denoising_prior_destroy(fare_denoising_prior *p)
+PetscErrorCode fare_score_prior_destroy(fare_score_prior *p)
 {
   PetscFunctionBegin;
   PetscCall(PetscFree5(p->level, p->moment, p->input, p->output, p->d_output));
   PetscFunctionReturn(0);
 }
 
-void fare_denoising_prior_draw(
-  fare_denoising_prior *p, const fare_noisy_rows *rows, uint64_t step, uint32_t first)
+void fare_score_prior_draw(fare_score_prior *p, const fare_noisy_rows *rows, uint64_t step, uint32_t first)
 {
   const fare_learn_batch *batch = rows->rows.batch;
 
@@ -91,10 +90,10 @@ typedef struct {
 } place;
 
 /* Drift at five points and its derivatives at three, of the assumed system, and the mean over the noise. */
-static void set_drift(const fare_denoising_prior *p, place *l)
+static void set_drift(const fare_score_prior *p, place *l)
 {
   const fare_system *system = p->sampler->prior->system;
-  const double       mean = p->d->common.mean[0], sd = p->d->common.sd[0], variance = l->sigma * l->sigma;
+  const double       mean = p->g->mean[0], sd = p->g->sd[0], variance = l->sigma * l->sigma;
   double             x[FARE_SCORE_POINTS], f[FARE_SCORE_POINTS], D;
   const double      *at = x;
   double            *to = f;
@@ -113,7 +112,7 @@ static void set_drift(const fare_denoising_prior *p, place *l)
 }
 
 /* In physical time, at a moment within half an interval of a training time. */
-static void set_place(const fare_denoising_prior *p, const fare_noisy_rows *rows, int64_t i, place *l)
+static void set_place(const fare_score_prior *p, const fare_noisy_rows *rows, int64_t i, place *l)
 {
   const fare_schedule *schedule = &p->sampler->schedule;
   const double         delta    = DELTA * (schedule->end - schedule->start),
@@ -132,10 +131,9 @@ static void set_place(const fare_denoising_prior *p, const fare_noisy_rows *rows
 }
 
 /* In the time of the noise, sigma^2/2, at a training time: dp/d(sigma^2/2) = p''. */
-static void set_noise_place(const fare_denoising_prior *p, const fare_noisy_rows *rows, int64_t i, place *l)
+static void set_noise_place(const fare_score_prior *p, const fare_noisy_rows *rows, int64_t i, place *l)
 {
-  l->sigma = (double)rows->amount[i];
-  l->sigma = PetscMax(l->sigma, H);
+  l->sigma = PetscMin(LARGEST, PetscMax(H, p->method->sigma((double)rows->amount[i])));
   l->y     = (double)rows->rows.batch->x[0][i] + l->sigma * (double)rows->noise[0][i];
   l->t     = p->times[rows->rows.batch->group[i]];
   l->unit  = l->sigma * l->sigma * l->sigma;
@@ -154,29 +152,28 @@ typedef struct {
   double own[FARE_BLOCK], gain[FARE_BLOCK];
 } questions;
 
-static void ask(const fare_denoising_prior *p, const place *l, int point, int row, questions *q)
+static void ask(const fare_score_prior *p, const place *l, int point, int row, questions *q)
 {
-  const fare_denoising *d        = p->d;
-  const fare_schedule  *schedule = &p->sampler->schedule;
-  const double          y        = l->y + (point < 3 ? (point - 1) * l->at.h : 0),
-               sigma = point < 3 ? l->sigma : l->sigmas[point - 3], t = point < 3 ? l->t : l->time[point - 3],
-               wide = sqrt(1 + sigma * sigma);
+  const fare_schedule *schedule = &p->sampler->schedule;
+  const double         y        = l->y + (point < 3 ? (point - 1) * l->at.h : 0),
+               sigma = point < 3 ? l->sigma : l->sigmas[point - 3], t = point < 3 ? l->t : l->time[point - 3];
+  fare_score_question is;
 
-  q->u[row]     = (float)(y / wide);
+  p->method->ask(p->sampler->state, y, sigma, &is);
+  q->u[row]     = (float)is.position;
   q->y[row]     = (float)y;
   q->sigma[row] = (float)sigma;
-  q->level[row] =
-    (float)PetscMax(-1, PetscMin(1, 2 * log(sigma / d->sigma_min) / log(d->sigma_max / d->sigma_min) - 1));
-  q->time[row] = schedule->end > schedule->start
-    ? (float)(2 * (t - schedule->start) / (schedule->end - schedule->start) - 1)
-    : 0;
-  q->own[row]  = d->predicts_noise ? 0 : -y / (wide * wide);
-  q->gain[row] = d->predicts_noise ? -1 / sigma : 1 / (sigma * wide);
+  q->level[row] = (float)is.level;
+  q->time[row]  = schedule->end > schedule->start
+     ? (float)(2 * (t - schedule->start) / (schedule->end - schedule->start) - 1)
+     : 0;
+  q->own[row]   = is.own;
+  q->gain[row]  = is.gain;
 }
 
-static void fill_inputs(const fare_denoising_prior *p, int n, const questions *q)
+static void fill_inputs(const fare_score_prior *p, int n, const questions *q)
 {
-  const fare_generative *g  = &p->d->common;
+  const fare_generative *g  = p->g;
   float                 *to = p->input;
 
   for (int i = 0; i < n; i++) to[i] = q->u[i];
@@ -190,7 +187,7 @@ static void fill_inputs(const fare_denoising_prior *p, int n, const questions *q
 
 /* The penalties of so many places, of which each is in `count` rows; adds the gradient. */
 static double penalise(
-  fare_denoising_prior *p, fare_network *network, int count, const place l[], float gradient[])
+  fare_score_prior *p, fare_network *network, int count, const place l[], float gradient[])
 {
   const double share = p->weight * EVERY;
   questions    q;
@@ -221,8 +218,8 @@ static double penalise(
   return sum;
 }
 
-double fare_denoising_prior_penalty(fare_denoising_prior *p, const fare_noisy_rows *rows,
-  fare_network *network, int64_t first, int n, float gradient[])
+double fare_score_prior_penalty(fare_score_prior *p, const fare_noisy_rows *rows, fare_network *network,
+  int64_t first, int n, float gradient[])
 {
   place  l[ROOM];
   double sum   = 0;
