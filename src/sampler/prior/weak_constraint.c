@@ -73,15 +73,19 @@ static PetscErrorCode make_grid(const fare_sampler *sampler, const weak *s, Pets
   PetscFunctionReturn(0);
 }
 
-/* What a fit works on: counts of both halves of the particles, [half][snapshot * cells + cell]. */
+/*
+  What a fit works on. Before the first snapshot stands a density that is blurred to become it. Counts of both
+  halves of the particles: [half][(1 + snapshot) * cells + cell].
+*/
 typedef struct {
   fare_sampler     *sampler;
   weak             *s;
   fare_weak_problem problem;
-  double          **K;
-  double           *count[2], *all, *given, each; /* each: particles at a training snapshot */
-  PetscBool        *learned;                      /* of each snapshot: it is one */
-  int               trained;                      /* training snapshots */
+  int64_t           size;                             /* (1 + snapshots) * cells */
+  double          **K, **chain, *blur;                /* chain: the blur, then K */
+  double           *count[2], *all, *given, *q, each; /* each: particles at a training snapshot */
+  PetscBool        *learned;                          /* of each of these times: it is a training snapshot */
+  int               trained;                          /* training snapshots */
 } fitting;
 
 /* Particles of odd numbers are one half. */
@@ -98,7 +102,7 @@ static PetscErrorCode add_counts(fitting *f, const fare_ensemble *e, PetscInt64 
     if (fare_system_type_of(f->sampler->system)->periodic[0])
       at -= (double)s->cells * floor(at / (double)s->cells);
     at = PetscMax(0, PetscMin((double)s->cells - 1, at));
-    f->count[(e->first_block * FARE_BLOCK + i) % 2][snapshot * s->cells + (PetscInt64)at] += 1;
+    f->count[(e->first_block * FARE_BLOCK + i) % 2][(1 + snapshot) * s->cells + (PetscInt64)at] += 1;
   }
   PetscFunctionReturn(0);
 }
@@ -115,31 +119,91 @@ static PetscErrorCode find_counts(fitting *f, const fare_training_set *data)
     while (snapshot + 1 < s->snapshots &&
       fare_schedule_time(&f->sampler->schedule, snapshot) < data->times[k] - 1e-12)
       snapshot++;
-    f->learned[snapshot] = PETSC_TRUE;
-    code                 = add_counts(f, data->at[k], snapshot);
+    f->learned[1 + snapshot] = PETSC_TRUE;
+    code                     = add_counts(f, data->at[k], snapshot);
   }
   PetscCall(fare_error_agree(f->sampler->comm, code));
   for (int half = 0; half < 2; half++)
     PetscCallMPI(MPI_Allreduce(
-      MPI_IN_PLACE, f->count[half], (PetscMPIInt)s->size, MPI_DOUBLE, MPI_SUM, f->sampler->comm));
-  for (int64_t i = 0; i < s->size; i++) f->all[i] = f->count[0][i] + f->count[1][i];
+      MPI_IN_PLACE, f->count[half], (PetscMPIInt)f->size, MPI_DOUBLE, MPI_SUM, f->sampler->comm));
+  for (int64_t i = 0; i < f->size; i++) f->all[i] = f->count[0][i] + f->count[1][i];
   f->trained = data->count;
   f->each    = data->count ? (double)data->at[0]->count : 0;
   PetscFunctionReturn(0);
 }
 
 /* Begins as what all times hold together, and a particle spread evenly. */
-static void begin(const weak *s, const double count[], double q[])
+static void begin(const fitting *f, const double count[], double q[])
 {
-  double sum = 1;
+  const PetscInt64 cells = f->s->cells;
+  double           sum   = 1;
 
-  for (int64_t i = 0; i < s->size; i++) sum += count[i];
-  for (PetscInt64 cell = 0; cell < s->cells; cell++) {
-    double here = 1 / (double)s->cells;
+  for (int64_t i = 0; i < f->size; i++) sum += count[i];
+  for (PetscInt64 cell = 0; cell < cells; cell++) {
+    double here = 1 / (double)cells;
 
-    for (int64_t k = 0; k < s->snapshots; k++) here += count[k * s->cells + cell];
-    for (int64_t k = 0; k < s->snapshots; k++) q[k * s->cells + cell] = here / sum;
+    for (int64_t i = cell; i < f->size; i += cells) here += count[i];
+    for (int64_t i = cell; i < f->size; i += cells) q[i] = here / sum;
   }
+}
+
+/* Normals of a width in cells. */
+static void set_blur(fitting *f, double width)
+{
+  const PetscInt64 n      = f->s->cells;
+  const PetscBool  closed = fare_system_type_of(f->sampler->system)->periodic[0];
+
+  for (PetscInt64 from = 0; from < n; from++) {
+    double sum = 0, *to = f->blur + from * n;
+
+    for (PetscInt64 i = 0; i < n; i++) {
+      double apart = fabs((double)(i - from));
+
+      if (closed) apart = PetscMin(apart, (double)n - apart);
+      sum += to[i] = exp(-0.5 * apart * apart / (width * width));
+    }
+    for (PetscInt64 i = 0; i < n; i++) to[i] /= sum;
+  }
+}
+
+/* ln of the density that the blur makes of counts of either half at a snapshot, over the other's. */
+static double score_blur(const fitting *f, int64_t at)
+{
+  const PetscInt64 n   = f->s->cells;
+  double           sum = 0;
+
+  for (int half = 0; half < 2; half++) {
+    const double *from = f->count[half] + at * n, *judge = f->count[1 - half] + at * n;
+
+    for (PetscInt64 to = 0; to < n; to++) {
+      double here = 1 / (double)n; /* a particle spread evenly */
+
+      if (!(judge[to] > 0)) continue;
+      for (PetscInt64 i = 0; i < n; i++) here += from[i] * f->blur[i * n + to];
+      sum += judge[to] * log(here);
+    }
+  }
+  return sum;
+}
+
+/* By the first training snapshot, in steps of half an octave. */
+static void choose_blur(fitting *f)
+{
+  int64_t at   = 0;
+  double  best = 0, most = -HUGE_VAL;
+
+  while (!f->learned[at]) at++;
+  for (double width = 0.5; width < 0.25 * (double)f->s->cells; width *= sqrt(2)) {
+    double nats;
+
+    set_blur(f, width);
+    nats = score_blur(f, at);
+    if (nats > most) {
+      most = nats;
+      best = width;
+    }
+  }
+  set_blur(f, best);
 }
 
 /* Of counts of so many particles, from what all times hold together. */
@@ -149,15 +213,13 @@ static PetscErrorCode fit(fitting *f, const double count[], double particles, do
   const double all = particles * f->trained;
 
   PetscFunctionBegin;
-  for (int64_t i = 0; i < f->s->size; i++)
-    f->given[i] = count[i] + (f->learned[i / f->s->cells] ? SPREAD / (double)f->s->cells : 0);
+  for (int64_t i = 0; i < f->size; i++)
+    f->given[i] =
+      count[i] + (f->learned[i / f->s->cells] || i < f->s->cells ? SPREAD / (double)f->s->cells : 0);
   f->problem.count = f->given;
-  begin(f->s, f->given, q);
+  begin(f, f->given, q);
   PetscCall(fare_weak_solve(&f->problem, PetscMax(weight, 1e-9) * particles, enough * all, q, of));
   of->gap /= all;
-  if (of->gap > CERTAIN)
-    fare_warn("weak constraint of %s: with weight %g the minimum is found to %.1e nats per particle only",
-      f->sampler->name, weight, of->gap);
   PetscFunctionReturn(0);
 }
 
@@ -170,7 +232,7 @@ static PetscErrorCode score(fitting *f, double weight, double *const q[2], doubl
   PetscFunctionBegin;
   for (int half = 0; half < 2; half++) {
     PetscCall(fit(f, f->count[half], 0.5 * f->each, weight, ROUGH, q[half], &of));
-    for (int64_t i = 0; i < f->s->size; i++) sum += f->count[1 - half][i] * log(q[half][i]);
+    for (int64_t i = 0; i < f->size; i++) sum += f->count[1 - half][i] * log(q[half][i]);
   }
   *nats = sum / (f->each * f->trained) + log((double)f->s->cells / (f->s->upper - f->s->lower));
   PetscFunctionReturn(0);
@@ -196,7 +258,7 @@ static PetscErrorCode choose_weight(fitting *f, double *chosen)
   if (f->each < 2)
     FARE_SAMPLER_FAIL(f->sampler, FARE_ERR_INPUT,
       "'weight: auto' holds out half of the training particles, of which there is one: set a weight");
-  PetscCall(PetscMalloc2((size_t)f->s->size, &q[0], (size_t)f->s->size, &q[1]));
+  PetscCall(PetscMalloc2((size_t)f->size, &q[0], (size_t)f->size, &q[1]));
   for (; tried < WEIGHTS; tried++) {
     if (tried < WEIGHTS - 2)
       weight[tried] = pow(10, STRONGEST - tried);
@@ -220,8 +282,13 @@ static PetscErrorCode learn(fitting *f)
 
   PetscFunctionBegin;
   s->weight = prior ? prior->weight : NAN;
+  choose_blur(f);
   if (isnan(s->weight)) PetscCall(choose_weight(f, &s->weight));
-  PetscCall(fit(f, f->all, f->each, s->weight, ENOUGH, s->mass, &of));
+  PetscCall(fit(f, f->all, f->each, s->weight, ENOUGH, f->q, &of));
+  PetscCall(PetscArraycpy(s->mass, f->q + s->cells, s->size));
+  if (of.gap > CERTAIN)
+    fare_warn("weak constraint of %s: with weight %g the minimum is found to %.1e nats per particle only",
+      f->sampler->name, s->weight, of.gap);
   fare_log("weak constraint of %s: %d rounds, at most %.1e nats per particle above the minimum",
     f->sampler->name, of.rounds, of.gap);
   PetscFunctionReturn(0);
@@ -239,14 +306,18 @@ static PetscErrorCode fitting_begin(fare_sampler *sampler, fitting *f)
   s->size      = s->snapshots * s->cells;
   PetscCall(PetscFree(s->mass));
   PetscCall(PetscMalloc1((size_t)s->size, &s->mass));
-  PetscCall(PetscCalloc5((size_t)s->size, &f->count[0], (size_t)s->size, &f->count[1], (size_t)s->size,
-    &f->all, (size_t)s->size, &f->given, (size_t)s->snapshots, &f->learned));
+  f->size = s->size + s->cells;
+  PetscCall(PetscCalloc6((size_t)f->size, &f->count[0], (size_t)f->size, &f->count[1], (size_t)f->size,
+    &f->all, (size_t)f->size, &f->given, (size_t)f->size, &f->q, (size_t)s->snapshots + 1, &f->learned));
+  PetscCall(PetscMalloc2((size_t)(s->cells * s->cells), &f->blur, (size_t)s->snapshots, &f->chain));
   PetscCall(PetscMalloc1((size_t)s->snapshots, &time));
   for (int64_t k = 0; k < s->snapshots; k++) time[k] = fare_schedule_time(&sampler->schedule, k);
   PetscCall(make_grid(sampler, s, (PetscInt)s->cells, &grid));
   PetscCall(fare_weak_propagators(
     grid, sampler->prior ? sampler->prior->system : sampler->system, (int)s->snapshots, time, &f->K));
-  f->problem = (fare_weak_problem){(int)s->snapshots, (PetscInt)s->cells, NULL, f->K};
+  f->chain[0] = f->blur;
+  for (int64_t k = 1; k < s->snapshots; k++) f->chain[k] = f->K[k - 1];
+  f->problem = (fare_weak_problem){(int)s->snapshots + 1, (PetscInt)s->cells, NULL, f->chain};
   PetscCall(fare_grid_destroy(&grid));
   PetscCall(PetscFree(time));
   PetscFunctionReturn(0);
@@ -263,7 +334,8 @@ static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data
   if (!code) code = find_counts(&f, data);
   if (!code) code = fare_error_agree(sampler->comm, learn(&f));
   PetscCall(fare_weak_propagators_destroy((int)s->snapshots, &f.K));
-  PetscCall(PetscFree5(f.count[0], f.count[1], f.all, f.given, f.learned));
+  PetscCall(PetscFree6(f.count[0], f.count[1], f.all, f.given, f.q, f.learned));
+  PetscCall(PetscFree2(f.blur, f.chain));
   s->ready = code ? PETSC_FALSE : PETSC_TRUE;
   PetscFunctionReturn(code);
 }
