@@ -280,6 +280,49 @@ def error(study: fare.Study) -> Figure:
     return fig
 
 
+def visible_dissipation(density: np.ndarray, lower: float, upper: float, times: np.ndarray, D: float) -> float:
+    """Of one axis, by differences between snapshots: the sum of |J|^2/(D p), J from the mass that crosses."""
+    width = (upper - lower) / density.shape[1]
+    mass = density / density.sum(1, keepdims=True)
+    current = -np.diff(np.cumsum(mass, 1), axis=0)[:, :-1] / np.diff(times)[:, None]
+    faces = 0.25 * (mass[1:, 1:] + mass[1:, :-1] + mass[:-1, 1:] + mass[:-1, :-1]) / width
+    rate = np.where(faces > 0, current**2 / (D * np.maximum(faces, 1e-300)), 0).sum(1) * width
+    return float(rate @ np.diff(times))
+
+
+def data_efficiency(sweep: fare.Sweep) -> Figure:
+    """Error against the number of training particles, and the dissipation that densities show."""
+    fig, axes = panels(2, 9.0, 3.4)
+    key = "ensembles.0.train.particles"
+    shades = {"none": "#888888", "right": "C0", "wrong": "C3", "ceiling": "C0", "ceiling_wrong": "C3"}
+    found: dict[str, dict[float, list[tuple[float, float]]]] = {}
+    truths = []
+    for point, study in sweep.studies.items():
+        count = float(sweep.points[key][point])
+        for name, density in densities(study).items():
+            said = visible_dissipation(*density)
+            if name == "truth":
+                truths.append(said)
+                continue
+            one = study.measures.sel(measure="kl", comparison=name)
+            excess = float((one.value - one.floor_mean).mean())
+            found.setdefault(name, {}).setdefault(count, []).append((excess, said))
+    for name, of in found.items():
+        style = {"color": shades[name], "ls": "--" if "ceiling" in name else "-", "marker": "o", "ms": 4}
+        counts = sorted(of)
+        for k, ax in enumerate(axes):
+            for count in counts:
+                ax.plot([count] * len(of[count]), [pair[k] for pair in of[count]], color=shades[name], lw=0.8)
+            ax.plot(counts, [np.mean([pair[k] for pair in of[c]]) for c in counts], label=name, **style)
+    axes[1].axhline(np.mean(truths), color="k", lw=1, label="truth")
+    axes[0].set(xscale="log", yscale="log", ylabel="KL above its noise floor")
+    axes[1].set(xscale="log", yscale="log", ylabel="entropy production")
+    for ax in axes:
+        ax.set(xlabel="training particles per snapshot")
+    axes[1].legend(fontsize=8)
+    return fig
+
+
 def estimates(study: fare.Study) -> Figure:
     """Rare events: estimates over the chain's exact probability, and what an error of 10% costs each."""
     rows, fig = study.results.rare, Figure(figsize=(8.4, 0.9 + 0.24 * len(study.results.rare)))
@@ -384,6 +427,7 @@ GALLERY = {
     "regimes": swept("regimes"),
     "regimes_samplers": swept("tracking"),
     "timestep": swept("costs"),
+    "infer/prior": data_efficiency,
     "rare/double_well": estimates,
     "rare/headline": fare.plot.rare_figure,
     "rare/maier_stein": estimates,

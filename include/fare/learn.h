@@ -346,6 +346,12 @@ PetscErrorCode fare_learn_state_save(const fare_learn_state *state, fare_store *
 */
 PetscErrorCode fare_learn_state_load(fare_learn_state **state, fare_store *from, const char *group);
 /**
+  What a problem keeps besides, as its `keep` has put it down.
+  @param state of a session
+  @return problem->kept numbers, borrowed; NULL: none
+*/
+const double *fare_learn_state_numbers(const fare_learn_state *state);
+/**
   Frees a state.
   @param state may point to NULL; becomes NULL
   @return an error of PETSc

@@ -9,6 +9,7 @@
 #include <fare/ensemble.h>
 #include <fare/joint.h>
 #include <fare/learn.h>
+#include <fare/prior.h>
 #include <fare/store.h>
 #include <fare/truth.h>
 
@@ -139,6 +140,12 @@ typedef struct {
   PetscErrorCode (*log_density)(
     fare_sampler *sampler, int64_t n, const double *const x[], double log_density[]);
   PetscBool log_density_learned; /**< that is known of what is trained alone, not in other modes */
+  int       priors;              /**< kinds of priors that it takes: bits 1 << a fare_prior_kind */
+  /**
+    FARE_ERR_INPUT where the method, with these fields, cannot take a prior of those kinds; may be NULL.
+    Called before anything runs.
+  */
+  PetscErrorCode (*check_prior)(const void *state, const fare_system *system, const fare_prior *prior);
 } fare_sampler_type;
 
 /** One running method. Its descriptor's functions may read everything here and change `state` and `cost`. */
@@ -158,6 +165,7 @@ struct fare_sampler {
   /** borrowed: a truth that is not one grid, at the time of the present advance; NULL: there is none */
   fare_joint           *joint;
   const fare_densities *exact; /**< borrowed; with FARE_ORACLE from before training on, otherwise NULL */
+  const fare_prior     *prior; /**< borrowed; NULL: none */
   /**
     the owner's: lets training and long advances be stopped, and go on; methods hand it to fare_learn_train
   */
@@ -280,6 +288,13 @@ PetscErrorCode fare_sampler_create(MPI_Comm comm, const fare_sampler_type *type,
 */
 PetscErrorCode fare_sampler_set_mode(
   fare_sampler *sampler, fare_sampler_mode mode, const fare_densities *exact);
+/**
+  Says what the method is told about the dynamics; before training. Not collective.
+  @param sampler the method, which knows its mode
+  @param prior   borrowed; NULL: nothing
+  @return FARE_ERR_INPUT where the method takes no such prior
+*/
+PetscErrorCode fare_sampler_set_prior(fare_sampler *sampler, const fare_prior *prior);
 /**
   Says where the box of the truth ends; before training and the first advance. Not collective.
   @param sampler the method

@@ -38,20 +38,22 @@ PetscBool fare_training_includes(const fare_training_options *options, PetscInt6
 
 /** One line of `ensembles:`, or one of the trainings of a line that asks for several seeds. */
 typedef struct {
-  char                    *name;      /**< of training n of several LINE-n */
-  char                    *sampler;   /**< NULL where there is a plugin */
-  char                    *plugin;    /**< the path of a shared object, or NULL */
-  void                    *library;   /**< of the plugin */
-  char                    *line;      /**< the name as it stands in the file */
-  PetscInt64               particles; /**< on all ranks */
-  PetscInt64               seeds;     /**< trainings of the line */
-  PetscInt64               seed;      /**< which of them, from 0 */
-  PetscBool                oracle;    /**< takes its field from the grid */
-  PetscBool                empirical; /**< takes the optimum for its training set */
-  const fare_node         *train;     /**< the section of the line, or NULL */
-  const fare_sampler_type *type;      /**< the method */
-  void                    *options;   /**< of the method: fare_sampler_options_read() */
-  fare_training_options    training;  /**< where the method learns */
+  char                    *name;       /**< of training n of several LINE-n */
+  char                    *sampler;    /**< NULL where there is a plugin */
+  char                    *plugin;     /**< the path of a shared object, or NULL */
+  void                    *library;    /**< of the plugin */
+  char                    *line;       /**< the name as it stands in the file */
+  PetscInt64               particles;  /**< on all ranks */
+  PetscInt64               seeds;      /**< trainings of the line */
+  PetscInt64               seed;       /**< which of them, from 0 */
+  PetscBool                oracle;     /**< takes its field from the grid */
+  PetscBool                empirical;  /**< takes the optimum for its training set */
+  const fare_node         *train;      /**< the section of the line, or NULL */
+  const fare_node         *prior_node; /**< the section `prior` of the line, or NULL */
+  fare_prior              *prior;      /**< read from it */
+  const fare_sampler_type *type;       /**< the method */
+  void                    *options;    /**< of the method: fare_sampler_options_read() */
+  fare_training_options    training;   /**< where the method learns */
 } fare_plan_ensemble;
 /** The table of the keys that belong to the study. */
 extern const fare_field fare_ensemble_fields[];

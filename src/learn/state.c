@@ -56,6 +56,11 @@ PetscErrorCode fare_learn_state_keep(fare_learn_state *s, size_t kept)
   PetscFunctionReturn(0);
 }
 
+const double *fare_learn_state_numbers(const fare_learn_state *s)
+{
+  return s->kept ? s->numbers : NULL;
+}
+
 PetscErrorCode fare_learn_state_destroy(fare_learn_state **state)
 {
   fare_learn_state *s = *state;

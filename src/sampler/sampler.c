@@ -126,6 +126,31 @@ PetscErrorCode fare_sampler_set_mode(
   PetscFunctionReturn(0);
 }
 
+/* Why no method, or none but one, takes priors of a kind. */
+static const char *const prior_takers[] = {
+  [FARE_PRIOR_DYNAMICS_CHAIN] = "weak_constraint, which has its densities on a grid, takes it",
+  [FARE_PRIOR_FOKKER_PLANCK]  = "methods with a smooth score of every time take it: diffusion, flow_matching",
+  [FARE_PRIOR_NOISE_EQUATION] = "methods with a score of every noise level take it: diffusion, flow_matching",
+  [FARE_PRIOR_LEAST_DISSIPATION] = "it needs a velocity in physical time; action_matching has one, and is "
+                                   "trained for the least dissipation by itself",
+};
+
+PetscErrorCode fare_sampler_set_prior(fare_sampler *sampler, const fare_prior *prior)
+{
+  const fare_sampler_type *type = sampler->type;
+
+  PetscFunctionBegin;
+  if (prior && sampler->mode != FARE_LEARNED)
+    FARE_FAIL(FARE_ERR_INPUT, "an ensemble that is not trained takes no prior: remove 'prior' or '%s'",
+      fare_sampler_mode_names[sampler->mode]);
+  if (prior && !(type->priors & 1 << prior->kind))
+    FARE_FAIL(FARE_ERR_INPUT, "sampler '%s' takes no prior '%s': %s", type->name,
+      fare_prior_kinds[prior->kind], prior_takers[prior->kind]);
+  if (prior && type->check_prior) PetscCall(type->check_prior(sampler->state, sampler->system, prior));
+  sampler->prior = prior;
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_sampler_set_walls(fare_sampler *sampler, const fare_walls *walls)
 {
   const fare_sampler_type *type = sampler->type;

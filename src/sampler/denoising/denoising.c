@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Training and drawing of the samplers that take noise out, level by level. */
 #include "denoising.h"
+#include "sampler/prior/score_prior.h"
 #include "sampler/shared/noisy.h"
 #include "sampler/shared/ode.h"
 #include "sampler/shared/posterior.h"
@@ -24,9 +25,10 @@ PetscErrorCode fare_denoising_setup(fare_sampler *sampler)
 typedef struct {
   fare_noisy_rows       noisy;
   const fare_denoising *d;
+  fare_score_prior      prior;
 } training_context;
 
-enum { DRAW_SIGMA = 1, DRAW_NOISE };
+enum { DRAW_SIGMA = 1, DRAW_NOISE }; /* and one for each axis, then those of the prior */
 
 static void draw_noise(training_context *l, uint64_t step)
 {
@@ -53,6 +55,8 @@ static void draw(void *context, int64_t step, int64_t *rows)
   fare_learn_batch_normals(
     l->noisy.rows.batch, l->noisy.rows.stream, (uint64_t)step, DRAW_SIGMA, l->noisy.amount);
   draw_noise(l, (uint64_t)step);
+  if (l->noisy.penalty)
+    fare_score_prior_draw(&l->prior, &l->noisy, (uint64_t)step, DRAW_NOISE + (uint32_t)l->noisy.rows.dim);
   *rows = l->noisy.rows.batch->count;
   if (d->predicts_noise)
     fare_denoising_levels_even((int)*rows, d->beta_min, d->beta_max, d->sigma_min, d->sigma_max,
@@ -80,16 +84,51 @@ static void inputs(void *context, int64_t first, int n, float input[])
   fare_noisy_inputs(&l->noisy, g, first, n, to);
 }
 
+static double sigma_of(double amount)
+{
+  return amount;
+}
+
+/* s = (D - y)/sigma^2, D = c_skip y + c_out F; or -e/sigma. */
+static void ask(const void *state, double y, double sigma, fare_score_question *q)
+{
+  const fare_denoising *d    = state;
+  const double          wide = sqrt(1 + sigma * sigma);
+
+  q->position = y / wide;
+  q->level    = 2 * log(sigma / d->sigma_min) / log(d->sigma_max / d->sigma_min) - 1;
+  q->level    = PetscMax(-1, PetscMin(1, q->level));
+  q->own      = d->predicts_noise ? 0 : -y / (wide * wide);
+  q->gain     = d->predicts_noise ? -1 / sigma : 1 / (sigma * wide);
+}
+
+static const fare_score_method method = {sigma_of, ask};
+
+static double penalty(void *context, fare_network *network, int64_t first, int n, float gradient[])
+{
+  training_context *l = context;
+
+  l->prior.weight = l->noisy.penalty_weight;
+  return fare_score_prior_penalty(&l->prior, &l->noisy, network, first, n, gradient);
+}
+
 PetscErrorCode fare_denoising_train(fare_sampler *sampler, const fare_training_set *data)
 {
   training_context l = {.d = sampler->state};
+  PetscErrorCode   code;
 
   PetscFunctionBegin;
-  if (sampler->mode == FARE_LEARNED)
-    PetscCall(fare_noisy_learn(sampler, data, &l.noisy, draw, inputs));
-  else
+  if (sampler->mode != FARE_LEARNED) {
     PetscCall(fare_posterior_train(sampler, data));
-  PetscFunctionReturn(0);
+    PetscFunctionReturn(0);
+  }
+  if (sampler->prior) {
+    PetscCall(fare_score_prior_create(sampler, data, &method, &l.prior));
+    l.noisy.penalty = penalty;
+  }
+  code = fare_noisy_learn(sampler, data, &l.noisy, draw, inputs);
+  if (sampler->prior) PetscCall(fare_score_prior_destroy(&l.prior));
+  PetscFunctionReturn(code);
 }
 
 /* One advance: what all blocks share. */

@@ -9,6 +9,7 @@
   process, x_tau = exp(-B/2) x + sqrt(1 - exp(-B)) e with tau even in (0, 1): sigma^2 = exp(B) - 1.
 */
 #include "denoising.h"
+#include "sampler/prior/score_prior.h"
 #include "sampler/shared/posterior.h"
 
 #include <math.h>
@@ -98,5 +99,7 @@ const fare_sampler_type fare_sampler_diffusion = {
   .many_axes     = PETSC_TRUE,
   .noised_oracle = PETSC_TRUE,
   .lifted        = PETSC_TRUE,
+  .priors        = 1 << FARE_PRIOR_FOKKER_PLANCK | 1 << FARE_PRIOR_NOISE_EQUATION,
+  .check_prior   = fare_score_check_prior,
   .destroy       = fare_posterior_destroy,
 };

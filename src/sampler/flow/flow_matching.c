@@ -8,6 +8,7 @@
 */
 #include "flow_matching.h"
 
+#include "sampler/prior/score_prior.h"
 #include "sampler/shared/posterior.h"
 
 #include <math.h>
@@ -41,9 +42,10 @@ typedef struct {
   fare_noisy_rows           noisy;
   const fare_flow_matching *s;
   fare_flow_matching_pairs  pairs;
+  fare_score_prior          prior;
 } training_context;
 
-enum { DRAW_TAU = 1, DRAW_NOISE };
+enum { DRAW_TAU = 1, DRAW_NOISE }; /* and one for each axis, then those of the prior */
 
 static void draw(void *context, int64_t step, int64_t *rows)
 {
@@ -56,6 +58,8 @@ static void draw(void *context, int64_t step, int64_t *rows)
     fare_learn_batch_normals(
       b, l->noisy.rows.stream, (uint64_t)step, DRAW_NOISE + (uint32_t)axis, l->noisy.noise[axis]);
   fare_flow_matching_times((int)b->count, l->noisy.amount, l->noisy.amount, l->noisy.level);
+  if (l->noisy.penalty)
+    fare_score_prior_draw(&l->prior, &l->noisy, (uint64_t)step, DRAW_NOISE + (uint32_t)l->noisy.rows.dim);
   if (l->s->coupling == FARE_FLOW_MATCHING_OPTIMAL_TRANSPORT)
     fare_flow_matching_couple(
       &l->pairs, l->noisy.rows.dim, b->count, b->group, (const float *const *)b->x, l->noisy.noise);
@@ -81,6 +85,45 @@ static void inputs(void *context, int64_t first, int n, float input[])
   fare_noisy_inputs(&l->noisy, g, first, n, to);
 }
 
+static double sigma_of(double tau)
+{
+  return (1 - tau) / PetscMax(tau, 1e-6);
+}
+
+/* u = tau y, and s = (D - y)/sigma^2, D = u + (1 - tau) v, v = answer + slope u. */
+static void ask(const void *state, double y, double sigma, fare_score_question *q)
+{
+  const double tau = 1 / (1 + sigma), u = tau * y, inverse = 1 / (sigma * sigma);
+
+  (void)state;
+  q->position = u;
+  q->level    = 2 * tau - 1;
+  q->own      = (u + (1 - tau) * fare_flow_matching_slope(1, tau) * u - y) * inverse;
+  q->gain     = (1 - tau) * inverse;
+}
+
+static const fare_score_method method = {sigma_of, ask};
+
+static double penalty(void *context, fare_network *network, int64_t first, int n, float gradient[])
+{
+  training_context *l = context;
+
+  l->prior.weight = l->noisy.penalty_weight;
+  return fare_score_prior_penalty(&l->prior, &l->noisy, network, first, n, gradient);
+}
+
+static PetscErrorCode check_prior(const void *state, const fare_system *system, const fare_prior *prior)
+{
+  const fare_flow_matching *s = state;
+
+  PetscFunctionBegin;
+  if (s->coupling != FARE_FLOW_MATCHING_INDEPENDENT)
+    FARE_FAIL(
+      FARE_ERR_INPUT, "a prior needs the score, which a velocity tells for independent coupling alone");
+  PetscCall(fare_score_check_prior(state, system, prior));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data)
 {
   const fare_flow_matching *s = sampler->state;
@@ -101,7 +144,12 @@ static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data
         sampler, FARE_ERR_INPUT, "optimal_transport needs training particles of equal weight");
   }
   PetscCall(fare_flow_matching_pairs_create(s->common.learn.batch, &l.pairs));
+  if (sampler->prior) {
+    PetscCall(fare_score_prior_create(sampler, data, &method, &l.prior));
+    l.noisy.penalty = penalty;
+  }
   code = fare_noisy_learn(sampler, data, &l.noisy, draw, inputs);
+  if (sampler->prior) PetscCall(fare_score_prior_destroy(&l.prior));
   PetscCall(fare_flow_matching_pairs_destroy(&l.pairs));
   PetscFunctionReturn(code);
 }
@@ -191,5 +239,7 @@ const fare_sampler_type fare_sampler_flow_matching = {
   .many_axes           = PETSC_TRUE,
   .noised_oracle       = PETSC_TRUE,
   .lifted              = PETSC_TRUE,
+  .priors              = 1 << FARE_PRIOR_FOKKER_PLANCK | 1 << FARE_PRIOR_NOISE_EQUATION,
+  .check_prior         = check_prior,
   .destroy             = fare_posterior_destroy,
 };

@@ -8,7 +8,7 @@
 #ifndef FARE_NOISY_H
 #define FARE_NOISY_H
 
-#include "generative.h"
+#include "weighing.h"
 
 /* How many inputs are of the position, and of the noise level. */
 static inline int fare_noisy_position_inputs(const fare_generative *g, int dim)
@@ -23,11 +23,22 @@ static inline int fare_noisy_level_inputs(const fare_generative *g)
 PetscErrorCode fare_noisy_setup(fare_sampler *sampler);
 
 /* Of each row of the batch: how much noise, that scaled to [-1, 1], and the noise of each axis. */
-typedef struct {
+typedef struct fare_noisy_rows fare_noisy_rows;
+struct fare_noisy_rows {
   fare_generative_rows rows;
   float               *amount, *level, *noise[FARE_AXES_MAX];
   float target[FARE_AXES_MAX][FARE_BLOCK] FARE_ALIGNED; /* of a tile: what the network should say */
-} fare_noisy_rows;
+  /*
+    Of a prior, NULL where there is none: the penalty of rows [first, first + n) times `penalty_weight`, which
+    is set before every training; its gradient is added.
+  */
+  double (*penalty)(void *context, fare_network *network, int64_t first, int n, float gradient[]);
+  double        penalty_weight;
+  fare_weighing weighing;
+  /* of the functions below, for the sum of both */
+  void (*inputs)(void *context, int64_t first, int n, float input[]);
+  float *input, *output, *d_output;
+};
 /*
   Trains the network by the functions `draw` and `inputs`, whose context begins with a fare_noisy_rows. The
   loss is the square of the error, summed over axes. Collective.

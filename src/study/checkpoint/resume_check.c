@@ -23,7 +23,20 @@ static PetscErrorCode compare_section(const fare_field *fields, const fare_field
   PetscFunctionReturn(0);
 }
 
-/* The method's own keys, and those of its training. */
+/* As they stand in the files. */
+static void compare_prior(const fare_node *now, const fare_node *begun, const char *path, fare_difference *d)
+{
+  fare_text text[2] = {{0}, {0}};
+  char      key[256];
+
+  fare_key_join(path, "prior", sizeof key, key);
+  if (begun) fare_node_write(begun, &text[0]);
+  if (now) fare_node_write(now, &text[1]);
+  fare_texts_compare(begun ? text[0].text : "absent", now ? text[1].text : "absent", key, d);
+  for (int i = 0; i < 2; i++) fare_text_free(&text[i]);
+}
+
+/* The method's own keys, those of its training, and its prior. */
 static PetscErrorCode compare_method(
   const fare_plan_ensemble *e, const fare_node *begun, const char *path, fare_difference *d)
 {
@@ -35,6 +48,7 @@ static PetscErrorCode compare_method(
   fare_key_join(path, "train", sizeof key, key);
   PetscCall(compare_section(fare_training_fields, NULL, fare_node_find(begun, "train"),
     e->type->train ? &e->training : NULL, key, d));
+  compare_prior(e->prior_node, fare_node_find(begun, "prior"), path, d);
   PetscFunctionReturn(0);
 }
 

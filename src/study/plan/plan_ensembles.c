@@ -31,6 +31,8 @@ const fare_field fare_ensemble_fields[] = {
     "number of particles, over all ranks"},
   {"train", FARE_NODE, offsetof(fare_plan_ensemble, train), "", 0, 0, NULL, "",
     "training set of a learning method"},
+  {"prior", FARE_NODE, offsetof(fare_plan_ensemble, prior_node), "", 0, 0, NULL, "",
+    "what a learning method is told about the dynamics"},
   {"oracle", FARE_BOOLEAN, offsetof(fare_plan_ensemble, oracle), "false", 0, 0, NULL, "",
     "use the exact score, velocity, energy or coupling from the grid instead of a learned one"},
   {"empirical", FARE_BOOLEAN, offsetof(fare_plan_ensemble, empirical), "false", 0, 0, NULL, "",
@@ -77,6 +79,8 @@ static PetscErrorCode check_method(
   if (!code)
     code = fare_plan_error(
       fare_node_find(node, fare_sampler_mode_names[mode]), fare_sampler_set_mode(sampler, mode, NULL));
+  if (!code)
+    code = fare_plan_error(fare_node_find(node, "prior"), fare_sampler_set_prior(sampler, ensemble->prior));
   if (!code && plan->has_truth) {
     const fare_walls walls = fare_truth_walls(plan->system, &plan->truth);
 
@@ -271,6 +275,9 @@ static PetscErrorCode read_ensemble(
   PetscCall(fare_sampler_options_read(ensemble->type, keys.node, keys.node_more, &ensemble->options));
   if (fare_plan_is_python(ensemble->type))
     PetscCall(fare_sampler_python_check(keys.node, fare_config_name(plan->config), ensemble->options));
+  if (ensemble->prior_node)
+    PetscCall(fare_prior_read(
+      ensemble->prior_node, plan->system, plan->snapshots.start, plan->snapshots.end, &ensemble->prior));
   PetscCall(check_method(plan, node, ensemble));
   if (ensemble->type->train)
     PetscCall(fare_fields_read(fare_training_fields, NULL, ensemble->train, &ensemble->training));
@@ -304,6 +311,7 @@ void fare_plan_free_ensembles(fare_plan *plan)
 {
   for (size_t i = 0; i < plan->ensembles; i++) {
     free(plan->ensemble[i].line);
+    (void)fare_prior_destroy(&plan->ensemble[i].prior);
     if (plan->ensemble[i].type) fare_sampler_options_free(plan->ensemble[i].type, &plan->ensemble[i].options);
     fare_fields_free(fare_ensemble_fields, &plan->ensemble[i]);
     if (plan->ensemble[i].library) dlclose(plan->ensemble[i].library);

@@ -52,6 +52,11 @@ static void write_ensemble(const fare_plan_ensemble *ensemble, fare_text *to)
     fare_text_add(to, "    train:\n");
     fare_fields_write(fare_training_fields, &ensemble->training, 6, to);
   }
+  if (ensemble->prior_node) {
+    fare_text_add(to, "    prior: ");
+    fare_node_write(ensemble->prior_node, to);
+    fare_text_add(to, "\n");
+  }
 }
 
 void fare_plan_write(const fare_plan *plan, fare_text *to)
@@ -121,6 +126,8 @@ void fare_plan_describe(FILE *to)
     "ensembles:   a list of maps, with the keys of each sampler besides (`fare describe sampler NAME`)",
     fare_ensemble_fields);
   describe_section(to, "ensembles[].train:", fare_training_fields);
+  describe_section(to, "ensembles[].prior:", fare_prior_fields);
+  describe_section(to, "ensembles[].prior.assume:", fare_prior_assume_fields);
   describe_section(to, "record:", fare_record_fields);
   describe_section(to, "output:", fare_plan_output_fields);
 }

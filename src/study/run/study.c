@@ -142,6 +142,7 @@ static PetscErrorCode create(fare_run *s)
     warn_of_pulses(plan, e);
     PetscCall(fare_plan_sampler(s->comm, plan, e, &s->initial, &s->sampler[i]));
     PetscCall(fare_sampler_set_mode(s->sampler[i], fare_plan_ensemble_mode(e), e->oracle ? s->exact : NULL));
+    PetscCall(fare_sampler_set_prior(s->sampler[i], e->prior));
     PetscCall(fare_sampler_set_walls(s->sampler[i], &s->walls));
     fare_sampler_set_joint(s->sampler[i], s->joint);
     PetscCall(
