@@ -26,7 +26,7 @@ typedef struct {
   fare_integers          cells;
   PetscInt64             tracks, transitions, repeats;
   double                 settle, dt, noise;
-  int                    intervals;
+  int                    intervals, first;
   PetscBool              limits, unpaired;
   int                    count; /* of parameters */
   const char            *parameter[FARE_INFER_MAX];
@@ -43,6 +43,7 @@ struct fare_infer {
 };
 
 static const char *const intervals[] = {"fisher", "profile", NULL};
+static const char *const firsts[]    = {"flat", "initial", NULL};
 
 #define AT(member) offsetof(line, member)
 const fare_field fare_infer_fields[] = {
@@ -67,6 +68,8 @@ const fare_field fare_infer_fields[] = {
   {"cells", FARE_INTEGERS, AT(cells), "", 8, 1e6, NULL, "", "per axis, even; default: those of the truth"},
   {"intervals", FARE_CHOICE, AT(intervals), "fisher", 0, 0, intervals, "",
     "of the likelihood: by Fisher's information, or by its profile"},
+  {"first", FARE_CHOICE, AT(first), "flat", 0, 0, firsts, "",
+    "density at a track's first observation, if noisy: flat, or what becomes of the initial one"},
   {"repeats", FARE_INTEGER, AT(repeats), "1", 1, 1e5, NULL, "",
     "independent sets of simulated data, which show whether errors and intervals are right"},
   {"limits", FARE_BOOLEAN, AT(limits), "true", 0, 0, NULL, "",
@@ -127,9 +130,6 @@ static PetscErrorCode read_methods(const fare_system *system, line *l)
 {
   PetscFunctionBegin;
   if (!l->method) {
-    if (fare_system_is_driven(system))
-      FARE_REFUSE(
-        l->node, "likelihood is for systems that nothing drives: set 'method' to snapshot_likelihood");
     l->type[l->methods++] = types[0];
   } else if (fare_node_kind_of(l->method) == FARE_NODE_LIST) {
     if (!fare_node_size(l->method)) FARE_REFUSE(l->method, "expected at least one method");
@@ -426,6 +426,7 @@ static fare_infer_context context_of(const fare_infer *infer, const line *l, MPI
              .profile                    = l->intervals ? PETSC_TRUE : PETSC_FALSE,
              .lag                        = lag,
              .settle                     = l->settle,
+             .first                      = l->first,
              .transitions                = (double)l->transitions};
 
   for (int axis = 0; axis < fare_system_dimension(study->system); axis++) {

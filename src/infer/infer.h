@@ -10,6 +10,8 @@
 
 #define FARE_QUANTILE 1.959963984540054 /* of the normal density, for 95% */
 
+enum { FARE_FIRST_FLAT, FARE_FIRST_INITIAL };
+
 /* What a method works with. */
 typedef struct {
   MPI_Comm                comm;
@@ -24,6 +26,7 @@ typedef struct {
   double                  lag;         /* between observations; 0: as they come */
   double                  settle;      /* of simulated tracks, before the first observation ... */
   double                  transitions; /* ... and how many lags they last */
+  int                     first;       /* density of a state at the first observation, of those with noise */
 } fare_infer_context;
 
 /* What it finds in one set of data. */
@@ -54,8 +57,10 @@ typedef struct {
 /* A function of parameters that is to be largest, with its slope and what is taken for minus its curvature.
  */
 typedef struct {
-  int    count;
-  double least[FARE_INFER_MAX], most[FARE_INFER_MAX]; /* ranges */
+  MPI_Comm comm; /* whose ranks all take the values of rank 0 */
+  int      count;
+  double   least[FARE_INFER_MAX], most[FARE_INFER_MAX]; /* ranges */
+  /* Score and information are NULL where only the value is wanted. */
   PetscErrorCode (*evaluate)(
     void *to, const double theta[], double *value, double score[], double information[]);
   void *to;

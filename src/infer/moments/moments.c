@@ -315,7 +315,7 @@ static PetscErrorCode evaluate(
 static PetscErrorCode search(moment_fit *p, fare_fit *fit)
 {
   const fare_infer_context *c       = p->context;
-  fare_fit_problem          problem = {.count = c->count, .evaluate = evaluate, .to = p};
+  fare_fit_problem          problem = {.comm = c->comm, .count = c->count, .evaluate = evaluate, .to = p};
 
   PetscFunctionBegin;
   memcpy(problem.least, p->model->least, sizeof problem.least);
