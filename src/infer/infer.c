@@ -26,7 +26,10 @@ typedef struct {
   fare_integers          cells;
   PetscInt64             tracks, transitions, repeats;
   double                 settle, dt, noise;
-  int                    intervals, first;
+  int                    intervals, first, design;
+  PetscInt64             particles;
+  fare_reals             times, others;
+  const fare_node       *starts;
   PetscBool              limits, unpaired;
   int                    count; /* of parameters */
   const char            *parameter[FARE_INFER_MAX];
@@ -42,6 +45,7 @@ struct fare_infer {
   line            *line;
 };
 
+static const char *const designs[]   = {"snapshots", "trajectories", NULL};
 static const char *const intervals[] = {"fisher", "profile", NULL};
 static const char *const firsts[]    = {"flat", "initial", NULL};
 
@@ -74,6 +78,14 @@ const fare_field fare_infer_fields[] = {
     "independent sets of simulated data, which show whether errors and intervals are right"},
   {"limits", FARE_BOOLEAN, AT(limits), "true", 0, 0, NULL, "",
     "with simulated data, compute what a method would find in infinitely many"},
+  {"design", FARE_CHOICE, AT(design), "snapshots", 0, 0, designs, "",
+    "of identifiability: snapshots at `times`, or `tracks` of `transitions` at each `lag`"},
+  {"particles", FARE_INTEGER, AT(particles), "1000", 1, 1e12, NULL, "", "in each snapshot of a design"},
+  {"times", FARE_REALS, AT(times), "", -1e9, 1e9, NULL, "time", "of the snapshots of a design"},
+  {"others", FARE_REALS, AT(others), "", -1e9, 1e9, NULL, "time",
+    "times or lags that a better design may take; default: evenly spaced times"},
+  {"starts", FARE_NODE, AT(starts), "", 0, 0, NULL, "",
+    "initial densities that a better design may take, a list of maps as `initial`"},
   FARE_FIELDS_END,
 };
 
@@ -228,6 +240,44 @@ static PetscErrorCode check_line(const fare_infer_study *study, const line *l)
   PetscFunctionReturn(0);
 }
 
+/* Whether a line asks about a design, without data. */
+static PetscBool is_design(const line *l)
+{
+  for (size_t i = 0; i < l->methods; i++)
+    if (l->type[i]->judge) return PETSC_TRUE;
+  return PETSC_FALSE;
+}
+
+static PetscErrorCode check_design(const fare_infer_study *study, const line *l)
+{
+  const fare_reals *asked = l->design == FARE_DESIGN_SNAPSHOTS ? &l->times : &l->lag;
+  const char       *key   = l->design == FARE_DESIGN_SNAPSHOTS ? "times" : "lag";
+
+  PetscFunctionBegin;
+  if (l->methods > 1) FARE_REFUSE(l->method, "identifiability stands alone, in a line without data");
+  if (l->file) FARE_REFUSE(fare_node_find(l->node, "file"), "identifiability takes no data: remove 'file'");
+  if (!asked->count) FARE_REFUSE(l->node, "add '%s', of which the design is", key);
+  if (l->design == FARE_DESIGN_TRAJECTORIES && fare_system_is_driven(study->system))
+    FARE_REFUSE(l->node, "trajectories of driven systems are not judged: take 'design: snapshots'");
+  for (size_t i = 0; l->design == FARE_DESIGN_SNAPSHOTS && i < l->times.count + l->others.count; i++) {
+    const double t = i < l->times.count ? l->times.values[i] : l->others.values[i - l->times.count];
+
+    if (!(t >= study->start))
+      FARE_REFUSE(fare_node_find(l->node, i < l->times.count ? "times" : "others"),
+        "%g is before the study's start, %g", t, study->start);
+  }
+  if (l->starts && fare_node_kind_of(l->starts) != FARE_NODE_LIST)
+    FARE_REFUSE(l->starts, "expected a list of initial densities, [{density: gaussian, ...}]");
+  for (size_t i = 0; l->starts && i < fare_node_size(l->starts); i++) {
+    fare_initial   initial = {0};
+    PetscErrorCode code    = fare_initial_from_config(fare_node_item(l->starts, i), study->system, &initial);
+
+    fare_initial_free(&initial);
+    PetscCall(code);
+  }
+  PetscFunctionReturn(0);
+}
+
 /* Whether a line's data are made here, so that what is sought is known. */
 static PetscBool is_simulated(const fare_infer *infer, const line *l)
 {
@@ -276,7 +326,10 @@ static PetscErrorCode read_line(const fare_node *node, fare_infer *infer, line *
   PetscCall(read_parameters(infer->study.system, l));
   PetscCall(check_cells(&infer->study, l));
   PetscCall(check_line(&infer->study, l));
-  if (l->file) PetscCall(check_data(infer, l));
+  if (is_design(l))
+    PetscCall(check_design(&infer->study, l));
+  else if (l->file)
+    PetscCall(check_data(infer, l));
   PetscFunctionReturn(0);
 }
 
@@ -340,12 +393,13 @@ void fare_infer_write(const fare_infer *infer, fare_text *to)
     fare_fields_write(fare_infer_fields, l, 4, to);
     write_node("parameters", l->parameters, to);
     write_node("method", l->method, to);
+    write_node("starts", l->starts, to);
   }
 }
 
 PetscErrorCode fare_infer_compare(const fare_infer *infer, const fare_node *list, fare_difference *difference)
 {
-  static const char *const nodes[] = {"parameters", "method"};
+  static const char *const nodes[] = {"parameters", "method", "starts"};
   const size_t             count   = infer ? infer->lines : 0;
   char                     path[128], key[256];
 
@@ -356,7 +410,7 @@ PetscErrorCode fare_infer_compare(const fare_infer *infer, const fare_node *list
 
     fare_key_join("infer", l->name, sizeof path, path);
     PetscCall(fare_fields_compare(fare_infer_fields, NULL, before, l, path, difference));
-    for (int k = 0; k < 2; k++) {
+    for (size_t k = 0; k < PETSC_STATIC_ARRAY_LENGTH(nodes); k++) {
       fare_key_join(path, nodes[k], sizeof key, key);
       PetscCall(fare_nodes_compare(
         fare_node_find(before, nodes[k]), fare_node_find(l->node, nodes[k]), key, difference));
@@ -680,6 +734,21 @@ static PetscErrorCode run_lag(
   PetscFunctionReturn(code);
 }
 
+static PetscErrorCode judge(
+  const fare_infer *infer, const line *l, MPI_Comm comm, fare_infer_results *results)
+{
+  const PetscBool          tracks = l->design == FARE_DESIGN_TRAJECTORIES ? PETSC_TRUE : PETSC_FALSE;
+  const fare_infer_context c      = context_of(infer, l, comm, 0);
+  const double             many   = (double)(tracks ? l->tracks : l->particles);
+  const fare_design        design = {l->design, many, tracks ? l->lag : l->times, l->others, l->starts};
+  PetscErrorCode           code   = l->type[0]->judge(&c, l->name, &design, results);
+
+  PetscFunctionBegin;
+  if (code && code != FARE_ERR_FAILED && code != FARE_ERR_INPUT) PetscFunctionReturn(code);
+  if (code) fare_warn("inference %s, identifiability: %s; the others go on", l->name, fare_error_message());
+  PetscFunctionReturn(0);
+}
+
 static size_t rows_of(const line *l)
 {
   return (size_t)l->count * l->methods * PetscMax(1, l->lag.count);
@@ -694,12 +763,16 @@ PetscErrorCode fare_infer_run(const fare_infer *infer, MPI_Comm comm, fare_infer
   if (!infer) PetscFunctionReturn(0);
   for (size_t i = 0; i < infer->lines; i++) {
     rows += rows_of(&infer->line[i]);
-    PetscCall(check_data(infer, &infer->line[i]));
+    if (!is_design(&infer->line[i])) PetscCall(check_data(infer, &infer->line[i]));
   }
   PetscCall(PetscCalloc2(rows, &results->row, rows, &results->failure));
   for (size_t i = 0; i < infer->lines; i++) {
     const line *l = &infer->line[i];
 
+    if (is_design(l)) {
+      PetscCall(judge(infer, l, comm, results));
+      continue;
+    }
     for (size_t k = 0; k < PetscMax(1, l->lag.count); k++)
       PetscCall(run_lag(infer, l, comm, l->lag.count ? l->lag.values[k] : 0, results));
   }
@@ -710,5 +783,6 @@ void fare_infer_results_free(fare_infer_results *results)
 {
   for (size_t i = 0; i < results->count; i++) free(results->failure[i]);
   (void)PetscFree2(results->row, results->failure);
+  free(results->design);
   *results = (fare_infer_results){0};
 }

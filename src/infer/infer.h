@@ -29,6 +29,17 @@ typedef struct {
   int                     first;       /* density of a state at the first observation, of those with noise */
 } fare_infer_context;
 
+enum { FARE_DESIGN_SNAPSHOTS, FARE_DESIGN_TRAJECTORIES };
+
+/* What is asked. */
+typedef struct {
+  int              kind;
+  double           particles; /* observed in each snapshot, or tracks */
+  fare_reals       times;     /* of snapshots, or lags of tracks */
+  fare_reals       others;    /* that a better design may take instead; none: evenly spaced ones */
+  const fare_node *starts;    /* initial densities that it may take; NULL: none */
+} fare_design;
+
 /* What it finds in one set of data. */
 typedef struct {
   double  theta[FARE_INFER_MAX], low[FARE_INFER_MAX], high[FARE_INFER_MAX]; /* NaN: not known */
@@ -52,6 +63,12 @@ typedef struct {
     these cells. NULL: the truth, for it is consistent. Collective.
   */
   PetscErrorCode (*limit)(const fare_infer_context *context, const PetscInt cells[], double theta[]);
+  /*
+    In place of the others, without data: adds what a design can tell to the results, with better ones.
+    Collective.
+  */
+  PetscErrorCode (*judge)(const fare_infer_context *context, const char *name, const fare_design *design,
+    fare_infer_results *results);
 } fare_infer_type;
 
 /* A function of parameters that is to be largest, with its slope and what is taken for minus its curvature.
@@ -95,6 +112,10 @@ PetscErrorCode fare_fit_intervals(const fare_fit_problem *problem, const char *c
 */
 PetscErrorCode fare_fit_solve(int count, const char *const name[], const PetscBool fixed[], const double A[],
   const double b[], double x[], double inverse[]);
+
+/* Of designs: table and groups. */
+void           fare_infer_designs_print(const fare_infer_results *results, FILE *to);
+PetscErrorCode fare_infer_designs_save(const fare_infer_results *results, fare_store *store);
 
 /* A model on cells, with the parameters and the box of a context. */
 PetscErrorCode fare_infer_model(

@@ -3,12 +3,13 @@
 #ifndef FARE_INFER_TRANSITION_H
 #define FARE_INFER_TRANSITION_H
 
+#include <fare/infer.h>
 #include <fare/initial.h>
 #include <fare/operator.h>
 #include <fare/tracks.h>
 
-#define FARE_INFER_MAX 10 /* parameters that are sought at once */
-#define FARE_LANES     8  /* columns that are propagated side by side */
+#define FARE_INFER_MAX FARE_INFER_PARAMETERS /* parameters that are sought at once */
+#define FARE_LANES     8                     /* columns that are propagated side by side */
 
 /* What sets the rates: a grid, whole on every rank, and a system some of whose parameters are sought. */
 typedef struct {
