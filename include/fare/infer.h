@@ -107,11 +107,32 @@ typedef struct {
   double seconds;        /**< of the row's method at this lag, data aside */
 } fare_infer_row;
 
+#define FARE_INFER_PARAMETERS 10 /**< parameters that are sought at once, at most */
+
+/** What one design of observations can tell, parameters in units of their values (1 where that is 0). */
+typedef struct {
+  char   infer[72];                            /**< name of the inference */
+  char   design[256];                          /**< start and times, or lag */
+  char   parameter[FARE_INFER_PARAMETERS][64]; /**< names */
+  int    count;                                /**< of parameters */
+  double particles;                            /**< for which variances are */
+  double scale[FARE_INFER_PARAMETERS];         /**< units of the parameters */
+  double value[FARE_INFER_PARAMETERS];         /**< ascending eigenvalues of one particle's information */
+  double error[FARE_INFER_PARAMETERS];         /**< of each, by cells and steps; what is not above it is 0 */
+  double variance[FARE_INFER_PARAMETERS];      /**< of each parameter, by all particles; infinite: not told */
+  double direction[FARE_INFER_PARAMETERS * FARE_INFER_PARAMETERS];   /**< [eigenvalue * count + parameter] */
+  double information[FARE_INFER_PARAMETERS * FARE_INFER_PARAMETERS]; /**< of one particle */
+  double unknown;                                                    /**< eigenvalues that are 0 */
+  double cost;                                                       /**< sum of the variances */
+} fare_infer_design;
+
 /** What all inferences found. */
 typedef struct {
-  size_t          count;   /**< of rows */
-  fare_infer_row *row;     /**< each of them */
-  char          **failure; /**< per row: why it has no result, or NULL */
+  size_t             count;   /**< of rows */
+  fare_infer_row    *row;     /**< each of them */
+  char             **failure; /**< per row: why it has no result, or NULL */
+  size_t             designs; /**< how many there are */
+  fare_infer_design *design;  /**< those of one inference together, the given one first */
 } fare_infer_results;
 /**
   Makes or reads the data of all inferences, and estimates. What fails leaves rows without a result, with a

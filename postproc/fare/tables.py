@@ -295,6 +295,26 @@ class Estimated:
 
 
 @dataclass(frozen=True)
+class Designed:
+    """What a design of observations can tell. Eigenvalues are of one particle's information, in units of scales."""
+
+    inference: str
+    design: str
+    parameters: list[str]
+    eigenvalues: list[float]
+    errors: list[float]
+    """What is not above its error is 0."""
+    variances: list[float]
+    """Relative, by all particles; infinite: not told."""
+    scales: list[float]
+
+    @property
+    def deviations(self) -> list[float]:
+        """Predicted relative standard deviations."""
+        return [v**0.5 for v in self.variances]
+
+
+@dataclass(frozen=True)
 class Inferred:
     """A row of the table of inferences: a parameter, as one method found it at one lag. NaN: not known."""
 

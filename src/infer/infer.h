@@ -10,6 +10,8 @@
 
 #define FARE_QUANTILE 1.959963984540054 /* of the normal density, for 95% */
 
+enum { FARE_FIRST_FLAT, FARE_FIRST_INITIAL };
+
 /* What a method works with. */
 typedef struct {
   MPI_Comm                      comm;
@@ -26,7 +28,19 @@ typedef struct {
   double                        epsilon; /* of entropic couplings, in units of the mean squared distance */
   double                        settle;  /* of simulated tracks, before the first observation ... */
   double                        transitions; /* ... and how many lags they last */
+  int                           first; /* density of a state at the first observation, of those with noise */
 } fare_infer_context;
+
+enum { FARE_DESIGN_SNAPSHOTS, FARE_DESIGN_TRAJECTORIES };
+
+/* What is asked. */
+typedef struct {
+  int              kind;
+  double           particles; /* observed in each snapshot, or tracks */
+  fare_reals       times;     /* of snapshots, or lags of tracks */
+  fare_reals       others;    /* that a better design may take instead; none: evenly spaced ones */
+  const fare_node *starts;    /* initial densities that it may take; NULL: none */
+} fare_design;
 
 /* What it finds in one set of data. */
 typedef struct {
@@ -56,13 +70,21 @@ typedef struct fare_infer_type {
   PetscErrorCode (*limit)(const fare_infer_context *context, const PetscInt cells[], double theta[]);
   /* FARE_ERR_INPUT where it is not for a system, or not for parameters of it; NULL: for all. */
   PetscErrorCode (*check)(const fare_infer_context *context);
+  /*
+    In place of the others, without data: adds what a design can tell to the results, with better ones.
+    Collective.
+  */
+  PetscErrorCode (*judge)(const fare_infer_context *context, const char *name, const fare_design *design,
+    fare_infer_results *results);
 } fare_infer_type;
 
 /* A function of parameters that is to be largest, with its slope and what is taken for minus its curvature.
  */
 typedef struct {
-  int    count;
-  double least[FARE_INFER_MAX], most[FARE_INFER_MAX]; /* ranges */
+  MPI_Comm comm; /* whose ranks all take the values of rank 0 */
+  int      count;
+  double   least[FARE_INFER_MAX], most[FARE_INFER_MAX]; /* ranges */
+  /* Score and information are NULL where only the value is wanted. */
   PetscErrorCode (*evaluate)(
     void *to, const double theta[], double *value, double score[], double information[]);
   void *to;
@@ -100,6 +122,9 @@ PetscErrorCode fare_fit_solve(int count, const char *const name[], const PetscBo
 
 /* NULL past the last; the first is the default. */
 const fare_infer_type *fare_infer_type_at(size_t i);
+/* Of designs: table and groups. */
+void           fare_infer_designs_print(const fare_infer_results *results, FILE *to);
+PetscErrorCode fare_infer_designs_save(const fare_infer_results *results, fare_store *store);
 
 /* A model on cells, with the parameters and the box of a context. */
 PetscErrorCode fare_infer_model(

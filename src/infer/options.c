@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char *const designs[]   = {"snapshots", "trajectories", NULL};
 static const char *const intervals[] = {"fisher", "profile", NULL};
+static const char *const firsts[]    = {"flat", "initial", NULL};
 
 #define AT(member) offsetof(fare_infer_line, member)
 const fare_field fare_infer_fields[] = {
@@ -32,10 +34,20 @@ const fare_field fare_infer_fields[] = {
   {"cells", FARE_INTEGERS, AT(cells), "", 8, 1e6, NULL, "", "per axis, even; default: those of the truth"},
   {"intervals", FARE_CHOICE, AT(intervals), "fisher", 0, 0, intervals, "",
     "of the likelihood: by Fisher's information, or by its profile"},
+  {"first", FARE_CHOICE, AT(first), "flat", 0, 0, firsts, "",
+    "density at a track's first observation, if noisy: flat, or what becomes of the initial one"},
   {"repeats", FARE_INTEGER, AT(repeats), "1", 1, 1e5, NULL, "",
     "independent sets of simulated data, which show whether errors and intervals are right"},
   {"limits", FARE_BOOLEAN, AT(limits), "true", 0, 0, NULL, "",
     "with simulated data, compute what a method would find in infinitely many"},
+  {"design", FARE_CHOICE, AT(design), "snapshots", 0, 0, designs, "",
+    "of identifiability: snapshots at `times`, or `tracks` of `transitions` at each `lag`"},
+  {"particles", FARE_INTEGER, AT(particles), "1000", 1, 1e12, NULL, "", "in each snapshot of a design"},
+  {"times", FARE_REALS, AT(times), "", -1e9, 1e9, NULL, "time", "of the snapshots of a design"},
+  {"others", FARE_REALS, AT(others), "", -1e9, 1e9, NULL, "time",
+    "times or lags that a better design may take; default: evenly spaced times"},
+  {"starts", FARE_NODE, AT(starts), "", 0, 0, NULL, "",
+    "initial densities that a better design may take, a list of maps as `initial`"},
   FARE_FIELDS_END,
 };
 
@@ -75,9 +87,6 @@ static PetscErrorCode read_methods(const fare_system *system, fare_infer_line *l
 {
   PetscFunctionBegin;
   if (!l->method) {
-    if (fare_system_is_driven(system))
-      FARE_REFUSE(
-        l->node, "likelihood is for systems that nothing drives: set 'method' to snapshot_likelihood");
     l->type[l->methods++] = fare_infer_type_at(0);
   } else if (fare_node_kind_of(l->method) == FARE_NODE_LIST) {
     if (!fare_node_size(l->method)) FARE_REFUSE(l->method, "expected at least one method");
@@ -176,6 +185,43 @@ static PetscErrorCode check_line(const fare_infer_study *study, const fare_infer
   PetscFunctionReturn(0);
 }
 
+PetscBool fare_infer_is_design(const fare_infer_line *l)
+{
+  for (size_t i = 0; i < l->methods; i++)
+    if (l->type[i]->judge) return PETSC_TRUE;
+  return PETSC_FALSE;
+}
+
+static PetscErrorCode check_design(const fare_infer_study *study, const fare_infer_line *l)
+{
+  const fare_reals *asked = l->design == FARE_DESIGN_SNAPSHOTS ? &l->times : &l->lag;
+  const char       *key   = l->design == FARE_DESIGN_SNAPSHOTS ? "times" : "lag";
+
+  PetscFunctionBegin;
+  if (l->methods > 1) FARE_REFUSE(l->method, "identifiability stands alone, in a line without data");
+  if (l->file) FARE_REFUSE(fare_node_find(l->node, "file"), "identifiability takes no data: remove 'file'");
+  if (!asked->count) FARE_REFUSE(l->node, "add '%s', of which the design is", key);
+  if (l->design == FARE_DESIGN_TRAJECTORIES && fare_system_is_driven(study->system))
+    FARE_REFUSE(l->node, "trajectories of driven systems are not judged: take 'design: snapshots'");
+  for (size_t i = 0; l->design == FARE_DESIGN_SNAPSHOTS && i < l->times.count + l->others.count; i++) {
+    const double t = i < l->times.count ? l->times.values[i] : l->others.values[i - l->times.count];
+
+    if (!(t >= study->start))
+      FARE_REFUSE(fare_node_find(l->node, i < l->times.count ? "times" : "others"),
+        "%g is before the study's start, %g", t, study->start);
+  }
+  if (l->starts && fare_node_kind_of(l->starts) != FARE_NODE_LIST)
+    FARE_REFUSE(l->starts, "expected a list of initial densities, [{density: gaussian, ...}]");
+  for (size_t i = 0; l->starts && i < fare_node_size(l->starts); i++) {
+    fare_initial   initial = {0};
+    PetscErrorCode code    = fare_initial_from_config(fare_node_item(l->starts, i), study->system, &initial);
+
+    fare_initial_free(&initial);
+    PetscCall(code);
+  }
+  PetscFunctionReturn(0);
+}
+
 PetscBool fare_infer_is_simulated(const fare_infer *infer, const fare_infer_line *l)
 {
   return infer->file || l->file ? PETSC_FALSE : PETSC_TRUE;
@@ -196,6 +242,7 @@ fare_infer_context fare_infer_context_of(
              .lag                        = lag,
              .epsilon                    = l->epsilon,
              .settle                     = l->settle,
+             .first                      = l->first,
              .transitions                = (double)l->transitions};
 
   for (int axis = 0; axis < fare_system_dimension(study->system); axis++) {
@@ -260,7 +307,10 @@ static PetscErrorCode read_line(const fare_node *node, fare_infer *infer, fare_i
   PetscCall(check_cells(&infer->study, l));
   PetscCall(check_line(&infer->study, l));
   PetscCall(check_methods(infer, l));
-  if (l->file) PetscCall(fare_infer_check_data(infer, l));
+  if (fare_infer_is_design(l))
+    PetscCall(check_design(&infer->study, l));
+  else if (l->file)
+    PetscCall(fare_infer_check_data(infer, l));
   PetscFunctionReturn(0);
 }
 
@@ -324,12 +374,13 @@ void fare_infer_write(const fare_infer *infer, fare_text *to)
     fare_fields_write(fare_infer_fields, l, 4, to);
     write_node("parameters", l->parameters, to);
     write_node("method", l->method, to);
+    write_node("starts", l->starts, to);
   }
 }
 
 PetscErrorCode fare_infer_compare(const fare_infer *infer, const fare_node *list, fare_difference *difference)
 {
-  static const char *const nodes[] = {"parameters", "method"};
+  static const char *const nodes[] = {"parameters", "method", "starts"};
   const size_t             count   = infer ? infer->lines : 0;
   char                     path[128], key[256];
 
@@ -340,7 +391,7 @@ PetscErrorCode fare_infer_compare(const fare_infer *infer, const fare_node *list
 
     fare_key_join("infer", l->name, sizeof path, path);
     PetscCall(fare_fields_compare(fare_infer_fields, NULL, before, l, path, difference));
-    for (int k = 0; k < 2; k++) {
+    for (size_t k = 0; k < PETSC_STATIC_ARRAY_LENGTH(nodes); k++) {
       fare_key_join(path, nodes[k], sizeof key, key);
       PetscCall(fare_nodes_compare(
         fare_node_find(before, nodes[k]), fare_node_find(l->node, nodes[k]), key, difference));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What inferences found: a table for people, and group /infer. */
-#include <fare/infer.h>
+#include "infer.h"
 
 #include <math.h>
 #include <string.h>
@@ -40,8 +40,10 @@ PetscErrorCode fare_infer_results_save(const fare_infer_results *results, fare_s
   char           path[64];
 
   PetscFunctionBegin;
-  if (!results->count) PetscFunctionReturn(0);
+  if (!results->count && !results->designs) PetscFunctionReturn(0);
   PetscCall(fare_store_group(store, "/infer"));
+  PetscCall(fare_infer_designs_save(results, store));
+  if (!results->count) PetscFunctionReturn(0);
   PetscCall(PetscMalloc2(extent, &text, extent, &value));
   for (size_t i = 0; i < extent; i++) text[i] = results->row[i].infer;
   PetscCall(fare_store_put_strings(store, "/infer", "inferences", extent, text));
@@ -131,6 +133,7 @@ void fare_infer_results_print(const fare_infer_results *results, FILE *to)
   fare_table                     *table;
   PetscBool                       sets = PETSC_FALSE, any = PETSC_FALSE;
 
+  fare_infer_designs_print(results, to);
   if (!results->count) return;
   for (size_t i = 0; i < results->count; i++)
     if (!results->failure[i] && results->row[i].sets > 1) sets = PETSC_TRUE;

@@ -254,6 +254,21 @@ static PetscErrorCode run_lag(
   PetscFunctionReturn(code);
 }
 
+static PetscErrorCode judge(
+  const fare_infer *infer, const fare_infer_line *l, MPI_Comm comm, fare_infer_results *results)
+{
+  const PetscBool          tracks = l->design == FARE_DESIGN_TRAJECTORIES ? PETSC_TRUE : PETSC_FALSE;
+  const fare_infer_context c      = fare_infer_context_of(infer, l, comm, 0);
+  const double             many   = (double)(tracks ? l->tracks : l->particles);
+  const fare_design        design = {l->design, many, tracks ? l->lag : l->times, l->others, l->starts};
+  PetscErrorCode           code   = l->type[0]->judge(&c, l->name, &design, results);
+
+  PetscFunctionBegin;
+  if (code && code != FARE_ERR_FAILED && code != FARE_ERR_INPUT) PetscFunctionReturn(code);
+  if (code) fare_warn("inference %s, identifiability: %s; the others go on", l->name, fare_error_message());
+  PetscFunctionReturn(0);
+}
+
 static size_t rows_of(const fare_infer_line *l)
 {
   return (size_t)l->count * l->methods * PetscMax(1, l->lag.count);
@@ -268,12 +283,16 @@ PetscErrorCode fare_infer_run(const fare_infer *infer, MPI_Comm comm, fare_infer
   if (!infer) PetscFunctionReturn(0);
   for (size_t i = 0; i < infer->lines; i++) {
     rows += rows_of(&infer->line[i]);
-    PetscCall(fare_infer_check_data(infer, &infer->line[i]));
+    if (!fare_infer_is_design(&infer->line[i])) PetscCall(fare_infer_check_data(infer, &infer->line[i]));
   }
   PetscCall(PetscCalloc2(rows, &results->row, rows, &results->failure));
   for (size_t i = 0; i < infer->lines; i++) {
     const fare_infer_line *l = &infer->line[i];
 
+    if (fare_infer_is_design(l)) {
+      PetscCall(judge(infer, l, comm, results));
+      continue;
+    }
     for (size_t k = 0; k < PetscMax(1, l->lag.count); k++)
       PetscCall(run_lag(infer, l, comm, l->lag.count ? l->lag.values[k] : 0, results));
   }
@@ -284,5 +303,6 @@ void fare_infer_results_free(fare_infer_results *results)
 {
   for (size_t i = 0; i < results->count; i++) free(results->failure[i]);
   (void)PetscFree2(results->row, results->failure);
+  free(results->design);
   *results = (fare_infer_results){0};
 }
