@@ -71,19 +71,20 @@ static const fare_field fields[] = {
   FARE_FIELDS_END,
 };
 
-static PetscErrorCode find_axis(tilted *s, const fare_node *node, const fare_analysis_context *context)
+PetscErrorCode fare_axis_find(
+  const fare_node *node, const char *name, const fare_analysis_context *context, int *along)
 {
   PetscFunctionBegin;
-  s->along = 0;
-  if (!s->axis || !*s->axis) PetscFunctionReturn(0);
+  *along = 0;
+  if (!name || !*name) PetscFunctionReturn(0);
   for (int axis = 0; axis < context->dim; axis++) {
-    if (!strcmp(s->axis, fare_system_axis_name(context->system, axis))) {
-      s->along = axis;
+    if (!strcmp(name, fare_system_axis_name(context->system, axis))) {
+      *along = axis;
       PetscFunctionReturn(0);
     }
   }
-  FARE_REFUSE(fare_node_find(node, "axis"), "there is no axis '%s': the first is '%s'", s->axis,
-    fare_system_axis_name(context->system, 0));
+  FARE_REFUSE(
+    node, "there is no axis '%s': the first is '%s'", name, fare_system_axis_name(context->system, 0));
 }
 
 static PetscBool lasts(const tilted *s)
@@ -188,7 +189,7 @@ static PetscErrorCode check(
   PetscFunctionBegin;
   if (!s->tilts.count || s->tilts.count > TILTS_MAX)
     FARE_REFUSE(fare_node_find(node, "tilts"), "expected 1 to %d tilts, got %zu", TILTS_MAX, s->tilts.count);
-  PetscCall(find_axis(s, node, context));
+  PetscCall(fare_axis_find(fare_node_find(node, "axis"), s->axis, context, &s->along));
   PetscCall(check_observable(s, node, context, time));
   PetscCall(check_times(s, node, context, time));
   PetscCall(read_clones(s));
