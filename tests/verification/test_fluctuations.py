@@ -45,7 +45,7 @@ def swirl(where):
     """k = 2, w = 1, kT = 3: time in units of 1/k, work in units of kT."""
     k, w, kT = 2.0, 1.0, 3.0
     system = {"name": "rotational_ou", "parameters": {"stiffness": k, "rotation": w, "kT": kT}}
-    box = {"cells": [40, 40], "lower": [-6, -6], "upper": [6, 6]}
+    box = {"cells": [48, 48], "lower": [-7.5, -7.5], "upper": [7.5, 7.5]}
     q, t = np.array([-0.4, 0.1]), 0.3
     keys = {"current": "work", "counting": list(q / kT), "horizons": [t]}
     found = analyse(where, "swirl", system, box, keys)
