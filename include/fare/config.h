@@ -167,6 +167,25 @@ void fare_node_where_key(const fare_node *map, size_t i, fare_text *to);
 */
 PetscErrorCode fare_node_unknown(const fare_node *scalar, const char *what, const char *(*name_at)(size_t i));
 /**
+  The entry of a registry that a node names. Not collective.
+
+  @param node    the name
+  @param what    what a name stands for: "sampler"
+  @param name_at the i-th name, NULL past the last
+  @param i       which it is
+  @return FARE_ERR_INPUT where it is no name, or none of these
+*/
+PetscErrorCode fare_node_choose(
+  const fare_node *node, const char *what, const char *(*name_at)(size_t i), size_t *i);
+/**
+  The entry of a registry of a name, or past the last. Not collective.
+
+  @param name    what is sought
+  @param name_at the i-th name, NULL past the last
+  @return which it is; name_at() of that is NULL where there is none
+*/
+size_t fare_name_index(const char *name, const char *(*name_at)(size_t i));
+/**
   Whether a scalar can name a thing; see fare_is_word().
 
   @param scalar a scalar

@@ -100,8 +100,10 @@ typedef struct {
   double spread;         /**< standard deviation over sets; NaN: there is one set */
   double covered;        /**< share of the sets whose interval holds the truth; NaN: not known of all */
   double held;           /**< sets that found it at an end of its range, without a standard error */
+  double dropped;        /**< sets in which the method left its term out: 0, without a standard error */
   double grid;           /**< error that the cells make, estimated in the first set; NaN: uses no cells */
   double log_likelihood; /**< of the first set, at its largest; NaN: the method has none */
+  double implied;        /**< diffusion that a setting of the method claims, of the first set; NaN: none */
   double seconds;        /**< of the row's method at this lag, data aside */
 } fare_infer_row;
 

@@ -77,17 +77,10 @@ const char *fare_analysis_summary_at(size_t i)
   return i < TYPES ? types[i]->summary : NULL;
 }
 
-static const fare_analysis_type *find(const char *kind)
-{
-  for (size_t i = 0; i < TYPES; i++) {
-    if (!strcmp(types[i]->name, kind)) return types[i];
-  }
-  return NULL;
-}
-
 PetscErrorCode fare_analysis_describe(const char *kind, FILE *to)
 {
-  const fare_analysis_type *type = find(kind);
+  const size_t              i    = fare_name_index(kind, fare_analysis_name_at);
+  const fare_analysis_type *type = i < TYPES ? types[i] : NULL;
 
   PetscFunctionBegin;
   if (!type) FARE_FAIL(FARE_ERR_INPUT, "there is no analysis '%s'", kind);
@@ -111,15 +104,15 @@ static PetscErrorCode check_name(
 static PetscErrorCode read_kind(const fare_node *node, fare_analysis *a)
 {
   const fare_node *kind;
+  size_t           i;
 
   PetscFunctionBegin;
   if (fare_node_kind_of(node) != FARE_NODE_MAP)
     FARE_REFUSE(node, "expected a map {name: ..., kind: ..., ...}");
   kind = fare_node_find(node, "kind");
   if (!kind) FARE_REFUSE(node, "missing key 'kind' (%s)", fare_analysis_fields[1].description);
-  if (fare_node_kind_of(kind) != FARE_NODE_SCALAR) FARE_REFUSE(kind, "expected the kind of an analysis");
-  a->type = find(fare_node_text(kind));
-  if (!a->type) PetscCall(fare_node_unknown(kind, "analysis", fare_analysis_name_at));
+  PetscCall(fare_node_choose(kind, "analysis", fare_analysis_name_at, &i));
+  a->type = types[i];
   PetscFunctionReturn(0);
 }
 

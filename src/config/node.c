@@ -228,6 +228,23 @@ PetscErrorCode fare_node_unknown(const fare_node *scalar, const char *what, cons
   return fare_node_error(scalar, "%s", fare_error_message());
 }
 
+size_t fare_name_index(const char *name, const char *(*name_at)(size_t i))
+{
+  size_t i = 0;
+
+  while (name_at(i) && strcmp(name_at(i), name)) i++;
+  return i;
+}
+
+PetscErrorCode fare_node_choose(
+  const fare_node *node, const char *what, const char *(*name_at)(size_t i), size_t *i)
+{
+  if (node->kind != FARE_NODE_SCALAR)
+    return fare_node_error(node, "expected the name of %s %s", strchr("aeio", *what) ? "an" : "a", what);
+  *i = fare_name_index(node->text, name_at);
+  return name_at(*i) ? 0 : fare_node_unknown(node, what, name_at);
+}
+
 PetscErrorCode fare_node_check_name(const fare_node *scalar)
 {
   const size_t length = strlen(scalar->text);

@@ -12,43 +12,50 @@
 
 /* What a method works with. */
 typedef struct {
-  MPI_Comm                comm;
-  const fare_infer_study *study;
-  fare_box                box;
-  fare_boundary           boundary[FARE_DIM_MAX];
-  PetscInt                cells[FARE_DIM_MAX];
-  int                     count; /* of parameters */
-  const char *const      *name;
-  const double           *guess;       /* where the search begins */
-  PetscBool               profile;     /* intervals by the profile of the likelihood */
-  double                  lag;         /* between observations; 0: as they come */
-  double                  settle;      /* of simulated tracks, before the first observation ... */
-  double                  transitions; /* ... and how many lags they last */
+  MPI_Comm                      comm;
+  const fare_infer_study       *study;
+  const struct fare_infer_type *type; /* the method */
+  fare_box                      box;
+  fare_boundary                 boundary[FARE_DIM_MAX];
+  PetscInt                      cells[FARE_DIM_MAX];
+  int                           count; /* of parameters */
+  const char *const            *name;
+  const double                 *guess;   /* where the search begins */
+  PetscBool                     profile; /* intervals by the profile of the likelihood */
+  double                        lag;     /* between observations; 0: as they come */
+  double                        epsilon; /* of entropic couplings, in units of the mean squared distance */
+  double                        settle;  /* of simulated tracks, before the first observation ... */
+  double                        transitions; /* ... and how many lags they last */
 } fare_infer_context;
 
 /* What it finds in one set of data. */
 typedef struct {
-  double  theta[FARE_INFER_MAX], low[FARE_INFER_MAX], high[FARE_INFER_MAX]; /* NaN: not known */
-  double  error[FARE_INFER_MAX]; /* NaN: at an end of its range, where others' errors hold it */
-  double  grid[FARE_INFER_MAX];  /* NaN: uses no cells */
-  double  log_likelihood;
-  int64_t pairs;
+  double    theta[FARE_INFER_MAX], low[FARE_INFER_MAX], high[FARE_INFER_MAX]; /* NaN: not known */
+  double    error[FARE_INFER_MAX]; /* NaN: at an end of its range, where others' errors hold it */
+  double    grid[FARE_INFER_MAX];  /* NaN: uses no cells */
+  double    log_likelihood;
+  int64_t   pairs;
+  PetscBool dropped[FARE_INFER_MAX]; /* a term that the method leaves out: 0 */
+  double    implied;                 /* diffusion that a method's setting claims; NaN: none */
 } fare_inferred;
 
 /* A method: one const descriptor, exported by its one file. */
-typedef struct {
+typedef struct fare_infer_type {
   const char *name, *summary, *reference;
   int         dim_max;  /* most axes */
   PetscBool   driven;   /* whether it is for driven systems, too */
+  int         variant;  /* of methods that share their functions, which of them this is */
   PetscBool   unpaired; /* takes all observations, whoever made them: a lag means nothing to it */
   /* Collective. */
   PetscErrorCode (*fit)(
     const fare_infer_context *context, const fare_tracks *tracks, fare_inferred *inferred);
   /*
     What it finds in infinitely many tracks of the study's own system, as the context simulates them, on
-    these cells. NULL: the truth, for it is consistent. Collective.
+    these cells; NaN: not known. NULL: the truth, for it is consistent. Collective.
   */
   PetscErrorCode (*limit)(const fare_infer_context *context, const PetscInt cells[], double theta[]);
+  /* FARE_ERR_INPUT where it is not for a system, or not for parameters of it; NULL: for all. */
+  PetscErrorCode (*check)(const fare_infer_context *context);
 } fare_infer_type;
 
 /* A function of parameters that is to be largest, with its slope and what is taken for minus its curvature.
@@ -91,6 +98,9 @@ PetscErrorCode fare_fit_intervals(const fare_fit_problem *problem, const char *c
 PetscErrorCode fare_fit_solve(int count, const char *const name[], const PetscBool fixed[], const double A[],
   const double b[], double x[], double inverse[]);
 
+/* NULL past the last; the first is the default. */
+const fare_infer_type *fare_infer_type_at(size_t i);
+
 /* A model on cells, with the parameters and the box of a context. */
 PetscErrorCode fare_infer_model(
   const fare_infer_context *context, const PetscInt cells[], fare_model **model);
@@ -98,34 +108,11 @@ PetscErrorCode fare_infer_model(
 void fare_infer_place(const fare_grid *grid, PetscInt cell, char text[64]);
 /* Refuses observations with noise. */
 PetscErrorCode fare_infer_check_noise(const fare_tracks *tracks, const char *method);
+/* The shortest way along an axis. */
+double fare_infer_way(const fare_infer_context *context, int axis, double from, double to);
 /* Half as many cells. */
 void fare_infer_half(const fare_infer_context *context, PetscInt half[FARE_DIM_MAX]);
 /* Values that the study gives to the parameters of a context. */
 PetscErrorCode fare_infer_truth(const fare_infer_context *context, double theta[]);
-
-/*
-  Displacements over a lag, from n starts: first and second moments of each axis, with weights. One row for
-  each pair of data, or for each cell in the limit of infinitely many.
-*/
-typedef struct {
-  size_t   rows;
-  double  *x[FARE_DIM_MAX], *first[FARE_DIM_MAX], *second[FARE_DIM_MAX], *lag, *weight;
-  int64_t *track; /* whose successive rows depend on each other */
-} fare_moments;
-PetscErrorCode fare_moments_create(int dim, size_t rows, fare_moments *moments);
-PetscErrorCode fare_moments_free(fare_moments *moments);
-/* Those of data. */
-PetscErrorCode fare_moments_of_tracks(
-  const fare_infer_context *context, const fare_tracks *tracks, const char *method, fare_moments *moments);
-/* Those of starts as simulated tracks have them. Collective. */
-PetscErrorCode fare_moments_of_truth(
-  const fare_infer_context *context, const PetscInt cells[], fare_moments *moments);
-/*
-  Fits drift f and diffusion D to them, by the Gaussian of one Euler step. Second moments are about f lag, or
-  where `raw` about 0. Standard errors allow for that Gaussian's being wrong, and for what scores of one track
-  have to do with each other. `inferred` NULL: theta alone.
-*/
-PetscErrorCode fare_moments_fit(const fare_infer_context *context, const fare_moments *moments, PetscBool raw,
-  double theta[], fare_inferred *inferred);
 
 #endif

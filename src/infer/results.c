@@ -28,6 +28,7 @@ static const struct {
   COLUMN(covered),
   COLUMN(grid),
   COLUMN(log_likelihood),
+  COLUMN(implied),
   COLUMN(seconds),
 };
 
@@ -85,6 +86,8 @@ static void print_row(const fare_infer_row *r, PetscBool sets, fare_table *table
     number(table, "%.0f", r->sets);
     number(table, "%.2g", r->spread);
     number(table, "%.1f%%", 100 * r->covered);
+  } else if (isnan(r->low) && isnan(r->high)) {
+    fare_table_cell(table, "-");
   } else {
     fare_table_cell(table, "[%.4g, %.4g]", r->low, r->high);
   }
@@ -106,6 +109,11 @@ static void print_doubts(const fare_infer_results *results, FILE *to)
       fprintf(to,
         "%s, %s: %s lies at an end of its range in %g of %g fits; errors of the others hold it there\n",
         r->infer, r->method, r->parameter, r->held, r->sets);
+    if (!isnan(r->implied) && (!i || r->implied != results->row[i - 1].implied))
+      fprintf(to, "%s, %s: epsilon implies a diffusion of %.3g\n", r->infer, r->method, r->implied);
+    if (r->dropped > 0)
+      fprintf(to, "%s, %s: cross-validation leaves the term of %s out in %g of %g fits\n", r->infer,
+        r->method, r->parameter, r->dropped, r->sets);
     if (r->grid > 0.3 * r->error)
       fprintf(to,
         "%s, %s: the cells' error of %s is %.2g, against a standard error of %.2g: take more cells\n",

@@ -60,17 +60,10 @@ const char *fare_rare_summary_at(size_t i)
   return i < TYPES ? types[i]->summary : NULL;
 }
 
-static const fare_rare_type *find(const char *method)
-{
-  for (size_t i = 0; i < TYPES; i++) {
-    if (!strcmp(types[i]->name, method)) return types[i];
-  }
-  return NULL;
-}
-
 PetscErrorCode fare_rare_describe(const char *method, FILE *to)
 {
-  const fare_rare_type *type = find(method);
+  const size_t          i    = fare_name_index(method, fare_rare_name_at);
+  const fare_rare_type *type = i < TYPES ? types[i] : NULL;
 
   PetscFunctionBegin;
   if (!type) FARE_FAIL(FARE_ERR_INPUT, "there is no estimator '%s'", method);
@@ -87,15 +80,15 @@ size_t fare_rare_count(const fare_rare *rare)
 static PetscErrorCode read_method(const fare_node *node, estimator *e)
 {
   const fare_node *method;
+  size_t           i;
 
   PetscFunctionBegin;
   if (fare_node_kind_of(node) != FARE_NODE_MAP)
     FARE_REFUSE(node, "expected a map {name: ..., method: ..., event: ..., ...}");
   method = fare_node_find(node, "method");
   if (!method) FARE_REFUSE(node, "missing key 'method' (%s)", fare_rare_fields[1].description);
-  if (fare_node_kind_of(method) != FARE_NODE_SCALAR) FARE_REFUSE(method, "expected the name of a method");
-  e->type = find(fare_node_text(method));
-  if (!e->type) PetscCall(fare_node_unknown(method, "estimator", fare_rare_name_at));
+  PetscCall(fare_node_choose(method, "estimator", fare_rare_name_at, &i));
+  e->type = types[i];
   PetscFunctionReturn(0);
 }
 

@@ -408,11 +408,7 @@ static PetscErrorCode find_type(const fare_node *node, size_t *type)
     FARE_REFUSE(node, "expected a map {parameter: ..., waveform: ..., ...}");
   named = fare_node_find(node, "waveform");
   if (!named) FARE_REFUSE(node, "missing key 'waveform'");
-  if (fare_node_kind_of(named) != FARE_NODE_SCALAR) FARE_REFUSE(named, "expected the name of a waveform");
-  for (*type = 0; *type < PETSC_STATIC_ARRAY_LENGTH(types); ++*type) {
-    if (!strcmp(types[*type].name, fare_node_text(named))) PetscFunctionReturn(0);
-  }
-  PetscFunctionReturn(fare_node_unknown(named, "waveform", fare_waveform_name_at));
+  PetscFunctionReturn(fare_node_choose(named, "waveform", fare_waveform_name_at, type));
 }
 
 PetscErrorCode fare_waveform_from_config(const fare_node *node, fare_waveform *waveform)
