@@ -365,6 +365,30 @@ PetscErrorCode fare_tilted_solve(const fare_grid *grid, const fare_system *syste
   const fare_observable *observable, double s, fare_tilted *tilted);
 
 /**
+  Divergence of pairs of positions, a lag apart in the stationary state, from reversed pairs: what estimators
+  of dissipation from such pairs aim at. Collective; the same bits on any number of ranks, but for those of
+  the stationary density.
+  @param grid    the cells, without ends that absorb
+  @param system  the physics, with diffusion along every axis
+  @param t       time at which parameters are frozen
+  @param count   number of lags
+  @param lags    rising
+  @param rate    `count` results: nats per time
+  @param at_once rate of entropy production, which these tend to as the lag goes to 0
+  @return FARE_ERR_FAILED where that is infinite, or cells and lags are too many
+*/
+PetscErrorCode fare_irreversibility_solve(const fare_grid *grid, const fare_system *system, double t,
+  int count, const double lags[], double rate[], double *at_once);
+/**
+  Value at lag 0 of the polynomial through some points. Not collective.
+  @param count number of points
+  @param lags  of the points, all different
+  @param value at each
+  @return the extrapolated value
+*/
+double fare_lag_zero(int count, const double lags[], const double value[]);
+
+/**
   Values at points, cubic between centres of cells, within the range of their neighbours. Collective; the same
   on all ranks.
   @param grid   the cells

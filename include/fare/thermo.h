@@ -21,6 +21,7 @@ typedef struct {
   double     dt;         /**< of their steps */
   int        relaxation; /**< a fare_relaxation */
   PetscBool  currents;   /**< also record the currents */
+  PetscBool  geometric;  /**< also the least production with these marginals */
 } fare_thermo_options;
 /** Keys of the section. */
 extern const fare_field fare_thermo_fields[];
@@ -45,8 +46,10 @@ typedef enum {
   FARE_HAS_TOTAL           = 16,
   FARE_HAS_NONCONSERVATIVE = 32, /**< energy, and a force that is no gradient */
   /** energy, production and one temperature: the entropy balance can be checked */
-  FARE_HAS_BALANCE = 64,
-  FARE_HAS_CHAIN   = 128 /**< detailed balance at every moment and one temperature: work relations hold */
+  FARE_HAS_BALANCE   = 64,
+  FARE_HAS_CHAIN     = 128,  /**< detailed balance at every moment and one temperature: work relations hold */
+  FARE_HAS_GEOMETRIC = 256,  /**< production, and asked for: the least with these marginals */
+  FARE_HAS_SPEED_LIMIT = 512 /**< that, on one axis with ends and diffusion that does not change */
 } fare_thermo_defined;
 /**
   Tells what is defined for a system. Not collective.
@@ -80,7 +83,10 @@ typedef struct {
   double total;                   /**< integral of the total rate */
   double housekeeping;            /**< integral of the housekeeping rate */
   double excess;                  /**< integral of the excess rate */
-  double kl_integral;             /**< of kl_to_equilibrium over time */
+  double geometric_rate;          /**< least rate of entropy production that changes the density as it does */
+  double geometric;               /**< integral of that */
+  double speed_limit; /**< W2(first row, this row)^2/(D time): no way between both produces less */
+  double kl_integral; /**< of kl_to_equilibrium over time */
   /**
     what energy misses with heat from currents, all panels' absolute values summed: shows the error of the
     quadrature alone
@@ -201,6 +207,7 @@ typedef struct {
   double total;        /**< of all transitions */
   double housekeeping; /**< what keeps the steady state */
   double excess;       /**< what relaxes towards it */
+  double geometric;    /**< least that changes the masses as they do; set by fare_geometric_rate() */
   double power;        /**< of the force that is no gradient */
   double absorbed;     /**< d/dt of the energy by the currents */
 } fare_production;
@@ -219,6 +226,18 @@ typedef struct {
 */
 PetscErrorCode fare_production_rates(const fare_grid *grid, const fare_system *system, fare_operator *op,
   double t, Vec P, Vec U, Vec rest, fare_production *rates);
+
+/**
+  Least rate of entropy production that changes masses as the operator does: what marginals can tell (Maes and
+  Netocny, J. Stat. Phys. 154, 188 (2014)). Collective.
+  @param grid the cells
+  @param op   operator of the same grid
+  @param t    time of the rates
+  @param P    cell masses
+  @param rate infinite where masses border on empty cells; NaN where the potential is not found
+  @return an error of PETSc
+*/
+PetscErrorCode fare_geometric_rate(const fare_grid *grid, fare_operator *op, double t, Vec P, double *rate);
 
 /**
   A chain in discrete time with the truth's rates: in each of its steps the energies change, then the masses

@@ -33,6 +33,12 @@ const fare_thermo_column fare_thermo_columns[FARE_THERMO_COLUMNS] = {
   {"production_housekeeping", "housekeeping part since the start", AT(housekeeping), FARE_HAS_PRODUCTION,
     FARE_COLUMN_INTEGRAL},
   {"production_excess", "excess part since the start", AT(excess), FARE_HAS_PRODUCTION, FARE_COLUMN_INTEGRAL},
+  {"production_geometric_rate", "least rate of entropy production that changes the density as it does",
+    AT(geometric_rate), FARE_HAS_GEOMETRIC, FARE_COLUMN_STATE},
+  {"production_geometric", "least entropy production with these marginals since the start", AT(geometric),
+    FARE_HAS_GEOMETRIC, FARE_COLUMN_INTEGRAL},
+  {"production_speed_limit", "least entropy production of any way from the first density to this one",
+    AT(speed_limit), FARE_HAS_SPEED_LIMIT, FARE_COLUMN_STATE},
   {"energy_balance", "residual of the energy balance with heat from currents: time quadrature error only",
     AT(energy_balance), FARE_HAS_ENERGY, FARE_COLUMN_BALANCE},
   {"entropy_balance", "entropy change - heat/kT - entropy production: time quadrature error only",
@@ -166,4 +172,5 @@ void fare_thermo_estimate(fare_thermo *thermo, size_t k)
   error->total += balance;
   if (thermo->needs_rest) error->housekeeping += balance;
   error->excess += balance;
+  error->geometric += balance;
 }

@@ -4,7 +4,7 @@
   row lacks a third of what the next differs by. All numbers of all rows get the same share of their own
   difference, so whatever is linear in rows holds as before: the first law, dissipated work, free energies,
   and the sum of the productions. Rates of entropy production stand alone, and are positive: where one of a
-  row would not be, its three are those of the grid.
+  row would not be, all of its are those of the grid.
 */
 #include "thermo.h"
 
@@ -21,10 +21,13 @@ static void add_share(fare_thermo *thermo, size_t k, size_t offset)
 
 static void keep_positive(const fare_thermo_row *plain, fare_thermo_row *better)
 {
-  if (!(better->total_rate < 0 || better->housekeeping_rate < 0 || better->excess_rate < 0)) return;
+  if (!(better->total_rate < 0 || better->housekeeping_rate < 0 || better->excess_rate < 0 ||
+        better->geometric_rate < 0))
+    return;
   better->total_rate        = plain->total_rate;
   better->housekeeping_rate = plain->housekeeping_rate;
   better->excess_rate       = plain->excess_rate;
+  better->geometric_rate    = plain->geometric_rate;
 }
 
 void fare_thermo_extrapolate(fare_thermo *thermo, size_t k)

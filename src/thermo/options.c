@@ -18,6 +18,8 @@ const fare_field fare_thermo_fields[] = {
     "their dynamics between energy changes: metropolis is exact for any dt, the others do shadow work"},
   {"currents", FARE_BOOLEAN, offsetof(fare_thermo_options, currents), "false", 0, 0, NULL, "",
     "also record the probability currents at every snapshot"},
+  {"geometric", FARE_BOOLEAN, offsetof(fare_thermo_options, geometric), "false", 0, 0, NULL, "",
+    "also give the least entropy production with these marginals: what snapshots can tell of it"},
   FARE_FIELDS_END,
 };
 
@@ -77,6 +79,10 @@ PetscErrorCode fare_thermo_options_from_config(const fare_node *node, const fare
     if (truth->boundaries.values[i] >= FARE_BOUNDARY_ABSORBING)
       FARE_REFUSE(node, "thermodynamics needs a box without absorbing ends (truth.boundaries)");
   }
+  if (options->geometric && !(fare_thermo_defines(system) & FARE_HAS_PRODUCTION))
+    FARE_REFUSE(fare_node_find(node, "geometric"),
+      "needs diffusion along every axis, as currents have no potential without; system '%s' lacks it",
+      fare_system_type_of(system)->name);
   if ((options->steps || options->particles) && !(fare_thermo_defines(system) & FARE_HAS_CHAIN))
     FARE_REFUSE(fare_node_find(node, options->steps ? "steps" : "particles"), NEEDS_CHAIN,
       fare_system_type_of(system)->name);

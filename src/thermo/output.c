@@ -193,6 +193,24 @@ static void print_change(FILE *to, const char *name, const fare_thermo *thermo, 
   fprintf(to, "  %-28s %s to %s\n", name, text[0], text[1]);
 }
 
+/*
+  The least with these marginals, and what they cannot tell; beside Hatano and Sasa's parts, from which it
+  differs by what couples both (Dechant, Sasa and Ito, Phys. Rev. Res. 4, L012034 (2022)).
+*/
+static void print_geometric(const fare_thermo *thermo, FILE *to)
+{
+  const size_t           last = thermo->count - 1;
+  const fare_thermo_row *row = &fare_thermo_rows(thermo)[last], *error = &thermo->error[last];
+  char                   text[SHOWN_SIZE];
+
+  print_line(to, "  geometric: marginals tell", thermo, AT(geometric));
+  fprintf(to, "  %-28s %s\n", "  no marginals tell",
+    shown(row->total - row->geometric, error->total + error->geometric, text));
+  if (!thermo->needs_rest) return;
+  fprintf(to, "  %-28s %s\n", "  geometric - excess",
+    shown(row->geometric - row->excess, error->geometric + error->excess, text));
+}
+
 static void print_path(const fare_thermo *thermo, FILE *to)
 {
   const int              defined = thermo->defined;
@@ -238,6 +256,10 @@ static void print_path(const fare_thermo *thermo, FILE *to)
   if (defined & FARE_HAS_PRODUCTION) {
     print_line(to, "  housekeeping", thermo, AT(housekeeping));
     print_line(to, "  excess", thermo, AT(excess));
+  }
+  if (defined & FARE_HAS_GEOMETRIC) print_geometric(thermo, to);
+  if (defined & FARE_HAS_SPEED_LIMIT) {
+    print_line(to, "speed limit W2^2/(D T)", thermo, AT(speed_limit));
   }
   if (defined & FARE_HAS_ENERGY && fare_system_is_driven(thermo->system) &&
     last->energy_balance > 1e-3 * PetscMax(fabs(last->work), fabs(last->heat))) {
@@ -338,6 +360,12 @@ PetscErrorCode fare_thermo_save(const fare_thermo *thermo, fare_store *store, co
   snprintf(path, sizeof path, "%s/rows", group);
   PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, 2, extent, (const double *)rows));
   PetscCall(PetscFree(rows));
+  for (int i = 0; i < tracks && thermo->track[i].first; i++) {
+    const uint64_t cells = (uint64_t)thermo->track[i].grid->cells[0];
+
+    snprintf(path, sizeof path, "%s/first_%d", group, i);
+    PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, 1, &cells, thermo->track[i].first));
+  }
   PetscFunctionReturn(0);
 }
 
@@ -358,5 +386,11 @@ PetscErrorCode fare_thermo_load(fare_thermo *thermo, fare_store *store, const ch
   PetscCall(fare_store_read(store, path, FARE_STORE_FLOAT64, 2, start, extent, rows));
   PetscCall(fare_thermo_restore(thermo, (size_t)extent[0] / (size_t)thermo->tracks, rows));
   PetscCall(PetscFree(rows));
+  for (int i = 0; i < thermo->tracks && thermo->track[i].first; i++) {
+    const uint64_t cells = (uint64_t)thermo->track[i].grid->cells[0];
+
+    snprintf(path, sizeof path, "%s/first_%d", group, i);
+    PetscCall(fare_store_read(store, path, FARE_STORE_FLOAT64, 1, start, &cells, thermo->track[i].first));
+  }
   PetscFunctionReturn(0);
 }

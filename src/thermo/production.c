@@ -8,21 +8,16 @@
 
 #include <math.h>
 
-/* Solvers of an error per cell about this size know nothing of smaller masses. */
-#define NOISE   1e-16
-#define MATTERS 1e-12
-
 /*
   One face: masses p, energies u and masses at rest r of the cells below and above it. Any but p may be NULL.
 */
 static void add_face(
   double up, double down, const double p[2], const double *u, const double *r, double T, fare_production *sum)
 {
-  const double a = up * p[0], b = down * p[1], J = a - b, least = PetscMin(p[0], p[1]),
-               most = PetscMax(p[0], p[1]);
+  const double a = up * p[0], b = down * p[1], J = a - b;
 
   if (u) sum->absorbed += J * (u[1] - u[0]);
-  if (most < MATTERS && least < NOISE) return;
+  if (!fare_face_matters(p[0], p[1])) return;
   if (!(a > 0 && b > 0)) {
     sum->total = sum->excess = INFINITY; /* a transition whose reverse does not happen */
     return;

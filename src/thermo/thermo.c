@@ -63,6 +63,9 @@ static PetscErrorCode observe(fare_thermo *thermo, fare_track *of, double t, far
   else
     PetscCall(fare_production_rates(of->grid, thermo->system, of->op, t, m->P, m->U, of->rest, &m->rates));
   if (thermo->needs_rest && !of->rest) m->rates.housekeeping = m->rates.excess = NAN;
+  m->rates.geometric = m->rates.total; /* with detailed balance all currents are gradients */
+  if (thermo->defined & FARE_HAS_GEOMETRIC && thermo->needs_rest)
+    PetscCall(fare_geometric_rate(of->grid, of->op, t, m->P, &m->rates.geometric));
   PetscFunctionReturn(0);
 }
 
@@ -121,14 +124,15 @@ static PetscErrorCode add_work(const fare_thermo *thermo, fare_track *of, double
 }
 
 static PetscErrorCode add_production(
-  const fare_thermo *thermo, fare_track *of, double length, double heat, double T)
+  fare_thermo *thermo, fare_track *of, double length, double heat, double T)
 {
   const fare_lobatto *rule = &thermo->rule;
   fare_thermo_row    *sum  = &of->sum;
   const PetscBool     isothermal =
     thermo->defined & FARE_HAS_ENERGY && !fare_system_drives(thermo->system, FARE_KT) ? PETSC_TRUE
                                                                                           : PETSC_FALSE;
-  const double total = integral(rule, of, offsetof(fare_moment, rates.total), length);
+  const double total     = integral(rule, of, offsetof(fare_moment, rates.total), length);
+  double       geometric = integral(rule, of, offsetof(fare_moment, rates.geometric), length);
   fare_state   first, last;
   double       by_balance = NAN;
 
@@ -145,6 +149,13 @@ static PetscErrorCode add_production(
   sum->excess += thermo->needs_rest || isfinite(total)
     ? integral(rule, of, offsetof(fare_moment, rates.excess), length)
     : by_balance;
+  if (thermo->needs_rest && isinf(geometric) && !thermo->warned_geometric) {
+    fare_warn("thermodynamics: production_geometric is not known from a start with empty cells on, where its "
+              "rate is infinite");
+    thermo->warned_geometric = PETSC_TRUE;
+  }
+  if (isinf(geometric)) geometric = NAN;
+  sum->geometric += thermo->needs_rest ? geometric : isfinite(total) || !isothermal ? total : by_balance;
   PetscFunctionReturn(0);
 }
 
@@ -196,6 +207,28 @@ static PetscErrorCode cross_stretches(fare_thermo *thermo, double start, double 
   PetscFunctionReturn(0);
 }
 
+/* At the first row: remembers its masses. */
+static PetscErrorCode limit_speed(const fare_thermo *thermo, fare_track *of, Vec P, double t, double *limit)
+{
+  const fare_grid *grid  = of->grid;
+  const double     since = thermo->count ? t - of->row[0].time : 0;
+  double          *now, D;
+
+  PetscFunctionBegin;
+  *limit = 0;
+  if (!(thermo->defined & FARE_HAS_SPEED_LIMIT)) PetscFunctionReturn(0);
+  PetscCall(PetscMalloc1(grid->cells[0], &now));
+  PetscCall(fare_grid_gather(grid, P, now));
+  if (thermo->count) {
+    *limit = fare_speed_limit_serves(grid, thermo->system, t, &D) && D == thermo->D
+      ? fare_wasserstein_squared(grid, of->first, now) / (D * since)
+      : NAN;
+    PetscCall(PetscFree(now));
+  } else
+    of->first = now;
+  PetscFunctionReturn(0);
+}
+
 /* A row of the integrals so far, and of the state now. */
 static PetscErrorCode make_row(const fare_thermo *thermo, fare_track *of, double t)
 {
@@ -226,6 +259,8 @@ static PetscErrorCode make_row(const fare_thermo *thermo, fare_track *of, double
     PetscCall(fare_inertia_velocity(of->grid, thermo->system, t, last->P, row->velocity));
   else
     PetscCall(fare_operator_velocity(of->op, t, last->P, row->velocity));
+  row->geometric_rate = last->rates.geometric;
+  PetscCall(limit_speed(thermo, of, last->P, t, &row->speed_limit));
   row->dissipated_work = row->work - (row->equilibrium_free_energy - of->row[0].equilibrium_free_energy);
   if (!(defined & FARE_HAS_FREE_WORK)) row->dissipated_work = NAN;
   if (!(defined & FARE_HAS_ENERGY))
@@ -302,6 +337,11 @@ PetscErrorCode fare_thermo_create(
   h->high_order = fare_truth_runs_with(truth) == FARE_SCHEME_HIGH_ORDER && !fare_thermo_needs_rates(system)
     ? PETSC_TRUE
     : PETSC_FALSE;
+  if (options->geometric && h->defined & FARE_HAS_PRODUCTION) {
+    h->defined |= FARE_HAS_GEOMETRIC;
+    if (fare_speed_limit_serves(fare_truth_part_grid(truth, 0), system, start, &h->D))
+      h->defined |= FARE_HAS_SPEED_LIMIT;
+  }
   h->needs_rest =
     h->defined & FARE_HAS_PRODUCTION && !fare_system_is_gradient(system) ? PETSC_TRUE : PETSC_FALSE;
   h->tracks       = fare_truth_parts(truth);
@@ -348,6 +388,7 @@ PetscErrorCode fare_thermo_destroy(fare_thermo **thermo)
     PetscCall(VecDestroy(&of->rest));
     PetscCall(fare_operator_destroy(&of->op));
     PetscCall(PetscFree(of->row));
+    PetscCall(PetscFree(of->first));
   }
   PetscCall(PetscFree(h->better));
   PetscCall(PetscFree(h->error));

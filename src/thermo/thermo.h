@@ -38,7 +38,8 @@ typedef struct {
   PetscBool        rest_is_known;
   /* stationary density, where there is no detailed balance; NULL where it could not be found */
   Vec              rest;
-  fare_thermo_row  sum; /* integrals so far */
+  double          *first; /* masses of all cells in the first row; NULL without speed limit */
+  fare_thermo_row  sum;   /* integrals so far */
   fare_thermo_row *row;
 } fare_track;
 
@@ -50,7 +51,8 @@ struct fare_thermo {
   const fare_system  *system;
   fare_thermo_options options;
   int                 defined, tracks;
-  PetscBool           needs_rest, warned;
+  double              D; /* of the speed limit */
+  PetscBool           needs_rest, warned, warned_geometric;
   PetscBool           high_order; /* flows are not those of rates */
   fare_lobatto        rule;
   fare_track          track[FARE_TRUTH_PARTS_MAX]; /* by part of the truth */
@@ -73,6 +75,11 @@ PetscErrorCode fare_inertia_velocity(
 PetscErrorCode fare_inertia_current(
   const fare_grid *grid, const fare_system *system, double t, Vec masses, int axis, Vec *density);
 
+/* Whether diffusion is the same in all cells of one axis with ends. Not collective. */
+PetscBool fare_speed_limit_serves(const fare_grid *grid, const fare_system *system, double t, double *D);
+/* W2^2 of masses of all cells of one axis; less than none counts as none. Not collective. */
+double fare_wasserstein_squared(const fare_grid *grid, const double p[], const double q[]);
+
 /* Sums over cells of a density and the equilibrium of its energies. */
 typedef struct {
   double energy, entropy, equilibrium_free_energy, kl;
@@ -84,6 +91,14 @@ typedef struct {
 */
 PetscErrorCode fare_state_evaluate(const fare_grid *grid, Vec P, Vec U, double T, fare_state *s);
 
+/* Solvers of an error per cell about NOISE know nothing of smaller masses. */
+static inline PetscBool fare_face_matters(double below, double above)
+{
+  const double noise = 1e-16, matters = 1e-12;
+
+  return PetscMax(below, above) < matters && PetscMin(below, above) < noise ? PETSC_FALSE : PETSC_TRUE;
+}
+
 /* The numbers of a row but the time, which are kept and shown. */
 typedef enum { FARE_COLUMN_STATE, FARE_COLUMN_INTEGRAL, FARE_COLUMN_BALANCE } fare_thermo_kind;
 typedef struct {
@@ -92,7 +107,7 @@ typedef struct {
   int              defined; /* for systems of which all these are */
   fare_thermo_kind kind;    /* a balance has no error of its own */
 } fare_thermo_column;
-#define FARE_THERMO_COLUMNS 20
+#define FARE_THERMO_COLUMNS 23
 extern const fare_thermo_column fare_thermo_columns[FARE_THERMO_COLUMNS];
 static inline double            fare_thermo_value(const fare_thermo_row *row, size_t offset)
 {

@@ -34,6 +34,7 @@ ALONE = {
     "OMPI_MCA_orte_create_session_dirs": "0",
     "OMPI_MCA_pml": "ob1",
     "OMPI_MCA_btl": "self",
+    "OMPI_MCA_mpi_yield_when_idle": "0",
 }  # a process alone needs no network and no daemon, and starts four times as fast without looking for them
 HANGS = 60  # seconds after which a command is taken to hang
 LINGERS = 15  # seconds that ranks may live on when their launcher has ended

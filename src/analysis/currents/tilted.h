@@ -3,7 +3,7 @@
 #ifndef FARE_TILTED_PRIVATE_H
 #define FARE_TILTED_PRIVATE_H
 
-#include "analysis.h"
+#include "analysis/analysis.h"
 
 typedef struct {
   PetscInt64 walkers, runs, control, seed;

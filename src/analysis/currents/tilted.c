@@ -4,6 +4,7 @@
   for a drive that repeats, and for a while; their slope, the mean of A per time under the tilt; and the rate
   function I(a) = s a - psi(s) at a = psi'(s), of which exp(-t I) is the chance to see A/t near a.
 */
+#include "currents.h"
 #include "tilted.h"
 
 #include <petscdmda.h>
@@ -70,19 +71,20 @@ static const fare_field fields[] = {
   FARE_FIELDS_END,
 };
 
-static PetscErrorCode find_axis(tilted *s, const fare_node *node, const fare_analysis_context *context)
+PetscErrorCode fare_axis_find(
+  const fare_node *node, const char *name, const fare_analysis_context *context, int *along)
 {
   PetscFunctionBegin;
-  s->along = 0;
-  if (!s->axis || !*s->axis) PetscFunctionReturn(0);
+  *along = 0;
+  if (!name || !*name) PetscFunctionReturn(0);
   for (int axis = 0; axis < context->dim; axis++) {
-    if (!strcmp(s->axis, fare_system_axis_name(context->system, axis))) {
-      s->along = axis;
+    if (!strcmp(name, fare_system_axis_name(context->system, axis))) {
+      *along = axis;
       PetscFunctionReturn(0);
     }
   }
-  FARE_REFUSE(fare_node_find(node, "axis"), "there is no axis '%s': the first is '%s'", s->axis,
-    fare_system_axis_name(context->system, 0));
+  FARE_REFUSE(
+    node, "there is no axis '%s': the first is '%s'", name, fare_system_axis_name(context->system, 0));
 }
 
 static PetscBool lasts(const tilted *s)
@@ -90,8 +92,7 @@ static PetscBool lasts(const tilted *s)
   return s->period > 0 || s->duration > 0 ? PETSC_TRUE : PETSC_FALSE;
 }
 
-/* Diffusion along an axis is 0 at the middle of the box. */
-static PetscBool lacks_diffusion(const fare_analysis_context *context, double time, int *which)
+PetscBool fare_axis_lacks_diffusion(const fare_analysis_context *context, double time, int *which)
 {
   double        middle[FARE_DIM_MAX] = {0}, D[FARE_DIM_MAX];
   const double *x[FARE_DIM_MAX]      = {&middle[0], &middle[1], &middle[2]};
@@ -124,7 +125,7 @@ static PetscErrorCode check_observable(
   if (needs_kT && !fare_system_has_potential(context->system))
     FARE_REFUSE(of, "the system has no temperature: take 'entropy', which is heat over kT");
   if ((needs_kT || s->of == FARE_OF_ENTROPY || s->of == FARE_OF_ACTIVITY) &&
-    lacks_diffusion(context, time, &axis))
+    fare_axis_lacks_diffusion(context, time, &axis))
     FARE_REFUSE(of, "%s is not defined by rates where axis %s has no diffusion", observables[s->of],
       fare_system_axis_name(context->system, axis));
   if (s->of == FARE_OF_OCCUPATION && !s->region)
@@ -136,6 +137,17 @@ static PetscErrorCode check_observable(
       "the number of jumps of a diffusion has no limit: it grows with the cells as D/h^2, and so does psi; "
       "take "
       "'integral'");
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_currents_check_ends(const fare_node *node, const fare_analysis_context *context)
+{
+  PetscFunctionBegin;
+  for (int axis = 0; axis < context->dim; axis++) {
+    if (context->boundary[axis] >= FARE_BOUNDARY_ABSORBING)
+      FARE_REFUSE(node, "axis %s has an absorbing boundary: paths end there, so that nothing grows with time",
+        fare_system_axis_name(context->system, axis));
+  }
   PetscFunctionReturn(0);
 }
 
@@ -151,11 +163,7 @@ static PetscErrorCode check_times(
     FARE_REFUSE(fare_node_find(node, "points"), "where paths begin matters for a duration alone");
   if (s->force && lasts(s))
     FARE_REFUSE(fare_node_find(node, "force"), "the driven process is given for paths without end alone");
-  for (int axis = 0; axis < context->dim; axis++) {
-    if (context->boundary[axis] >= FARE_BOUNDARY_ABSORBING)
-      FARE_REFUSE(node, "axis %s has an absorbing boundary: paths end there, so that nothing grows with time",
-        fare_system_axis_name(context->system, axis));
-  }
+  PetscCall(fare_currents_check_ends(node, context));
   PetscFunctionReturn(0);
 }
 
@@ -181,7 +189,7 @@ static PetscErrorCode check(
   PetscFunctionBegin;
   if (!s->tilts.count || s->tilts.count > TILTS_MAX)
     FARE_REFUSE(fare_node_find(node, "tilts"), "expected 1 to %d tilts, got %zu", TILTS_MAX, s->tilts.count);
-  PetscCall(find_axis(s, node, context));
+  PetscCall(fare_axis_find(fare_node_find(node, "axis"), s->axis, context, &s->along));
   PetscCall(check_observable(s, node, context, time));
   PetscCall(check_times(s, node, context, time));
   PetscCall(read_clones(s));

@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Fluctuations of currents against closed forms: the work in a swirl, for all times and for a while, and the
+displacement in a washboard by quadrature (Reimann et al. 2001). No flow in equilibrium; what is refused.
+fare-test: labels=verification timeout=120
+"""
+import json
+import math
+import pathlib
+import sys
+import tempfile
+
+import h5py
+import numpy as np
+
+from checks import conclude, expect, fare
+
+
+def analyse(where, name, system, truth, keys, more=None):
+    study = {
+        "study": name,
+        "system": system,
+        "initial": {"density": "uniform"},
+        "snapshots": {"start": 0.0, "end": 0.001, "count": 2},
+        "truth": {"tolerance": 1e-3} | truth,
+        "analysis": [{"name": "flow", "kind": "fluctuations"} | keys],
+    } | (more or {})
+    (where / f"{name}.yaml").write_text(json.dumps(study))
+    done = fare(where, "run", f"{name}.yaml", "--no-report", "--set", f"output.directory={name}")
+    if done.returncode != 0:
+        return done
+    with h5py.File(where / name / "study.h5") as file:
+        group = file["analysis/flow"]
+        return {key: np.atleast_1d(group[key][()]) for key in group if isinstance(group[key], h5py.Dataset)}
+
+
+def check(found, key, exact, share):
+    value, bar, exact = found[key], found[f"{key}_error"], np.array(exact)
+    expect((abs(value - exact) <= bar).all(), key, (value, bar, exact))
+    expect((bar < share * abs(exact)).all(), f"{key} has a small bar", (value, bar, exact))
+
+
+def swirl(where):
+    """k = 2, w = 1, kT = 3: time in units of 1/k, work in units of kT."""
+    k, w, kT = 2.0, 1.0, 3.0
+    system = {"name": "rotational_ou", "parameters": {"stiffness": k, "rotation": w, "kT": kT}}
+    box = {"cells": [48, 48], "lower": [-7.5, -7.5], "upper": [7.5, 7.5]}
+    q, t = np.array([-0.4, 0.1]), 0.3
+    keys = {"current": "work", "counting": list(q / kT), "horizons": [t]}
+    found = analyse(where, "swirl", system, box, keys)
+    check(found, "mean", 2 * w * w / k * kT, 0.01)
+    check(found, "production", 2 * w * w / k, 0.01)
+    check(found, "cumulant", k - np.sqrt(k * k - 4 * w * w * q * (1 + q)), 0.01)
+    check(found, "diffusion", kT**2 * (2 * w**2 / k + 2 * w**4 / k**3), 0.02)
+    part = t / (2 * k) - (1 - math.exp(-2 * k * t)) / (4 * k * k)
+    variance = 4 * w**2 / k + 8 * w**4 / (k * k * t) * part
+    check(found, "variance", kT**2 * variance, 0.02)
+    check(found, "bound", 2 * (2 * w * w / k) ** 2 / variance, 0.02)
+
+
+def washboard(where):
+    kT, height, force, n = 0.5, 1.0, 0.5, 400
+    system = {"name": "tilted_washboard", "parameters": {"kT": kT, "height": height, "force": force}}
+    found = analyse(where, "ring", system, {"cells": [128]}, {"current": "displacement"})
+    x = 2 * math.pi * np.arange(n) / n
+    y, weight = np.polynomial.legendre.leggauss(300)
+    y, weight = math.pi * (1 + y), math.pi * weight
+    V = lambda at: height * np.cos(at) - force * at  # noqa: E731
+    up = np.exp((V(x)[:, None] - V(x[:, None] - y)) / kT) @ weight / kT
+    down = np.exp((V(x[:, None] + y) - V(x)[:, None]) / kT) @ weight / kT
+    velocity = (1 - math.exp(-2 * math.pi * force / kT)) / up.mean()
+    diffusion = kT * (up * up * down).mean() / up.mean() ** 3
+    check(found, "mean", velocity, 1e-4)
+    check(found, "diffusion", diffusion, 1e-3)
+    check(found, "production", velocity * force / kT, 1e-4)
+    check(found, "long_bound", velocity**2 / diffusion, 1e-3)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        where = pathlib.Path(folder)
+        swirl(where)
+        washboard(where)
+        ring = {"name": "tilted_washboard", "parameters": {"force": 0.0}}
+        found = analyse(where, "still", ring, {"cells": [64]}, {"current": "displacement"})
+        expect(abs(found["mean"][0]) < 1e-12 and found["long_bound"][0] < 1e-20, "nothing flows", found)
+        expect(found["diffusion"][0] > 0.01, "but all spreads", found)
+
+        well, cells = {"name": "double_well"}, {"cells": [64]}
+        drive = {"drive": [{"parameter": "tilt", "waveform": "sine", "amplitude": 0.5, "period": 1.0}]}
+        refused = (
+            ("ends", well, {"current": "displacement"}, None, "take a periodic axis"),
+            ("driven", well, {"current": "heat"}, drive, "is driven"),
+            ("falling", well, {"current": "heat", "horizons": [2.0, 1.0]}, None, "horizons must rise"),
+            ("axis", well, {"current": "heat", "axis": "q"}, None, "there is no axis 'q'"),
+        )
+        for name, system, keys, more, message in refused:
+            done = analyse(where, name, system, cells, keys, more)
+            expect(not isinstance(done, dict) and done.returncode == 2 and message in done.stderr, name, done)
+    return conclude()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
