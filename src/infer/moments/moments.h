@@ -68,6 +68,7 @@ PetscErrorCode fare_projection_of(
   displacements and of their squares.
 */
 enum { FARE_EULER, FARE_SQUARES };
+PetscErrorCode fare_euler_check(const fare_infer_context *context);
 PetscErrorCode fare_euler_fit(
   const fare_infer_context *context, const fare_tracks *tracks, fare_inferred *inferred);
 PetscErrorCode fare_euler_limit(const fare_infer_context *context, const PetscInt cells[], double theta[]);
