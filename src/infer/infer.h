@@ -25,6 +25,7 @@ typedef struct {
   const double                 *guess;   /* where the search begins */
   PetscBool                     profile; /* intervals by the profile of the likelihood */
   double                        lag;     /* between observations; 0: as they come */
+  double                        noise;   /* of simulated observations */
   double                        epsilon; /* of entropic couplings, in units of the mean squared distance */
   double                        settle;  /* of simulated tracks, before the first observation ... */
   double                        transitions; /* ... and how many lags they last */

@@ -241,6 +241,7 @@ fare_infer_context fare_infer_context_of(
              .profile                    = l->intervals ? PETSC_TRUE : PETSC_FALSE,
              .lag                        = lag,
              .epsilon                    = l->epsilon,
+             .noise                      = l->noise,
              .settle                     = l->settle,
              .first                      = l->first,
              .transitions                = (double)l->transitions};

@@ -67,6 +67,28 @@ def traps(where):
             )
 
 
+def noise(where):
+    """Noise of observations, which these methods take for motion: a friction of 1 appears as 1.24435."""
+    methods = ("euler_likelihood", "kramers_moyal", "sfi", "sindy")
+    for k, D, lag, sd in [(1.0, 1.0, 0.2, 0.3), (200.0, 3e-5, 2e-3, 5e-4)]:
+        line = (
+            f"method: [{', '.join(methods)}], lag: [{lag}], tracks: 1, transitions: 2000, dt: {lag / 20},"
+            f" noise: {sd}"
+        )
+        found = infer(where, trap(k, D, 200, line))
+        r, v, seen = np.exp(-k * lag), D / k, D / k + sd * sd
+        slope, square = (1 - r * v / seen) / lag, (seen - r * v) / lag
+        least = (seen - (r * v) ** 2 / seen) / (2 * lag)
+        if k == 1:
+            expect(abs(slope - 1.24435) < 5e-6, "the closed form's number", slope)
+        for method in methods:
+            limit = column(found, "limit", method)
+            wanted = [slope, least if method == "euler_likelihood" else square]
+            near(limit, wanted, column(found, "limit_error", method), f"{method} with noise")
+            z = (column(found, "estimate", method) - limit) / column(found, "error", method)
+            expect((abs(z) < 4).all(), f"{method}: data lie about it", z)
+
+
 def turning(where):
     """Two axes: friction, rotation and noise at a lag."""
     k, w, D, lag = 1.0, 1.0, 1.0, 0.5
@@ -282,6 +304,25 @@ def data(where):
     near(found["estimate"], [k, g, noise / 0.1 / g], np.full(3, 1e-6), "ulisfi of data")
 
 
+def one_time(where):
+    """Rounding of times makes no new snapshot; all of one time tell nothing."""
+    random = np.random.default_rng(4)
+    x = np.concatenate([random.normal(2, 0.7, 50), random.normal(1.2, 0.9, 50)])
+    line = "parameters: [stiffness], method: [jko_star, action_matching, waddington]"
+    text = trap(1.0, 1.0, 64, line, 2.0, 0.7).replace("{stiffness: 1.3, kT: 0.8}, parameters: ", "")
+    found = []
+    for jitter in (0, 1e-9):
+        t = np.repeat([0.0, 0.5], 50) + jitter * random.random(100)
+        table = np.column_stack([np.arange(100), t, x])
+        np.savetxt(where / "times.csv", table, delimiter=",", header="id,time,x", comments="", fmt="%.17g")
+        found.append(infer(where, text, "times.csv")["estimate"])
+    expect((abs(found[1] / found[0] - 1) < 1e-6).all(), "the same with rounded times", found)
+    (where / "one.csv").write_text("id,time,x\n" + "".join(f"{i},0.5,{v}\n" for i, v in enumerate(x)))
+    (where / "study.yaml").write_text(text)
+    done = fare(where, "infer", "study.yaml", "one.csv")
+    expect(done.returncode == 1 and "all observations are of one time" in done.stderr, "one time", done)
+
+
 def sparse(where):
     """A tilt that is not there is left out; one that is there stays; errors scatter as they say."""
     text = study(
@@ -395,12 +436,14 @@ def main():
         where = pathlib.Path(folder)
         for test in globals().get("CHOSEN") or (
             traps,
+            noise,
             turning,
             well_by_quadrature,
             oscillator,
             snapshots,
             snapshots_of_a_plane,
             data,
+            one_time,
             sparse,
             refusals,
         ):

@@ -8,12 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SAME   1e-6 /* of the time since the start: difference of times that are one snapshot */
+#define SAME   1e-6 /* of the span of all times: difference that is none */
 #define DRAWS  50   /* of the bootstrap */
 #define FEW    4    /* observations of a time, at least */
 #define BINS   1024 /* of the density that kernels make */
 #define ROUNDS 100
 #define NEAR   1e-7
+#define MANY   1e8 /* points of all times: some gigabytes */
 #define ABSENT 1e-290
 
 static PetscErrorCode make_room(int dim, size_t points, double time, fare_marginal *m)
@@ -171,30 +172,49 @@ static PetscErrorCode take_rows(
   PetscFunctionReturn(0);
 }
 
+/* Room for times; refuses more points than fit. */
+static PetscErrorCode make_times(const char *of, size_t times, double points, fare_marginals *m)
+{
+  PetscFunctionBegin;
+  if (points > MANY)
+    FARE_FAIL(FARE_ERR_INPUT,
+      "%s: %zu snapshots of %.0f points in all are too many: take fewer transitions or cells", of, times,
+      points);
+  PetscCall(PetscCalloc1(times, &m->at));
+  PetscFunctionReturn(0);
+}
+
+/* Behind the observations that are of the time of the first one. */
+static int64_t behind_time(const placed order[], int64_t rows, int64_t first)
+{
+  const double slack = SAME * (order[rows - 1].x - order[0].x);
+  int64_t      row   = first + 1;
+
+  while (row < rows && order[row].x - order[first].x <= slack) row++;
+  return row;
+}
+
 static PetscErrorCode of_tracks(const fare_tracks *t, const fare_grid *g, fare_marginals *m)
 {
-  const double   start = m->context->study->start;
-  placed        *order;
-  int64_t        first = 0;
-  PetscErrorCode code  = 0;
+  placed        *order, *sorted;
+  size_t         times = 0;
+  PetscErrorCode code;
 
   PetscFunctionBegin;
-  PetscCall(PetscCalloc1((size_t)t->rows, &m->at));
-  PetscCall(PetscMalloc1((size_t)t->rows, &order));
+  PetscCall(PetscMalloc2((size_t)t->rows, &order, (size_t)t->rows, &sorted));
   for (int64_t row = 0; row < t->rows; row++) order[row] = (placed){t->time[row], row};
   qsort(order, (size_t)t->rows, sizeof *order, by_x);
-  for (int64_t row = 1; row <= t->rows && !code; row++) {
-    const double begin = order[first].x;
-
-    if (row < t->rows &&
-      order[row].x - begin <= SAME * fabs(begin - start) + 4 * PETSC_MACHINE_EPSILON * fabs(begin))
-      continue;
-    code  = take_rows(t, g, row - first, order + first, m);
-    first = row;
+  memcpy(sorted, order, (size_t)t->rows * sizeof *order);
+  for (int64_t first = 0; first < t->rows; first = behind_time(sorted, t->rows, first)) times++;
+  code =
+    make_times(t->name, times, m->grid ? (double)times * (double)fare_grid_owned(g) : (double)t->rows, m);
+  for (int64_t first = 0, behind; first < t->rows && !code; first = behind) {
+    behind = behind_time(sorted, t->rows, first);
+    code   = take_rows(t, g, behind - first, order + first, m);
   }
-  PetscCall(PetscFree(order));
+  PetscCall(PetscFree2(order, sorted));
   PetscCall(code);
-  if (m->count < 2)
+  if (times < 2)
     FARE_FAIL(FARE_ERR_INPUT, "%s: all observations are of one time: %s looks at what changes", t->name,
       m->context->type->name);
   PetscFunctionReturn(0);
@@ -211,7 +231,7 @@ static PetscErrorCode of_truth(fare_model *model, fare_marginals *m)
   PetscFunctionBegin;
   PetscCall(fare_infer_truth(c, truth));
   PetscCall(fare_model_set(model, truth, PETSC_FALSE));
-  PetscCall(PetscCalloc1(times, &m->at));
+  PetscCall(make_times("limits", times, (double)times * (double)cells, m));
   PetscCall(PetscMalloc1(cells, &P));
   PetscCall(fare_grid_initial(model->grid, c->study->initial, model->system, c->study->start, &masses));
   PetscCall(fare_grid_gather(model->grid, masses, P));
