@@ -170,7 +170,8 @@ def check_refusals(where):
     with h5py.File(where / "one.h5", "w") as file:
         file.update({"times": [0.3], "samples": np.zeros((1, 1, 4))})
     done = execute(["score", "out/four", "one.h5", "--measures", "stein,marginals_1"], where)
-    rows = [row.split() for row in done.stdout.decode().splitlines() if row.startswith(("stein", "marginals"))]
+    lines = done.stdout.decode().splitlines()
+    rows = [line.split() for line in lines if line.startswith(("stein", "marginals"))]
     expect(done.returncode == 0 and len(rows) == 2, f"a single sample: {done.stderr}")
     expect(rows and rows[0][2] == "-" and "nan" not in str(rows), f"a single sample has no pairs: {rows}")
     done = execute(
