@@ -243,6 +243,16 @@ snapshots: {end: 0.1, count: 2}
 truth: {kind: tensor_train, cells: 16, rank: 4, step: 0.05, lower: -1.5, upper: 1.5, tolerance: 1.0}
 """
 WIDE = TIGHT.replace("-1.5", "-3.2").replace("1.5", "3.2").replace("cells: 16", "cells: 24")
+STEEP = WIDE.replace("{name: double_well}", "{name: double_well, parameters: {height: 1.0e5}}").replace(
+    "mean: [-1.0], sd: [0.2]", "mean: [0], sd: [0.5]"
+)
+APART = (
+    STEEP
+    + """\
+measures: [log_density_shift, sliced_wasserstein, energy_distance]
+ensembles: [{name: exact, sampler: exact, particles: 500}]
+"""
+)
 UNRESOLVED = "the truth is not resolved in space at time 0"
 SMALL = "the box is small: a mass of"
 
@@ -273,6 +283,8 @@ def check_doubts(where):
         (COARSE.replace("[24]", "[512]"), []),
         (TIGHT, [SMALL]),
         (WIDE, []),
+        # versions of the truth that have nothing in common: no draw has weight in another
+        (APART.replace("tolerance: 1.0", "tolerance: 2"), ["cells of 0.267 are too wide"]),
         (WIDE.replace("sd: [0.2]", "sd: [0.1]"), [UNRESOLVED, "narrower than a cell"]),
     ):
         (where / "doubt.yaml").write_text(text)

@@ -167,6 +167,13 @@ def check_refusals(where):
     ):
         wrong = refusal(execute(["score", "out/four", *arguments], where), wanted, 0)
         expect(not wrong, f"{arguments}: {wrong}")
+    with h5py.File(where / "one.h5", "w") as file:
+        file.update({"times": [0.3], "samples": np.zeros((1, 1, 4))})
+    done = execute(["score", "out/four", "one.h5", "--measures", "stein,marginals_1"], where)
+    lines = done.stdout.decode().splitlines()
+    rows = [line.split() for line in lines if line.startswith(("stein", "marginals"))]
+    expect(done.returncode == 0 and len(rows) == 2, f"a single sample: {done.stderr}")
+    expect(rows and rows[0][2] == "-" and "nan" not in str(rows), f"a single sample has no pairs: {rows}")
     done = execute(
         ["run", "study.yaml", "--no-report", "--set", "record={truth: false}", "--set", "ensembles=[]"]
         + ["--set", "output.directory=bare"],

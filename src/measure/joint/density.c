@@ -21,7 +21,7 @@ static PetscErrorCode measure(fare_joint_look *look, const fare_measure_type *ty
   for (int v = PetscMin(1, versions - 1); v < versions; v++) {
     PetscCall(fare_measure_density(which, look->ensemble, look->effective, -HUGE_VAL, look->log_p,
       v ? look->log_p + v * local : NULL, look->log_q, result));
-    if (v) error = PetscMax(error, result->truth_error);
+    if (v) error = fare_larger_change(error, result->truth_error);
   }
   result->truth_error = error;
   PetscFunctionReturn(0);

@@ -156,6 +156,11 @@ PetscErrorCode fare_look_drawn_log_p(fare_joint_look *look)
   PetscFunctionReturn(0);
 }
 
+double fare_larger_change(double before, double change)
+{
+  return isnan(before) || isnan(change) ? NAN : PetscMax(before, change);
+}
+
 double fare_look_ratio(const fare_joint_look *look, int version, int64_t i)
 {
   const double first = look->drawn_log_p[i], other = look->drawn_log_p[version * look->drawn + i];

@@ -49,6 +49,8 @@ PetscErrorCode fare_look_log_p(fare_joint_look *look);
 /* The exact draws, whole blocks of them; with their ln p, of one version after the other. Collective. */
 PetscErrorCode fare_look_draws(fare_joint_look *look);
 PetscErrorCode fare_look_drawn_log_p(fare_joint_look *look);
+/* The larger of two changes over versions of the truth, unknown where either is. */
+double fare_larger_change(double before, double change);
 /* What one of the first `companions` draws of the first version counts for in another one. */
 double fare_look_ratio(const fare_joint_look *look, int version, int64_t i);
 

@@ -211,7 +211,7 @@ static PetscErrorCode compare(fare_joint_look *look, const fare_ensemble *ensemb
     PetscCall(fare_measure_compare(
       e.comm, binning, &truth, &other, &ungrouped, count, types, FARE_VALUES_ALONE, look->stream, again));
     for (size_t m = 0; m < count; m++)
-      results[m].truth_error = PetscMax(results[m].truth_error, again[m].truth_error);
+      results[m].truth_error = fare_larger_change(results[m].truth_error, again[m].truth_error);
     PetscCall(fare_binned_free(&other));
   }
   PetscCall(fare_binned_free(&truth));

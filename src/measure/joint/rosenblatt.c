@@ -169,7 +169,7 @@ static PetscErrorCode find_truth_error(fare_joint_look *look, double *error)
     }
     PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, of, (PetscMPIInt)(2 * blocks), MPI_DOUBLE, MPI_SUM, e->comm));
     for (int64_t b = 0; b < 2 * blocks; b++) sum[b % 2] += of[b];
-    *error = PetscMax(*error, fabs(sum[0] / sum[1]));
+    *error = fare_larger_change(*error, fabs(sum[0] / sum[1]));
   }
   PetscCall(PetscFree(of));
   PetscFunctionReturn(0);

@@ -170,7 +170,7 @@ static PetscErrorCode bin_draws(const fare_joint_look *look, const numbers *of, 
   PetscFunctionReturn(0);
 }
 
-/* The largest change over versions of the truth. */
+/* The largest change over versions of the truth; unknown where no draw has weight in one of them. */
 static PetscErrorCode find_truth_error(fare_joint_look *look, const numbers *draws, int k,
   const fare_grid *grid, const fare_binning *binning, const fare_binned *samples,
   const fare_measure_type *type, double *error)
@@ -178,6 +178,7 @@ static PetscErrorCode find_truth_error(fare_joint_look *look, const numbers *dra
   const int     versions = look->joint->type->versions(look->joint);
   fare_binned   truth, other, ungrouped = *samples;
   fare_measured again;
+  PetscScalar   total;
   Vec           masses;
 
   PetscFunctionBegin;
@@ -187,13 +188,19 @@ static PetscErrorCode find_truth_error(fare_joint_look *look, const numbers *dra
   PetscCall(deposit(look, draws, look->companions, k, 0, grid, &masses));
   PetscCall(fare_binning_density(binning, masses, &truth));
   PetscCall(VecDestroy(&masses));
-  for (int v = 1; v < versions; v++) {
+  for (int v = 1; v < versions && !isnan(*error); v++) {
     PetscCall(deposit(look, draws, look->companions, k, v, grid, &masses));
+    PetscCall(VecSum(masses, &total));
+    if (!(total > 0)) {
+      *error = NAN;
+      PetscCall(VecDestroy(&masses));
+      continue;
+    }
     PetscCall(fare_binning_density(binning, masses, &other));
     PetscCall(VecDestroy(&masses));
     PetscCall(fare_measure_compare(look->ensemble->comm, binning, &truth, &other, &ungrouped, 1, &type,
       FARE_VALUES_ALONE, look->stream, &again));
-    *error = PetscMax(*error, again.truth_error);
+    *error = fare_larger_change(*error, again.truth_error);
     PetscCall(fare_binned_free(&other));
   }
   PetscCall(fare_binned_free(&truth));

@@ -149,7 +149,10 @@ static void add_up(const work *w, int groups, int group, const double unit[], do
   }
 }
 
-/* The largest change of the value over versions of the truth: exact draws of one, weighed as of another. */
+/*
+  The largest change of the value over versions of the truth: exact draws of one, weighed as of another.
+  Unknown where none of them has weight.
+*/
 static PetscErrorCode find_truth_error(work *w, double unit[], fare_measured *result)
 {
   fare_joint *joint    = w->look->joint;
@@ -161,7 +164,8 @@ static PetscErrorCode find_truth_error(work *w, double unit[], fare_measured *re
   for (int v = 1; v < versions && w->measure->looks_at_draws; v++) {
     PetscCall(add_samples(w, v, unit));
     add_up(w, 1, -1, unit, sum);
-    result->truth_error = PetscMax(result->truth_error, fabs(w->measure->value(sum) - result->value));
+    result->truth_error =
+      fare_larger_change(result->truth_error, fabs(w->measure->value(sum) - result->value));
   }
   PetscFunctionReturn(0);
 }

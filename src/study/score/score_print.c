@@ -271,6 +271,15 @@ void fare_scores_warn(const fare_scores *s)
     s->study->time[s->samples->snapshot[most]]);
 }
 
+/* What is no number, say a mean over pairs of a single sample, is a dash. */
+static void number_cell(fare_table *table, const char *format, double value)
+{
+  char text[32];
+
+  snprintf(text, sizeof text, format, value);
+  fare_table_cell(table, "%s", isnan(value) ? "-" : text);
+}
+
 PetscErrorCode fare_scores_print(const fare_scores *s, FILE *to)
 {
   static const char *const heading[] = {"measure", "unit", "time average", "maximum", "held-out average",
@@ -312,13 +321,13 @@ PetscErrorCode fare_scores_print(const fare_scores *s, FILE *to)
 
     fare_table_cell(table, "%s", s->measure[m]->name);
     fare_table_cell(table, "%s", *s->measure[m]->unit ? s->measure[m]->unit : "1");
-    fare_table_cell(table, "%.3e", of.average);
-    fare_table_cell(table, "%.3e", of.most);
-    fare_table_cell(table, of.held_out_times ? "%.3e" : "-", of.held_out);
-    fare_table_cell(table, alone ? "-" : "%.3e", of.floor);
-    fare_table_cell(table, alone ? "-" : "%.3e", of.excess);
-    fare_table_cell(table, isnan(of.truth_error) ? "-" : "%.1e", of.truth_error);
-    fare_table_cell(table, alone ? "-" : "%.3f", of.least_p);
+    number_cell(table, "%.3e", of.average);
+    number_cell(table, "%.3e", of.most);
+    number_cell(table, "%.3e", of.held_out_times ? of.held_out : NAN);
+    number_cell(table, "%.3e", alone ? NAN : of.floor);
+    number_cell(table, "%.3e", alone ? NAN : of.excess);
+    number_cell(table, "%.1e", of.truth_error);
+    number_cell(table, "%.3f", alone ? NAN : of.least_p);
     fare_table_cell(table, alone ? "-" : "%zu of %zu times", of.unlikely, s->samples->times);
   }
   fare_table_print(table, to);
