@@ -55,6 +55,10 @@ SHORTER = {
         "record.particles=100000",
     ],
 }  # what gallery.md says of a study that would take more than five minutes
+BEFORE = {"swift_2d_run": "swift_2d"}  # a study whose results another one reads, as `system.file`
+BESIDE = {
+    "swift_2d_run": {"system.parameters.assist": 0.0, "output.directory": "out/swift_2d_alone"}
+}  # the same with other values, drawn beside it
 
 
 def panels(count: int, width: float = 7.6, height: float = 2.5) -> tuple[Figure, list[Axes]]:
@@ -221,6 +225,42 @@ def steering(study: fare.Study) -> Figure:
     return fig
 
 
+def force_found(study: fare.Study) -> Figure:
+    """The friction against the parameter, and what the potential of the force is where it is 0."""
+    fig, axes = panels(2)
+    with h5py.File(study.results.path) as file:
+        found = file["analysis/swift"]
+        axes[0].plot(found["values"][...], found["friction"][...], "o-", ms=3)
+        cells = [int(n) for n in found["cells"][...]]
+        lower, upper = found["lower"][...], found["upper"][...]
+        coefficients = found["field_push"][...].reshape(-1, *reversed(cells))
+    middle = sum(value * np.cos(k * np.pi / 2) for k, value in enumerate(coefficients))
+    edges = [np.linspace(lower[axis], upper[axis], cells[axis] + 1) for axis in range(2)]
+    axes[0].set(xlabel="push", ylabel="friction")
+    axes[0].set_ylim(bottom=0)
+    shown = axes[1].pcolormesh(*edges, middle, cmap="RdBu_r", rasterized=True)
+    axes[1].set(xlabel="x", ylabel="y", title="φ at push = 0")
+    axes[1].grid(False)
+    fig.colorbar(shown, ax=axes[1])
+    return fig
+
+
+def followed(study: fare.Study) -> Figure:
+    """Two axes: the density under a fast drive, with the force and without."""
+    fig = Figure(figsize=(7.6, 5.0))
+    axes = fig.subplots(2, 3, sharex=True, sharey=True)
+    alone = fare.open(pathlib.Path(study.results.path).parent.with_name("swift_2d_alone"))
+    for row, name, one in zip(axes, ("with the force", "without"), (study, alone)):
+        density = one.snapshots.density
+        for ax, time in zip(row, (0.0, 0.2, 0.4)):
+            at = density.sel(time=time, method="nearest")
+            ax.pcolormesh(at.x, at.y, np.asarray(at).T, cmap="viridis", rasterized=True, shading="nearest")
+            ax.set(title=f"{name}, t = {time:g}", xlim=(-2, 2), ylim=(-2, 2))
+            ax.grid(False)
+    fig.tight_layout()
+    return fig
+
+
 def work(study: fare.Study) -> Figure:
     fig, axes = panels(2, 9.0, 2.6)
     fare.plot.density(study, ax=axes[0])
@@ -356,6 +396,11 @@ GALLERY = {
     "rare/tilted_washboard": deviations,
     "prinz_tilt": of_report("control"),
     "prinz_event": of_report("control"),
+    "prinz_durations": of_report("control_durations"),
+    "trap": of_report("control"),
+    "engine": over_time,
+    "swift_2d": force_found,
+    "swift_2d_run": followed,
     "prinz_sensitivity": of_report("sensitivity"),
     "my_system": over_time,
     "my_sampler": truth_and_model,
@@ -378,12 +423,30 @@ def build_plugins(where: pathlib.Path) -> None:
         subprocess.run(["cmake", *map(str, words)], stdout=subprocess.DEVNULL, check=True)
 
 
+def command_of(file: pathlib.Path, name: str, where: pathlib.Path) -> list[str]:
+    """What runs a study, after those whose results it reads."""
+    settings = list(SHORTER.get(name, []))
+    if before := BEFORE.get(name):
+        if not (where / f"{before}.json").exists():
+            run(file.with_name(f"{before}.yaml"), before, where)
+        settings.append(f"system.file={where}/out/{before}/study.h5")
+    return [
+        FARE,
+        "run",
+        str(file),
+        "--overwrite",
+        *(word for setting in settings for word in ("--set", setting)),
+    ]
+
+
 def run(file: pathlib.Path, name: str, where: pathlib.Path) -> None:
     """Runs a study in `where`, and keeps what it printed and what it cost."""
     if file.parent.name == "plugin":
         build_plugins(where)
-    settings = [word for setting in SHORTER.get(name, []) for word in ("--set", setting)]
-    command = [FARE, "run", str(file), "--overwrite", *settings]
+    command = command_of(file, name, where)
+    if name in BESIDE:
+        other = [word for key, value in BESIDE[name].items() for word in ("--set", f"{key}={value}")]
+        subprocess.run([*command, *other], cwd=where, stdout=subprocess.DEVNULL, check=True)
     with open(where / f"{name}.txt", "w+") as said:
         process = subprocess.Popen(command, cwd=where, stdout=said, stderr=subprocess.STDOUT)
         _, status, used = os.wait4(process.pid, 0)

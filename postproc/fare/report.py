@@ -95,6 +95,10 @@ CAPTIONS = {
         " (dashed); what it leads to beside other drives, with the bound that no control can undercut"
         " (black); and the density under it."
     ),
+    "control_durations": (
+        "What drives between the same two states dissipate, against the time that they have. No control with"
+        " any potential in between comes below the black line."
+    ),
     "sensitivity": (
         "By how much a result changes with the value of a driven parameter at each time, per time: a drive"
         " that differs by a small function of time changes it by the integral of both."

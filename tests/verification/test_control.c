@@ -265,7 +265,7 @@ static void bounds_hold_beside_an_energy(void **state)
   }
 }
 
-/* Against another program: implicit Euler, extrapolated, and an optimiser of its own. */
+/* Against other programs: the drives that the best is compared with by implicit Euler, extrapolated. */
 static void events_become_likely(void **state)
 {
   const fare_control_result *r;
@@ -277,7 +277,8 @@ static void events_become_likely(void **state)
     "most_likely, event: over, parameter: tilt, duration: 1, energy: 4.5}]}",
     &s);
   assert_null(r->failure);
-  assert_between(r->optimum, 2.17e-4, 2.4e-4);
+  /* tests/study/test_control_event.py finds 2.3165e-4 with a chain and a search of its own */
+  assert_near(r->optimum, 2.3165e-4, 1e-6);
   assert_near(r->checked, r->optimum, 5e-3 * r->optimum);
   assert_near(PetscMax(rung(r, "constant_up"), rung(r, "constant_down")), 8.405e-5, 1e-6);
   assert_near(rung(r, "sine"), 1.555e-5, 6e-7);
@@ -359,6 +360,37 @@ static void wells_are_tilted_as_another_program_says(void **state)
   assert_near(r->optimum, 0.2234, 2e-4);
   assert_near(r->bound, 0.14202, 2e-5);
   free_control(&s);
+}
+
+/* Of several systems, fast and slow: the bound, the optimum, and all others above it. */
+static void ladders_are_ordered(void **state)
+{
+  static const struct {
+    const char *type, *parameter;
+    double      from, to, duration, lower, upper;
+  } runs[] = {{"double_well", "tilt", -1, 1, 0.1, -2.2, 2.2}, {"double_well", "tilt", 0, 2, 4, -2.2, 2.2},
+    {"double_well", "height", 1, 3, 0.5, -2.4, 2.4}, {"ornstein_uhlenbeck", "stiffness", 4, 1, 0.2, -5, 5},
+    {"ornstein_uhlenbeck", "centre", 0, 1, 20, -5, 6}, {"prinz", "tilt", 0, -3, 0.3, -1.8, 1.8},
+    {"prinz", "tilt", 2, 0, 10, -1.8, 1.8}};
+
+  (void)state;
+  for (size_t k = 0; k < PETSC_STATIC_ARRAY_LENGTH(runs); k++) {
+    const fare_control_result *r;
+    study                      s;
+    char                       yaml[256];
+
+    snprintf(yaml, sizeof yaml,
+      "control: [{name: go, parameter: %s, from: %g, to: %g, duration: %g, knots: 6}]", runs[k].parameter,
+      runs[k].from, runs[k].to, runs[k].duration);
+    r = run_control(runs[k].type, runs[k].lower, runs[k].upper, 96, yaml, &s);
+    assert_null(r->failure);
+    assert_true(r->bound > 0 && r->bound - r->bound_error <= r->optimum + fare_control_error(r));
+    assert_int_equal(r->rungs, 3);
+    for (int i = 0; i < r->rungs; i++)
+      assert_true(r->optimum - fare_control_error(r) <= r->rung[i].value + r->rung[i].error);
+    assert_true(rung(r, "linear") < rung(r, "switch"));
+    free_control(&s);
+  }
 }
 
 /* Bounds hold, and without jumps the ends stay. */
@@ -455,6 +487,7 @@ int main(int argc, char **argv)
     cmocka_unit_test(units_and_ranges_do_not_matter),
     cmocka_unit_test(two_drives_do_what_one_cannot),
     cmocka_unit_test(wells_are_tilted_as_another_program_says),
+    cmocka_unit_test(ladders_are_ordered),
     cmocka_unit_test(bounds_and_ends_hold),
     cmocka_unit_test(drives_that_exploit_steps_are_refused),
     cmocka_unit_test(bad_sections_say_why),

@@ -91,13 +91,60 @@ def sensitivity_panel(ax: Axes, sensitivity: Sensitivity) -> None:
     legend_above(ax)
 
 
+def same_but_duration(lines: list[Control]) -> list[list[Control]]:
+    """Lines about work between the same two states, three or more of them that differ in duration, in its order."""
+    found: dict[tuple[object, ...], dict[float, Control]] = {}
+    for line in lines:
+        if line.quantity == "dissipated work" and not line.failure:
+            states = tuple((course.parameter, course.before, course.after) for course in line.courses)
+            found.setdefault(states, {}).setdefault(float(line.times[-1]), line)
+    return [[lines[t] for t in sorted(lines)] for lines in found.values() if len(lines) >= 3]
+
+
+def durations_panel(ax: Axes, lines: list[Control]) -> None:
+    """The ladder against the duration of the drive; what lies below the bound is grey."""
+    duration = np.array([line.times[-1] for line in lines])
+    styles = {
+        "switch": {"color": "#888888", "ls": ":"},
+        "linear": {"color": PALETTE[1], "ls": "--"},
+        "geodesic": {"color": PALETTE[2], "ls": "-."},
+        "optimum": {"color": PALETTE[0], "marker": "o", "ms": 3},
+        "bound": {"color": TRUTH},
+    }
+    floor = 0.5 * min(rung.value for line in lines for rung in line.ladder if rung.value > 0)
+    for drive, style in styles.items():
+        values = [[rung.value for rung in line.ladder if rung.drive == drive] for line in lines]
+        if not all(values):
+            continue
+        each = np.array([value[0] for value in values])
+        ax.plot(duration, each, label=drive, **style)
+        if drive == "bound":
+            ax.fill_between(duration, floor, np.maximum(each, floor), color="#dddddd", lw=0)
+    ax.set(xscale="log", yscale="log", xlabel="duration", ylabel=lines[0].quantity)
+    ax.set_ylim(bottom=floor)
+    ax.set_xlim(duration[0], duration[-1])
+    legend_above(ax, 3)
+
+
+def control_durations(study: Study) -> Figure | None:
+    """A panel for each two states between which drives of several durations are sought."""
+    groups = same_but_duration(study.controls)
+    if not groups:
+        return None
+    fig, axes = grid(len(groups), 1, 2.3, width=PAGE / 2 + 0.6, gap=0.9, top=0.6)
+    for ax, lines in zip(axes.flat, groups):
+        durations_panel(ax, lines)
+    return fig
+
+
 def control(study: Study) -> Figure | None:
     """A row for each line of `control`: the best drive, the ladder, and the density where that is kept."""
     lines = [line for line in study.controls if not line.failure]
     if not lines:
         return None
     columns = 3 if any(line.density is not None for line in lines) else 2
-    fig, axes = grid(len(lines), columns, 1.8, apart=1.0, gap=0.75, top=0.35, right=0.25)
+    room = 0.7 if len(lines[0].courses) > 1 else 0.35  # for a legend above the first row
+    fig, axes = grid(len(lines), columns, 1.8, apart=1.0, gap=0.75, top=room, right=0.25)
     for row, line in zip(axes, lines):
         protocol_panel(row[0], line)
         ladder_panel(row[1], line)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from fare.files import Array, FareError
 from fare.plot import corners
-from fare.plot.control import control, sensitivity
+from fare.plot.control import control, control_durations, sensitivity
 from fare.plot.currents import currents
 from fare.plot.densities import differences, images, planes, snapshots, space_time
 from fare.plot.distances import costs, divergences, other_divergences, ranking
@@ -247,6 +247,7 @@ FIGURES: dict[str, Make] = {
     "rare": rare,
     "inference": inference,
     "control": control,
+    "control_durations": control_durations,
     "sensitivity": sensitivity,
     "thermodynamics": thermodynamics,
     "training": training,
