@@ -268,8 +268,8 @@ static void tilted_wells_dissipate(void **state)
 }
 
 /*
-  Neither the units of parameters nor where their zero lies matter: a trap that is tiny in every unit, and one that is
-  huge. By centre, stiffness, mobility and kT, one at a time.
+  Neither the units of parameters nor where their zero lies matter: a trap that is tiny in every unit, and one
+  that is huge. By centre, stiffness, mobility and kT, one at a time.
 */
 static void units_do_not_matter(void **state)
 {

@@ -104,6 +104,28 @@ static void planes_have_bounds(void **state)
   assert_between(found.error, 0, 0.03 * found.value);
 }
 
+/* In space, on 24 cells per axis: a trap is dragged. */
+static void spaces_have_bounds(void **state)
+{
+  const PetscInt          cells[] = {8, 8, 8};
+  const double            low[] = {-4, -4, -4}, high[] = {5.5, 4, 4};
+  const fare_system_type *trap  = fare_system_type_find("ornstein_uhlenbeck");
+  fare_system            *first = make_system(trap, 3), *last = make_system(trap, 3);
+  fare_grid              *grid;
+  fare_transport_bound    bound;
+
+  (void)state;
+  assert_ok(fare_system_set(last, "centre", 1.5));
+  assert_ok(fare_grid_create(PETSC_COMM_SELF, 3, cells, low, high, NULL, &grid));
+  assert_ok(fare_transport_bound_between(grid, first, last, 1, &bound));
+  if (getenv("FARE_TEST_SHOW")) fare_log("space: %.8g +- %.1e", bound.value, bound.error);
+  assert_near(bound.value, 0.75, 2 * bound.error);
+  assert_between(bound.error, 0, 0.1 * bound.value);
+  assert_ok(fare_grid_destroy(&grid));
+  assert_ok(fare_system_destroy(&first));
+  assert_ok(fare_system_destroy(&last));
+}
+
 static void four_wells_agree_with_another_program(void **state)
 {
   const fare_system_type *prinz = fare_system_type_find("prinz");
@@ -174,6 +196,7 @@ int main(int argc, char **argv)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(best_drives_of_traps_reach_it),
     cmocka_unit_test(planes_have_bounds),
+    cmocka_unit_test(spaces_have_bounds),
     cmocka_unit_test(four_wells_agree_with_another_program),
     cmocka_unit_test(walls_hold_what_is_moved),
     cmocka_unit_test(walls_hold_what_comes_to_them),

@@ -63,8 +63,8 @@ double fare_metric_square(
   const fare_metric *metric, const double l[], const double v[], double by_l[], double by_v[]);
 
 /*
-  The bound of full control on two or three axes with reflecting boundaries, between frozen systems; stiffness:
-  1/(mobility duration). Not collective.
+  The bound of full control on two or three axes with reflecting boundaries, between frozen systems;
+  stiffness: 1/(mobility duration). Not collective.
 */
 PetscErrorCode fare_transport_dual_solve(const fare_grid *grid, const fare_system *first,
   const fare_system *last, double stiffness, fare_transport_bound *bound);
