@@ -36,8 +36,8 @@ METHODS = {
     ),
 }
 RUNS, KT = 8, 0.1
-# Chances are those of a normal variable beyond 3. Seeds are within 2 of their errors as often as Student's variable
-# of RUNS - 1 degrees of freedom is.
+# Chances are those of a normal variable beyond 3. Seeds are within 2 of their errors as often as Student's
+# variable of RUNS - 1 degrees of freedom is.
 BEYOND_3, WITHIN_2 = 2 * scipy.stats.norm.sf(3), 1 - 2 * scipy.stats.t.sf(2, RUNS - 1)
 ERROR_OF_ONE = 0.6  # of a seed, at most, over the chain: what is left of it is told by their number
 
