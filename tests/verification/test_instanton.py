@@ -43,7 +43,7 @@ def within(name: str, found: Any, key: str, expected: float, relative: float) ->
     expect(error <= 100 * relative * expected, f"{name}: the bar {error:.1e} of {key} is too wide")
 
 
-# Mean times from (-1, 0) to x >= 0 of maier_stein, alpha 10, by Chebyshev collocation, at four diffusion coefficients.
+# Mean times from (-1, 0) to x >= 0 of maier_stein, alpha 10, by Chebyshev collocation, at four noises.
 NOISE = np.array([0.02, 0.015, 0.0125, 0.01])
 PASSAGE = np.array([2868.144, 49455.4, 483562.0, 1.46822e7])
 
