@@ -135,7 +135,8 @@ static void events_have_their_derivatives(void **state)
 {
   static const int tilt[] = {TILT_OF_WELLS};
   double           low[] = {-3, 0.513}, high[] = {-1.613, 3};
-  fare_region      a = {1, 1, &low[0], &high[0], PETSC_FALSE}, b = {1, 1, &low[1], &high[1], PETSC_FALSE};
+  fare_region      a = {.dim = 1, .boxes = 1, .lower = &low[0], .upper = &high[0]},
+              b      = {.dim = 1, .boxes = 1, .lower = &low[1], .upper = &high[1]};
 
   (void)state;
   for (int k = 0; k < 2; k++) {
@@ -156,7 +157,7 @@ static void constants_have_their_derivatives(void **state)
   static const double value[] = {0.8, 1.3, 3.2, 0.4}, step = 2e-3;
   static const double at[] = {2, 1, -1, -2}, weight[] = {-1. / 12, 8. / 12, -8. / 12, 1. / 12};
   double              low = 0.513, high = 3;
-  fare_region         b    = {1, 1, &low, &high, PETSC_FALSE};
+  fare_region         b    = {.dim = 1, .boxes = 1, .lower = &low, .upper = &high};
   const fare_goal     goal = {.kind = FARE_GOAL_EVENT, .b = &b};
   double              result, sum[4] = {0}, largest = 0;
   trial               t;
@@ -186,7 +187,7 @@ static void two_axes_have_theirs(void **state)
 {
   static const int both[] = {FARE_OWN + 3, FARE_OWN + 4};
   double           low[] = {0.11, 0.07}, high[] = {5, 5};
-  fare_region      b = {2, 1, low, high, PETSC_FALSE};
+  fare_region      b = {.dim = 2, .boxes = 1, .lower = low, .upper = high};
 
   (void)state;
   for (int k = 0; k < 2; k++) {

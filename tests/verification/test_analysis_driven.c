@@ -41,8 +41,8 @@ static void a_drive_that_does_nothing_gives_frozen_values(void **state)
   const struct {
     double kT;
   } cases[]           = {{0.4}, {0.08}};
-  const fare_region a = {1, 1, (double[]){-9}, (double[]){-0.9}, PETSC_FALSE},
-                    b = {1, 1, (double[]){0.83}, (double[]){9}, PETSC_FALSE};
+  const fare_region a = {.dim = 1, .boxes = 1, .lower = (double[]){-9}, .upper = (double[]){-0.9}},
+                    b = {.dim = 1, .boxes = 1, .lower = (double[]){0.83}, .upper = (double[]){9}};
 
   (void)state;
   for (size_t c = 0; c < 2; c++) {
@@ -87,8 +87,8 @@ static void a_drive_that_does_nothing_gives_frozen_values(void **state)
 /* The slower the drive the nearer to what is frozen at the start, in proportion to its speed. */
 static void slow_drives_come_near_to_frozen_values(void **state)
 {
-  const fare_region a = {1, 1, (double[]){-9}, (double[]){-0.5}, PETSC_FALSE},
-                    b = {1, 1, (double[]){0.5}, (double[]){9}, PETSC_FALSE};
+  const fare_region a = {.dim = 1, .boxes = 1, .lower = (double[]){-9}, .upper = (double[]){-0.5}},
+                    b = {.dim = 1, .boxes = 1, .lower = (double[]){0.5}, .upper = (double[]){9}};
   double off[2][2];
 
   (void)state;
@@ -231,9 +231,13 @@ static void a_drift_that_switches_is_a_series(void **state)
 */
 static void a_span_may_end(void **state)
 {
-  const fare_region a   = {1, 1, (double[]){-0.9}, (double[]){-0.5}, PETSC_FALSE},
-                    b   = {1, 1, (double[]){0.8}, (double[]){1.4}, PETSC_FALSE},
-                    out = {1, 1, (double[]){-0.5}, (double[]){0.8}, PETSC_TRUE};
+  const fare_region a   = {.dim = 1, .boxes = 1, .lower = (double[]){-0.9}, .upper = (double[]){-0.5}},
+                    b   = {.dim = 1, .boxes = 1, .lower = (double[]){0.8}, .upper = (double[]){1.4}},
+                    out = {.dim = 1,
+                      .boxes    = 1,
+                      .lower    = (double[]){-0.5},
+                      .upper    = (double[]){0.8},
+                      .outside  = PETSC_TRUE};
   const fare_span span  = {0.2, 0.8, FARE_AFTER_OVER, 1e-7};
   const double    at = 0.2, point[] = {-0.2, 0.3};
   static interval w;
@@ -299,7 +303,7 @@ static Vec left_wells(const fare_grid *grid, const fare_system *system)
 static void backward_and_forward_agree(void **state)
 {
   enum { TIMES = 400 };
-  const fare_region    b     = {1, 1, (double[]){0.5}, (double[]){9}, PETSC_FALSE};
+  const fare_region    b     = {.dim = 1, .boxes = 1, .lower = (double[]){0.5}, .upper = (double[]){9}};
   const double         start = 0.3, end = 1.9;
   fare_system         *system = make_system(fare_system_type_find("prinz"), 1);
   fare_grid           *grid   = make_own_grid(system, 256);
@@ -350,7 +354,7 @@ static void backward_and_forward_agree(void **state)
 */
 static void survival_is_that_of_an_end_that_absorbs(void **state)
 {
-  const fare_region b       = {1, 1, (double[]){0.5}, (double[]){9}, PETSC_FALSE};
+  const fare_region b       = {.dim = 1, .boxes = 1, .lower = (double[]){0.5}, .upper = (double[]){9}};
   const double      times[] = {0.2, 0.7, 1.5};
   fare_initial      initial = {
          .density = FARE_INITIAL_GAUSSIAN, .mean = {1, (double[]){-0.6}}, .sd = {1, (double[]){0.15}}};
@@ -399,8 +403,9 @@ static void survival_is_that_of_an_end_that_absorbs(void **state)
 */
 static void leave_a_square(int dim, PetscInt cells, const double times[3], fare_survival survival[3])
 {
-  const double       side[2][2] = {{-0.93, -0.93}, {1.21, 1.21}}, ends[2][2] = {{-2, -2}, {2, 2}}, start = 0;
-  const fare_region  out     = {dim, 1, (double *)side[0], (double *)side[1], PETSC_TRUE};
+  const double      side[2][2] = {{-0.93, -0.93}, {1.21, 1.21}}, ends[2][2] = {{-2, -2}, {2, 2}}, start = 0;
+  const fare_region out = {
+    .dim = dim, .boxes = 1, .lower = (double *)side[0], .upper = (double *)side[1], .outside = PETSC_TRUE};
   const fare_initial initial = {.density = FARE_INITIAL_GAUSSIAN,
     .mean                                = {(size_t)dim, (double[]){0.2, 0.2}},
     .sd                                  = {(size_t)dim, (double[]){0.2, 0.2}}};

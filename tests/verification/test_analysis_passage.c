@@ -53,7 +53,7 @@ static void boundaries_are_exact_to_second_order(void **state)
   for (int k = 0; k < 2; k++) {
     for (int i = 0; i < 8; i++) {
       double       b = 1.2, point[1] = {0}, tau, shift = 0.01 * i; /* an eighth of the wider cells */
-      fare_region  target = {1, 1, (double[]){b}, (double[]){100}, PETSC_FALSE};
+      fare_region  target = {.dim = 1, .boxes = 1, .lower = (double[]){b}, .upper = (double[]){100}};
       fare_system *system = make_system(fare_system_type_find("ornstein_uhlenbeck"), 1);
       PetscInt     cells  = 150 << k;
       fare_solved  solved;
@@ -121,8 +121,8 @@ static void committors_are_integrals(void **state)
 */
 static void reactions_without_detailed_balance(void **state)
 {
-  fare_region a        = {1, 1, (double[]){-0.5}, (double[]){0.5}, PETSC_FALSE},
-              b        = {1, 2, (double[]){2.6, -M_PI}, (double[]){M_PI, -2.6}, PETSC_FALSE};
+  fare_region a = {.dim = 1, .boxes = 1, .lower = (double[]){-0.5}, .upper = (double[]){0.5}},
+              b = {.dim = 1, .boxes = 2, .lower = (double[]){2.6, -M_PI}, .upper = (double[]){M_PI, -2.6}};
   fare_system  *system = make_system(&washboard, 1);
   double        mean[2], flux[2];
   fare_grid    *grid;

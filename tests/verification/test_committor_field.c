@@ -11,8 +11,8 @@ static fare_event make_event(double a[], double b[], double start, double deadli
 {
   static double lowest[] = {-99, -99}, highest[] = {99, 99};
 
-  return (fare_event){
-    "event", {1, a ? 1 : 0, lowest, a, PETSC_FALSE}, {1, 1, b, highest, PETSC_FALSE}, {start}, 0, deadline};
+  return (fare_event){"event", {.dim = 1, .boxes = a ? 1 : 0, .lower = lowest, .upper = a},
+    {.dim = 1, .boxes = 1, .lower = b, .upper = highest}, {start}, 0, deadline};
 }
 
 static fare_committor_field *make_field(const fare_grid *grid, const fare_system *system,

@@ -43,6 +43,25 @@ def within(name: str, found: Any, key: str, expected: float, relative: float) ->
     expect(error <= 100 * relative * expected, f"{name}: the bar {error:.1e} of {key} is too wide")
 
 
+# Mean times from (-1, 0) to x >= 0 of maier_stein, alpha 10, by Chebyshev collocation, at four noises.
+NOISE = np.array([0.02, 0.015, 0.0125, 0.01])
+PASSAGE = np.array([2868.144, 49455.4, 483562.0, 1.46822e7])
+
+
+def passage_times(where: pathlib.Path) -> None:
+    """The action is what 2 D ln(mean passage time) tends to, by fits of three kinds at three and four noises."""
+    fits = []
+    for first in (0, 1):
+        D, y = NOISE[first:], (2 * NOISE * np.log(PASSAGE))[first:]
+        for last in ([], [D * np.log(D)], [D**2]):
+            fits.append(np.linalg.lstsq(np.stack([D**0, D, *last], 1), y, rcond=None)[0][0])
+    system = "{name: maier_stein, parameters: {alpha: 10.0, diffusion: 0.02}}"
+    action = solve(where, system, 2, "from: [-1.0, 0.0], to: [0.0, 0.0]")["action"][0]
+    print(f"action {action:.6g}, by passage times between {min(fits):.5g} and {max(fits):.5g}", flush=True)
+    expect(min(fits) < action < max(fits), "passage times tell the action", (action, fits))
+    expect(np.ptp(fits) < 0.02 * action, "and tell it to two per cent", fits)
+
+
 def maier_stein(where: pathlib.Path) -> None:
     """By polynomials of degrees 7 to 18, 0.340041403; the axis itself has 1/2, and is a minimum up to alpha 4."""
     for alpha, action in ((10.0, 0.340041403), (3.0, 0.5), (1.0, 0.5)):
@@ -104,6 +123,6 @@ def refusals(where: pathlib.Path) -> None:
 
 
 with tempfile.TemporaryDirectory() as folder:
-    for test in (maier_stein, gradients, noise_of_each_axis, refusals):
+    for test in (maier_stein, passage_times, gradients, noise_of_each_axis, refusals):
         test(pathlib.Path(folder))
 sys.exit(conclude())

@@ -49,7 +49,7 @@ static void fluctuations_are_symmetric(void **state)
 static void wells_share_the_time(void **state)
 {
   double                lower = 0, upper = 10;
-  const fare_region     right  = {1, 1, &lower, &upper, PETSC_FALSE};
+  const fare_region     right  = {.dim = 1, .boxes = 1, .lower = &lower, .upper = &upper};
   const fare_observable of     = {FARE_OF_OCCUPATION, 0, 0, &right};
   fare_system          *system = make_system(fare_system_type_find("double_well"), 1);
   fare_grid            *grid   = make_grid(system, 200);
