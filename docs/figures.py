@@ -280,45 +280,63 @@ def error(study: fare.Study) -> Figure:
     return fig
 
 
-def visible_dissipation(density: np.ndarray, lower: float, upper: float, times: np.ndarray, D: float) -> float:
-    """Of one axis, by differences between snapshots: the sum of |J|^2/(D p), J from the mass that crosses."""
-    width = (upper - lower) / density.shape[1]
-    mass = density / density.sum(1, keepdims=True)
-    current = -np.diff(np.cumsum(mass, 1), axis=0)[:, :-1] / np.diff(times)[:, None]
-    faces = 0.25 * (mass[1:, 1:] + mass[1:, :-1] + mass[:-1, 1:] + mass[:-1, :-1]) / width
-    rate = np.where(faces > 0, current**2 / (D * np.maximum(faces, 1e-300)), 0).sum(1) * width
+LEAST_MASS = 1e-6  # of a bin whose current counts
+
+
+def dissipation(masses: np.ndarray, width: float, times: np.ndarray, D: float) -> float:
+    """Entropy production along one axis, by differences between snapshots: the sum of J^2/(D p) over faces and time,
+    J from the mass that has crossed a face.
+    """
+    current = -np.diff(np.cumsum(masses, 1), axis=0)[:, :-1] / np.diff(times)[:, None]
+    both = masses[1:] + masses[:-1]
+    faces = 0.25 * (both[:, 1:] + both[:, :-1]) / width
+    held = faces * width > LEAST_MASS
+    rate = (current**2 / (D * np.where(held, faces, np.inf))).sum(1) * width
     return float(rate @ np.diff(times))
 
 
+def dissipations(study: fare.Study, coarse: int = 8, D: float = 0.7) -> dict[str, float]:
+    """Of the truth and of all ensembles, over the same bins."""
+    with h5py.File(study.directory / "study.h5") as file:
+        binned = file["binned"]
+        x, times = binned["x"][()], binned["time"][()]
+        found = {name: binned[name][()] for name in binned if name not in ("x", "time")}
+    said = {}
+    for name, of in found.items():
+        masses = of.reshape(len(times), -1, coarse).sum(2)
+        said[name] = dissipation(masses / masses.sum(1, keepdims=True), coarse * float(x[1] - x[0]), times, D)
+    return said
+
+
 def data_efficiency(sweep: fare.Sweep) -> Figure:
-    """Error against the number of training particles, and the dissipation that densities show."""
+    """Error against the number of training particles, and the dissipation of what was learned."""
     fig, axes = panels(2, 9.0, 3.4)
     key = "ensembles.0.train.particles"
-    shades = {"none": "#888888", "right": "C0", "wrong": "C3", "ceiling": "C0", "ceiling_wrong": "C3"}
+    shades = {"none": "#888888", "noise": "C2", "right": "C0", "wrong": "C3"}
     found: dict[str, dict[float, list[tuple[float, float]]]] = {}
     truths = []
     for point, study in sweep.studies.items():
         count = float(sweep.points[key][point])
-        for name, density in densities(study).items():
-            said = visible_dissipation(*density)
-            if name == "truth":
-                truths.append(said)
+        said = dissipations(study)
+        truths.append(said.pop("truth"))
+        for name, value in said.items():
+            if f"{name}_density" in said:  # which has no noise
                 continue
             one = study.measures.sel(measure="kl", comparison=name)
-            excess = float((one.value - one.floor_mean).mean())
-            found.setdefault(name, {}).setdefault(count, []).append((excess, said))
+            excess = float((one.value - one.floor_mean.fillna(0)).mean())
+            found.setdefault(name, {}).setdefault(count, []).append((excess, value))
     for name, of in found.items():
-        style = {"color": shades[name], "ls": "--" if "ceiling" in name else "-", "marker": "o", "ms": 4}
-        counts = sorted(of)
+        name = name.replace("_density", "")
+        kind = name.replace("ceiling_", "").replace("ceiling", "right")
+        style = {"color": shades[kind], "ls": "--" if "ceiling" in name else "-"}
         for k, ax in enumerate(axes):
-            for count in counts:
-                ax.plot([count] * len(of[count]), [pair[k] for pair in of[count]], color=shades[name], lw=0.8)
-            ax.plot(counts, [np.mean([pair[k] for pair in of[c]]) for c in counts], label=name, **style)
-    axes[1].axhline(np.mean(truths), color="k", lw=1, label="truth")
-    axes[0].set(xscale="log", yscale="log", ylabel="KL above its noise floor")
-    axes[1].set(xscale="log", yscale="log", ylabel="entropy production")
-    for ax in axes:
-        ax.set(xlabel="training particles per snapshot")
+            for count, pairs in of.items():
+                ax.plot([count] * len(pairs), [pair[k] for pair in pairs], "o", ms=3, color=shades[kind])
+            means = [np.mean([pair[k] for pair in of[count]]) for count in sorted(of)]
+            ax.plot(sorted(of), means, label=name.replace("_", " "), **style)
+    axes[1].axhline(float(np.mean(truths)), color="k", lw=1, label="truth")
+    for ax, label in zip(axes, ("KL above its noise floor", "entropy production")):
+        ax.set(xscale="log", yscale="log", ylabel=label, xlabel="training particles per snapshot")
     axes[1].legend(fontsize=8)
     return fig
 

@@ -324,7 +324,7 @@ def check_registered():
         "python",
         "exact",
         "product_of_marginals",
-        "weak_constraint",  # test_prior
+        "weak_constraint",  # test_prior_study
     }
     expect(set(SAMPLERS) <= known, f"not registered: {set(SAMPLERS) - known}")
     expect(known <= set(SAMPLERS), f"registered and not tested here: {known - set(SAMPLERS)}")

@@ -124,7 +124,7 @@ REFUSED = {
     "{kind: fokker_planck, assume: {}}": "of which one will do",
     "{kind: fokker_planck, assume: {drives: none}}": "drive",
     "{kind: fokker_planck, assume: {drive: some}}": "",
-    "{kind: fokker_planck, assume: {parameters: {hight: 2}}}": "hight",
+    "{kind: fokker_planck, assume: {parameters: {heights: 2}}}": "heights",
     "{kind: fokker_planck, assume: {parameters: {height: -2}}}": "height",
     "{kind: fokker_planck, assume: {system: {name: rotational_ou}}}": "axes",
     "{kind: fokker_planck, assume: {system: {name: geometric_brownian}}}": "the same everywhere",
