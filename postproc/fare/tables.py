@@ -347,3 +347,14 @@ class Inferred:
     """Error that the cells make."""
     log_likelihood: float
     seconds: float
+    posterior_mean: float
+    posterior_sd: float
+    posterior_error: float
+    """Of the mean, by the number of draws; NaN: there are none."""
+    posterior_low: float
+    posterior_high: float
+    posterior_low_error: float
+    posterior_high_error: float
+    posterior_r_hat: float
+    posterior_effective: float
+    posterior_covered: float

@@ -29,7 +29,8 @@ typedef struct {
   int                    intervals, first, design;
   PetscInt64             particles;
   fare_reals             times, others;
-  const fare_node       *starts;
+  const fare_node       *starts, *posterior;
+  fare_posterior         asked;
   PetscBool              limits, unpaired;
   int                    count; /* of parameters */
   const char            *parameter[FARE_INFER_MAX];
@@ -74,6 +75,8 @@ const fare_field fare_infer_fields[] = {
     "of the likelihood: by Fisher's information, or by its profile"},
   {"first", FARE_CHOICE, AT(first), "flat", 0, 0, firsts, "",
     "density at a track's first observation, if noisy: flat, or what becomes of the initial one"},
+  {"posterior", FARE_NODE, AT(posterior), "", 0, 0, NULL, "",
+    "of likelihoods: {draws: 4000, prior: {kT: {mean: 0.5, sd: 0.1}, tilt: {low: -1, high: 1}}}"},
   {"repeats", FARE_INTEGER, AT(repeats), "1", 1, 1e5, NULL, "",
     "independent sets of simulated data, which show whether errors and intervals are right"},
   {"limits", FARE_BOOLEAN, AT(limits), "true", 0, 0, NULL, "",
@@ -240,6 +243,59 @@ static PetscErrorCode check_line(const fare_infer_study *study, const line *l)
   PetscFunctionReturn(0);
 }
 
+/* What `posterior` says of one parameter. */
+static PetscErrorCode read_prior(const fare_node *node, const line *l, const char *name, fare_posterior *to)
+{
+  static const fare_field fields[] = {
+    {"low", FARE_REAL, offsetof(fare_prior, low), "-1e300", -1e300, 1e300, NULL, "", "smallest value"},
+    {"high", FARE_REAL, offsetof(fare_prior, high), "1e300", -1e300, 1e300, NULL, "", "largest value"},
+    {"mean", FARE_REAL, offsetof(fare_prior, mean), "0", -1e300, 1e300, NULL, "", "of a Gaussian"},
+    {"sd", FARE_REAL, offsetof(fare_prior, sd), "0", 0, 1e300, NULL, "", "of a Gaussian"},
+    FARE_FIELDS_END,
+  };
+  fare_prior prior;
+  int        k = 0;
+
+  PetscFunctionBegin;
+  while (k < l->count && strcmp(l->parameter[k], name)) k++;
+  if (k == l->count) FARE_REFUSE(node, "'%s' is no parameter of this inference", name);
+  PetscCall(fare_fields_read(fields, NULL, node, &prior));
+  if (!(prior.low < prior.high)) FARE_REFUSE(node, "low: %g is not below high: %g", prior.low, prior.high);
+  if (fare_node_find(node, "mean") && !(prior.sd > 0)) FARE_REFUSE(node, "a Gaussian needs 'sd' above 0");
+  to->prior[k] = prior;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode read_posterior(line *l)
+{
+  typedef struct {
+    PetscInt64       draws;
+    const fare_node *prior;
+  } keys;
+  static const fare_field fields[] = {
+    {"draws", FARE_INTEGER, offsetof(keys, draws), "4000", 100, 1e7, NULL, "", "from four chains"},
+    {"prior", FARE_NODE, offsetof(keys, prior), "", 0, 0, NULL, "", "a map of parameters; default: flat"},
+    FARE_FIELDS_END,
+  };
+  keys got;
+
+  PetscFunctionBegin;
+  for (int k = 0; k < FARE_INFER_MAX; k++) l->asked.prior[k] = (fare_prior){-HUGE_VAL, HUGE_VAL, 0, 0};
+  if (!l->posterior) PetscFunctionReturn(0);
+  if (fare_node_kind_of(l->posterior) != FARE_NODE_MAP)
+    FARE_REFUSE(l->posterior, "expected a map, {draws: 4000}");
+  for (size_t i = 0; i < l->methods; i++)
+    if (!l->type[i]->likely)
+      FARE_REFUSE(l->posterior, "%s has no likelihood of which to draw", l->type[i]->name);
+  PetscCall(fare_fields_read(fields, NULL, l->posterior, &got));
+  l->asked.draws = got.draws;
+  if (got.prior && fare_node_kind_of(got.prior) != FARE_NODE_MAP)
+    FARE_REFUSE(got.prior, "expected a map, {kT: {mean: 0.5, sd: 0.1}}");
+  for (size_t i = 0; got.prior && i < fare_node_size(got.prior); i++)
+    PetscCall(read_prior(fare_node_item(got.prior, i), l, fare_node_key(got.prior, i), &l->asked));
+  PetscFunctionReturn(0);
+}
+
 /* Whether a line asks about a design, without data. */
 static PetscBool is_design(const line *l)
 {
@@ -324,6 +380,7 @@ static PetscErrorCode read_line(const fare_node *node, fare_infer *infer, line *
   }
   PetscCall(read_methods(infer->study.system, l));
   PetscCall(read_parameters(infer->study.system, l));
+  PetscCall(read_posterior(l));
   PetscCall(check_cells(&infer->study, l));
   PetscCall(check_line(&infer->study, l));
   if (is_design(l))
@@ -394,12 +451,13 @@ void fare_infer_write(const fare_infer *infer, fare_text *to)
     write_node("parameters", l->parameters, to);
     write_node("method", l->method, to);
     write_node("starts", l->starts, to);
+    write_node("posterior", l->posterior, to);
   }
 }
 
 PetscErrorCode fare_infer_compare(const fare_infer *infer, const fare_node *list, fare_difference *difference)
 {
-  static const char *const nodes[] = {"parameters", "method", "starts"};
+  static const char *const nodes[] = {"parameters", "method", "starts", "posterior"};
   const size_t             count   = infer ? infer->lines : 0;
   char                     path[128], key[256];
 
@@ -481,12 +539,15 @@ static fare_infer_context context_of(const fare_infer *infer, const line *l, MPI
              .lag                        = lag,
              .settle                     = l->settle,
              .first                      = l->first,
+             .posterior                  = l->asked,
              .transitions                = (double)l->transitions};
 
   for (int axis = 0; axis < fare_system_dimension(study->system); axis++) {
     c.cells[axis]    = (PetscInt)cells->values[axis];
     c.boundary[axis] = c.box.periodic[axis] ? FARE_BOUNDARY_PERIODIC : FARE_BOUNDARY_REFLECTING;
   }
+  c.posterior.seed = study->seed;
+  snprintf(c.posterior.stream, sizeof c.posterior.stream, "infer/%s/%.9g/posterior", l->name, lag);
   return c;
 }
 
@@ -557,7 +618,8 @@ static void add_set(const fare_inferred *found, int count, int64_t set, fare_inf
       r->high           = found->high[k];
       r->grid           = found->grid[k];
       r->log_likelihood = found->log_likelihood;
-      r->spread = r->estimate = r->error = r->covered = r->held = 0;
+      r->spread = r->estimate = r->error = r->covered = r->held = r->posterior_covered = 0;
+      r->posterior                                                                     = found->posterior[k];
     }
     /* means, and sums of squares about them */
     r->sets = (double)(set + 1);
@@ -568,6 +630,9 @@ static void add_set(const fare_inferred *found, int count, int64_t set, fare_inf
     else
       r->error += PetscSqr(found->error[k]);
     if (isnan(found->low[k]) || isnan(found->high[k])) r->covered = NAN;
+    if (!found->draws) r->posterior_covered = NAN;
+    if (found->posterior[k].low <= r->truth && r->truth <= found->posterior[k].high)
+      r->posterior_covered += 1;
     if (found->low[k] <= r->truth && r->truth <= found->high[k]) r->covered += 1;
   }
 }
@@ -577,9 +642,10 @@ static void finish(int count, fare_infer_row row[])
   for (int k = 0; k < count; k++) {
     fare_infer_row *r = &row[k];
 
-    r->spread  = r->sets > 1 ? sqrt(r->spread / (r->sets - 1)) : NAN;
-    r->error   = sqrt(r->error / (r->sets - r->held)); /* NaN where it was held in all */
-    r->covered = isnan(r->truth) ? NAN : r->covered / r->sets;
+    r->spread            = r->sets > 1 ? sqrt(r->spread / (r->sets - 1)) : NAN;
+    r->error             = sqrt(r->error / (r->sets - r->held)); /* NaN where it was held in all */
+    r->covered           = isnan(r->truth) ? NAN : r->covered / r->sets;
+    r->posterior_covered = isnan(r->truth) ? NAN : r->posterior_covered / r->sets;
   }
 }
 
@@ -607,10 +673,11 @@ static PetscErrorCode find_limit(
 }
 
 static PetscErrorCode fit_all(const fare_infer_context *c, const fare_infer_type *type, const line *l,
-  const fare_tracks *tracks, fare_infer_row row[])
+  const fare_tracks *tracks, fare_infer_results *results)
 {
-  const double  began = fare_seconds();
-  fare_progress progress;
+  fare_infer_row *row   = &results->row[results->count];
+  const double    began = fare_seconds();
+  fare_progress   progress;
 
   PetscFunctionBegin;
   fare_progress_begin(&progress, l->name, (double)l->repeats);
@@ -622,6 +689,14 @@ static PetscErrorCode fit_all(const fare_infer_context *c, const fare_infer_type
     if (l->repeats > 1) PetscCall(take_some(tracks, set * l->tracks, l->tracks, &some));
     code = type->fit(c, some ? some : tracks, &found);
     PetscCall(fare_tracks_destroy(&some));
+    for (int k = 0; k < c->count && !found.draws; k++)
+      found.posterior[k] = (fare_posterior_of){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+    if (!code && !set && found.draws) {
+      results->draw[results->count]  = found.draw;
+      results->draws[results->count] = (size_t)found.draws * (size_t)c->count;
+    } else {
+      PetscCall(PetscFree(found.draw));
+    }
     PetscCall(code);
     add_set(&found, c->count, set, row);
     fare_progress_update(&progress, (double)(set + 1), NULL);
@@ -720,7 +795,7 @@ static PetscErrorCode run_lag(
       fare_warn("inference %s, %s: observations of one track are not independent; intervals are too narrow",
         l->name, l->type[i]->name);
     name_rows(&c, l, l->type[i], truth, row);
-    code = fit_all(&c, l->type[i], l, tracks, row);
+    code = fit_all(&c, l->type[i], l, tracks, results);
     for (int k = 0; k < c.count; k++) {
       if (code) results->failure[results->count] = strdup(fare_error_message());
       results->count++;
@@ -765,7 +840,8 @@ PetscErrorCode fare_infer_run(const fare_infer *infer, MPI_Comm comm, fare_infer
     rows += rows_of(&infer->line[i]);
     if (!is_design(&infer->line[i])) PetscCall(check_data(infer, &infer->line[i]));
   }
-  PetscCall(PetscCalloc2(rows, &results->row, rows, &results->failure));
+  PetscCall(
+    PetscCalloc4(rows, &results->row, rows, &results->failure, rows, &results->draw, rows, &results->draws));
   for (size_t i = 0; i < infer->lines; i++) {
     const line *l = &infer->line[i];
 
@@ -782,7 +858,8 @@ PetscErrorCode fare_infer_run(const fare_infer *infer, MPI_Comm comm, fare_infer
 void fare_infer_results_free(fare_infer_results *results)
 {
   for (size_t i = 0; i < results->count; i++) free(results->failure[i]);
-  (void)PetscFree2(results->row, results->failure);
+  for (size_t i = 0; i < results->count; i++) (void)PetscFree(results->draw[i]);
+  (void)PetscFree4(results->row, results->failure, results->draw, results->draws);
   free(results->design);
   *results = (fare_infer_results){0};
 }
