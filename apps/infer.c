@@ -53,7 +53,9 @@ static PetscErrorCode check_any(const fare_infer_results *results)
   PetscFunctionBegin;
   for (size_t i = 0; i < results->count; i++)
     if (!results->failure[i]) PetscFunctionReturn(0);
-  FARE_FAIL(FARE_ERR_FAILED, "no inference has a result: %s", results->failure[0]);
+  if (results->designs) PetscFunctionReturn(0);
+  FARE_FAIL(FARE_ERR_FAILED, "no inference has a result: %s",
+    results->count ? results->failure[0] : fare_error_message());
 }
 
 static PetscErrorCode run(const options *o, const fare_plan *plan)

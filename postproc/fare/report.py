@@ -90,6 +90,10 @@ CAPTIONS = {
         " what each method finds in infinitely many data, so that what lies between line and truth is its"
         " bias."
     ),
+    "identifiability": (
+        "What designs of observations can tell: relative standard deviations of the parameters by all"
+        " particles, by Fisher's information. What is at the right edge, no number of particles tells."
+    ),
     "control": (
         "The best drive of each line: its parameters with their jumps at both ends, beside linear ramps"
         " (dashed); what it leads to beside other drives, with the bound that no control can undercut"
@@ -262,6 +266,28 @@ def inference(study: Study) -> str:
         )
     note = "<p class=note>Limit: of infinitely many data at that lag. Cells: error that the grid makes.</p>"
     return note + table([(head, head in ("", "method", "parameter")) for head in heads], rows)
+
+
+def identifiability(study: Study) -> str:
+    """Designs with what they can tell of each parameter."""
+    rows = []
+    for d in study.designs:
+        for k, name in enumerate(d.parameters):
+            known = d.eigenvalues[k] > d.errors[k]
+            deviation = number(d.deviations[k] * d.scales[k]) if np.isfinite(d.variances[k]) else "not told"
+            cells = [
+                d.design,
+                number(d.eigenvalues[k]) if known else "0",
+                number(d.errors[k]),
+                name,
+                deviation,
+            ]
+            rows.append(
+                f"<tr><td>{html.escape(d.inference)}</td>"
+                f"{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>"
+            )
+    heads = [("", True), ("design", True), ("eigenvalue", False), ("error", False), ("parameter", True)]
+    return table([*heads, ("std. dev.", False)], rows)
 
 
 def control(study: Study) -> str:
@@ -497,6 +523,8 @@ def numbers(study: Study, view: Study) -> list[str]:
         blocks.append(folded("Rare events", rare(study)))
     if study.infer:
         blocks.append(folded("Inference", inference(study)))
+    if study.designs:
+        blocks.append(folded("Identifiability", identifiability(study)))
     if study.controls:
         blocks.append(folded("Control", control(study)))
     if study.ranking:

@@ -23,7 +23,19 @@ import numpy as np
 
 from fare.controls import controls, sensitivities
 from fare.files import Array, FareError, Snapshot, one_line, open_file, scalar_of, text_of
-from fare.tables import Bins, Comparison, Ensemble, Estimated, Inferred, Joint, Measured, Ranked, Split, Truth
+from fare.tables import (
+    Bins,
+    Comparison,
+    Designed,
+    Ensemble,
+    Estimated,
+    Inferred,
+    Joint,
+    Measured,
+    Ranked,
+    Split,
+    Truth,
+)
 
 Row = TypeVar("Row")
 
@@ -37,6 +49,19 @@ def _rows(of: type[Row], group: h5py.Group) -> list[Row]:
             group[f.name][:].tolist() if texts is None else [text_of(text) for text in np.atleast_1d(texts)]
         )
     return [of(**dict(zip(columns, row))) for row in zip(*columns.values())]
+
+
+def _designs(group: h5py.Group) -> list[Designed]:
+    found = []
+    for name, of in group.items():
+        if "designs" not in of.attrs:
+            continue
+        parameters = [text_of(text) for text in np.atleast_1d(of.attrs["parameters"])]
+        numbers = {f.name: of[f.name][:].tolist() for f in fields(Designed) if f.name in of}
+        for i, design in enumerate(np.atleast_1d(of.attrs["designs"])):
+            row = {key: value[i] for key, value in numbers.items()}
+            found.append(Designed(name, text_of(design), parameters, **row))
+    return found
 
 
 class Study:
@@ -114,8 +139,11 @@ class Study:
             )
         self.rare = _rows(Estimated, file["rare"]) if "rare" in file else []
         """Estimators of rare events, row by row."""
-        self.infer = _rows(Inferred, file["infer"]) if "infer" in file else []
+        group = file.get("infer")
+        self.infer = _rows(Inferred, group) if group is not None and "inferences" in group.attrs else []
         """Parameters inferred from data, row by row."""
+        self.designs = _designs(group) if group is not None else []
+        """What designs of observations can tell, row by row."""
         self.controls = controls(file)
         """Best drives, line by line."""
         self.sensitivities = sensitivities(file)

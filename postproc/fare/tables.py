@@ -295,6 +295,26 @@ class Estimated:
 
 
 @dataclass(frozen=True)
+class Designed:
+    """What a design of observations can tell. Eigenvalues are of one particle's information, in units of scales."""
+
+    inference: str
+    design: str
+    parameters: list[str]
+    eigenvalues: list[float]
+    errors: list[float]
+    """What is not above its error is 0."""
+    variances: list[float]
+    """Relative, by all particles; infinite: not told."""
+    scales: list[float]
+
+    @property
+    def deviations(self) -> list[float]:
+        """Predicted relative standard deviations."""
+        return [v**0.5 for v in self.variances]
+
+
+@dataclass(frozen=True)
 class Inferred:
     """A row of the table of inferences: a parameter, as one method found it at one lag. NaN: not known."""
 
@@ -329,3 +349,14 @@ class Inferred:
     implied: float
     """Diffusion that a setting of the method claims."""
     seconds: float
+    posterior_mean: float
+    posterior_sd: float
+    posterior_error: float
+    """Of the mean, by the number of draws; NaN: there are none."""
+    posterior_low: float
+    posterior_high: float
+    posterior_low_error: float
+    posterior_high_error: float
+    posterior_r_hat: float
+    posterior_effective: float
+    posterior_covered: float

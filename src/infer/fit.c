@@ -103,6 +103,33 @@ static void hold_at_ends(
   }
 }
 
+/* On every rank with the parameters and the results of rank 0, so that they take the same way to the last
+ * bit. */
+static PetscErrorCode evaluate(const fare_fit_problem *p, fare_fit *fit)
+{
+  const int n = p->count;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Bcast(fit->theta, n, MPI_DOUBLE, 0, p->comm));
+  PetscCall(p->evaluate(p->to, fit->theta, &fit->value, fit->score, fit->information));
+  PetscCallMPI(MPI_Bcast(&fit->value, 1, MPI_DOUBLE, 0, p->comm));
+  PetscCallMPI(MPI_Bcast(fit->score, n, MPI_DOUBLE, 0, p->comm));
+  PetscCallMPI(MPI_Bcast(fit->information, n * n, MPI_DOUBLE, 0, p->comm));
+  PetscFunctionReturn(0);
+}
+
+/* A step of Newton's, that of rank 0. */
+static PetscErrorCode take_step(
+  const fare_fit_problem *p, const char *const name[], fare_fit *fit, double step[])
+{
+  PetscFunctionBegin;
+  PetscCall(fare_error_agree(
+    p->comm, fare_fit_solve(p->count, name, fit->held, fit->information, fit->score, step, fit->covariance)));
+  PetscCallMPI(MPI_Bcast(step, p->count, MPI_DOUBLE, 0, p->comm));
+  PetscCallMPI(MPI_Bcast(fit->covariance, p->count * p->count, MPI_DOUBLE, 0, p->comm));
+  PetscFunctionReturn(0);
+}
+
 /* Tries shorter and shorter steps until the value rises; *rose tells whether it did. */
 static PetscErrorCode climb(
   const fare_fit_problem *p, const double step[], double part, fare_fit *fit, PetscBool *rose)
@@ -114,7 +141,7 @@ static PetscErrorCode climb(
   for (int i = 0; i < HALVINGS && !*rose; i++, part *= 0.5) {
     for (int k = 0; k < p->count; k++)
       trial.theta[k] = PetscMin(p->most[k], PetscMax(p->least[k], fit->theta[k] + part * step[k]));
-    PetscCall(p->evaluate(p->to, trial.theta, &trial.value, trial.score, trial.information));
+    PetscCall(evaluate(p, &trial));
     if (isfinite(trial.value) && trial.value > fit->value) *rose = PETSC_TRUE;
   }
   if (*rose) *fit = trial;
@@ -129,14 +156,14 @@ PetscErrorCode fare_fit_maximise(const fare_fit_problem *p, const char *const na
 
   PetscFunctionBegin;
   memcpy(begin, fit->theta, sizeof begin);
-  PetscCall(p->evaluate(p->to, fit->theta, &fit->value, fit->score, fit->information));
+  PetscCall(evaluate(p, fit));
   if (!isfinite(fit->value))
     FARE_FAIL(FARE_ERR_FAILED, "the likelihood is no number at the first guess: begin elsewhere");
   for (int round = 0; round < ROUNDS && rose; round++) {
     double gain = 0;
 
     hold_at_ends(p, fit, fixed, fit->held);
-    PetscCall(fare_fit_solve(p->count, name, fit->held, fit->information, fit->score, step, fit->covariance));
+    PetscCall(take_step(p, name, fit, step));
     for (int k = 0; k < p->count; k++) gain += fit->score[k] * step[k];
     if (gain < tolerance) PetscFunctionReturn(0);
     PetscCall(climb(p, step, room_for(p, begin, fit->theta, step), fit, &rose));

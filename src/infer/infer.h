@@ -10,6 +10,21 @@
 
 #define FARE_QUANTILE 1.959963984540054 /* of the normal density, for 95% */
 
+enum { FARE_FIRST_FLAT, FARE_FIRST_INITIAL };
+
+#define FARE_CHAINS 4 /* that draw from a posterior */
+
+/* Flat from low to high, within the parameter's range; with sd > 0 Gaussian there. */
+typedef struct {
+  double low, high, mean, sd;
+} fare_prior;
+typedef struct {
+  int64_t    draws; /* of all chains; 0: none */
+  uint64_t   seed;
+  char       stream[160];
+  fare_prior prior[FARE_INFER_MAX];
+} fare_posterior;
+
 /* What a method works with. */
 typedef struct {
   MPI_Comm                      comm;
@@ -27,17 +42,33 @@ typedef struct {
   double                        epsilon; /* of entropic couplings, in units of the mean squared distance */
   double                        settle;  /* of simulated tracks, before the first observation ... */
   double                        transitions; /* ... and how many lags they last */
+  fare_posterior                posterior;   /* of likelihoods */
+  int                           first; /* density of a state at the first observation, of those with noise */
 } fare_infer_context;
+
+enum { FARE_DESIGN_SNAPSHOTS, FARE_DESIGN_TRAJECTORIES };
+
+/* What is asked. */
+typedef struct {
+  int              kind;
+  double           particles; /* observed in each snapshot, or tracks */
+  fare_reals       times;     /* of snapshots, or lags of tracks */
+  fare_reals       others;    /* that a better design may take instead; none: evenly spaced ones */
+  const fare_node *starts;    /* initial densities that it may take; NULL: none */
+} fare_design;
 
 /* What it finds in one set of data. */
 typedef struct {
-  double    theta[FARE_INFER_MAX], low[FARE_INFER_MAX], high[FARE_INFER_MAX]; /* NaN: not known */
-  double    error[FARE_INFER_MAX]; /* NaN: at an end of its range, where others' errors hold it */
-  double    grid[FARE_INFER_MAX];  /* NaN: uses no cells */
-  double    log_likelihood;
-  int64_t   pairs;
-  PetscBool dropped[FARE_INFER_MAX]; /* a term that the method leaves out: 0 */
-  double    implied;                 /* diffusion that a method's setting claims; NaN: none */
+  double            theta[FARE_INFER_MAX], low[FARE_INFER_MAX], high[FARE_INFER_MAX]; /* NaN: not known */
+  double            error[FARE_INFER_MAX]; /* NaN: at an end of its range, where others' errors hold it */
+  double            grid[FARE_INFER_MAX];  /* NaN: uses no cells */
+  double            log_likelihood;
+  int64_t           pairs;
+  PetscBool         dropped[FARE_INFER_MAX]; /* a term that the method leaves out: 0 */
+  double            implied;                 /* diffusion that a method's setting claims; NaN: none */
+  fare_posterior_of posterior[FARE_INFER_MAX];
+  int64_t           draws; /* from it, 0: none ... */
+  double           *draw;  /* ... [draw * count + k]; free with PetscFree() */
 } fare_inferred;
 
 /* A method: one const descriptor, exported by its one file. */
@@ -46,6 +77,7 @@ typedef struct fare_infer_type {
   int         dim_max;  /* most axes */
   PetscBool   driven;   /* whether it is for driven systems, too */
   int         variant;  /* of methods that share their functions, which of them this is */
+  PetscBool   likely;   /* it has a likelihood, of which there is a posterior */
   PetscBool   unpaired; /* takes all observations, whoever made them: a lag means nothing to it */
   /* Collective. */
   PetscErrorCode (*fit)(
@@ -57,13 +89,21 @@ typedef struct fare_infer_type {
   PetscErrorCode (*limit)(const fare_infer_context *context, const PetscInt cells[], double theta[]);
   /* FARE_ERR_INPUT where it is not for a system, or not for parameters of it; NULL: for all. */
   PetscErrorCode (*check)(const fare_infer_context *context);
+  /*
+    In place of the others, without data: adds what a design can tell to the results, with better ones.
+    Collective.
+  */
+  PetscErrorCode (*judge)(const fare_infer_context *context, const char *name, const fare_design *design,
+    fare_infer_results *results);
 } fare_infer_type;
 
 /* A function of parameters that is to be largest, with its slope and what is taken for minus its curvature.
  */
 typedef struct {
-  int    count;
-  double least[FARE_INFER_MAX], most[FARE_INFER_MAX]; /* ranges */
+  MPI_Comm comm; /* whose ranks all take the values of rank 0 */
+  int      count;
+  double   least[FARE_INFER_MAX], most[FARE_INFER_MAX]; /* ranges */
+  /* Score and information are NULL where only the value is wanted. */
   PetscErrorCode (*evaluate)(
     void *to, const double theta[], double *value, double score[], double information[]);
   void *to;
@@ -92,6 +132,9 @@ PetscErrorCode fare_fit_profile(const fare_fit_problem *problem, const char *con
 */
 PetscErrorCode fare_fit_intervals(const fare_fit_problem *problem, const char *const name[],
   const fare_fit *best, PetscBool profile, fare_inferred *inferred);
+/* Draws about the maximum, and what they tell. Collective. */
+PetscErrorCode fare_posterior_sample(const fare_fit_problem *problem, const char *const name[],
+  const fare_fit *best, const fare_posterior *asked, fare_inferred *inferred);
 /*
   x = A^-1 b, with the directions that `fixed` names left out (x 0 there); NULL: none. Also A^-1 where
   `inverse` is not NULL. FARE_ERR_FAILED where A is singular in what is left, naming the direction.
@@ -101,6 +144,9 @@ PetscErrorCode fare_fit_solve(int count, const char *const name[], const PetscBo
 
 /* NULL past the last; the first is the default. */
 const fare_infer_type *fare_infer_type_at(size_t i);
+/* Of designs: table and groups. */
+void           fare_infer_designs_print(const fare_infer_results *results, FILE *to);
+PetscErrorCode fare_infer_designs_save(const fare_infer_results *results, fare_store *store);
 
 /* A model on cells, with the parameters and the box of a context. */
 PetscErrorCode fare_infer_model(

@@ -2,6 +2,7 @@
 /* Every method of inference, once. Included to declare and to register. */
 FARE_INFER(likelihood)
 FARE_INFER(snapshot_likelihood)
+FARE_INFER(identifiability)
 FARE_INFER(euler_likelihood)
 FARE_INFER(kramers_moyal)
 FARE_INFER(sfi)

@@ -2,10 +2,13 @@
 /* The plan's `infer:` read, checked, compared and written back. */
 #include "options.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+static const char *const designs[]   = {"snapshots", "trajectories", NULL};
 static const char *const intervals[] = {"fisher", "profile", NULL};
+static const char *const firsts[]    = {"flat", "initial", NULL};
 
 #define AT(member) offsetof(fare_infer_line, member)
 const fare_field fare_infer_fields[] = {
@@ -32,10 +35,22 @@ const fare_field fare_infer_fields[] = {
   {"cells", FARE_INTEGERS, AT(cells), "", 8, 1e6, NULL, "", "per axis, even; default: those of the truth"},
   {"intervals", FARE_CHOICE, AT(intervals), "fisher", 0, 0, intervals, "",
     "of the likelihood: by Fisher's information, or by its profile"},
+  {"first", FARE_CHOICE, AT(first), "flat", 0, 0, firsts, "",
+    "density at a track's first observation, if noisy: flat, or what becomes of the initial one"},
+  {"posterior", FARE_NODE, AT(posterior), "", 0, 0, NULL, "",
+    "of likelihoods: {draws: 4000, prior: {kT: {mean: 0.5, sd: 0.1}, tilt: {low: -1, high: 1}}}"},
   {"repeats", FARE_INTEGER, AT(repeats), "1", 1, 1e5, NULL, "",
     "independent sets of simulated data, which show whether errors and intervals are right"},
   {"limits", FARE_BOOLEAN, AT(limits), "true", 0, 0, NULL, "",
     "with simulated data, compute what a method would find in infinitely many"},
+  {"design", FARE_CHOICE, AT(design), "snapshots", 0, 0, designs, "",
+    "of identifiability: snapshots at `times`, or `tracks` of `transitions` at each `lag`"},
+  {"particles", FARE_INTEGER, AT(particles), "1000", 1, 1e12, NULL, "", "in each snapshot of a design"},
+  {"times", FARE_REALS, AT(times), "", -1e9, 1e9, NULL, "time", "of the snapshots of a design"},
+  {"others", FARE_REALS, AT(others), "", -1e9, 1e9, NULL, "time",
+    "times or lags that a better design may take; default: evenly spaced times"},
+  {"starts", FARE_NODE, AT(starts), "", 0, 0, NULL, "",
+    "initial densities that a better design may take, a list of maps as `initial`"},
   FARE_FIELDS_END,
 };
 
@@ -75,9 +90,6 @@ static PetscErrorCode read_methods(const fare_system *system, fare_infer_line *l
 {
   PetscFunctionBegin;
   if (!l->method) {
-    if (fare_system_is_driven(system))
-      FARE_REFUSE(
-        l->node, "likelihood is for systems that nothing drives: set 'method' to snapshot_likelihood");
     l->type[l->methods++] = fare_infer_type_at(0);
   } else if (fare_node_kind_of(l->method) == FARE_NODE_LIST) {
     if (!fare_node_size(l->method)) FARE_REFUSE(l->method, "expected at least one method");
@@ -176,6 +188,97 @@ static PetscErrorCode check_line(const fare_infer_study *study, const fare_infer
   PetscFunctionReturn(0);
 }
 
+/* What `posterior` says of one parameter. */
+static PetscErrorCode read_prior(
+  const fare_node *node, const fare_infer_line *l, const char *name, fare_posterior *to)
+{
+  static const fare_field fields[] = {
+    {"low", FARE_REAL, offsetof(fare_prior, low), "-1e300", -1e300, 1e300, NULL, "", "smallest value"},
+    {"high", FARE_REAL, offsetof(fare_prior, high), "1e300", -1e300, 1e300, NULL, "", "largest value"},
+    {"mean", FARE_REAL, offsetof(fare_prior, mean), "0", -1e300, 1e300, NULL, "", "of a Gaussian"},
+    {"sd", FARE_REAL, offsetof(fare_prior, sd), "0", 0, 1e300, NULL, "", "of a Gaussian"},
+    FARE_FIELDS_END,
+  };
+  fare_prior prior;
+  int        k = 0;
+
+  PetscFunctionBegin;
+  while (k < l->count && strcmp(l->parameter[k], name)) k++;
+  if (k == l->count) FARE_REFUSE(node, "'%s' is no parameter of this inference", name);
+  PetscCall(fare_fields_read(fields, NULL, node, &prior));
+  if (!(prior.low < prior.high)) FARE_REFUSE(node, "low: %g is not below high: %g", prior.low, prior.high);
+  if (fare_node_find(node, "mean") && !(prior.sd > 0)) FARE_REFUSE(node, "a Gaussian needs 'sd' above 0");
+  to->prior[k] = prior;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode read_posterior(fare_infer_line *l)
+{
+  typedef struct {
+    PetscInt64       draws;
+    const fare_node *prior;
+  } keys;
+  static const fare_field fields[] = {
+    {"draws", FARE_INTEGER, offsetof(keys, draws), "4000", 100, 1e7, NULL, "", "from four chains"},
+    {"prior", FARE_NODE, offsetof(keys, prior), "", 0, 0, NULL, "", "a map of parameters; default: flat"},
+    FARE_FIELDS_END,
+  };
+  keys got;
+
+  PetscFunctionBegin;
+  for (int k = 0; k < FARE_INFER_MAX; k++) l->asked.prior[k] = (fare_prior){-HUGE_VAL, HUGE_VAL, 0, 0};
+  if (!l->posterior) PetscFunctionReturn(0);
+  if (fare_node_kind_of(l->posterior) != FARE_NODE_MAP)
+    FARE_REFUSE(l->posterior, "expected a map, {draws: 4000}");
+  for (size_t i = 0; i < l->methods; i++)
+    if (!l->type[i]->likely)
+      FARE_REFUSE(l->posterior, "%s has no likelihood of which to draw", l->type[i]->name);
+  PetscCall(fare_fields_read(fields, NULL, l->posterior, &got));
+  l->asked.draws = got.draws;
+  if (got.prior && fare_node_kind_of(got.prior) != FARE_NODE_MAP)
+    FARE_REFUSE(got.prior, "expected a map, {kT: {mean: 0.5, sd: 0.1}}");
+  for (size_t i = 0; got.prior && i < fare_node_size(got.prior); i++)
+    PetscCall(read_prior(fare_node_item(got.prior, i), l, fare_node_key(got.prior, i), &l->asked));
+  PetscFunctionReturn(0);
+}
+
+PetscBool fare_infer_is_design(const fare_infer_line *l)
+{
+  for (size_t i = 0; i < l->methods; i++)
+    if (l->type[i]->judge) return PETSC_TRUE;
+  return PETSC_FALSE;
+}
+
+static PetscErrorCode check_design(const fare_infer_study *study, const fare_infer_line *l)
+{
+  const fare_reals *asked = l->design == FARE_DESIGN_SNAPSHOTS ? &l->times : &l->lag;
+  const char       *key   = l->design == FARE_DESIGN_SNAPSHOTS ? "times" : "lag";
+
+  PetscFunctionBegin;
+  if (l->methods > 1) FARE_REFUSE(l->method, "identifiability stands alone, in a line without data");
+  if (l->file) FARE_REFUSE(fare_node_find(l->node, "file"), "identifiability takes no data: remove 'file'");
+  if (!asked->count) FARE_REFUSE(l->node, "add '%s', of which the design is", key);
+  if (l->design == FARE_DESIGN_TRAJECTORIES && fare_system_is_driven(study->system))
+    FARE_REFUSE(l->node, "trajectories of driven systems are not judged: take 'design: snapshots'");
+  for (size_t i = 0; l->design == FARE_DESIGN_SNAPSHOTS && i < l->times.count + l->others.count; i++) {
+    const double t = i < l->times.count ? l->times.values[i] : l->others.values[i - l->times.count];
+
+    if (!(t >= study->start))
+      FARE_REFUSE(fare_node_find(l->node, i < l->times.count ? "times" : "others"),
+        "%g is before the study's start, %g", t, study->start);
+  }
+  if (l->starts && fare_node_kind_of(l->starts) != FARE_NODE_LIST)
+    FARE_REFUSE(l->starts, "expected a list of initial densities, [{density: gaussian, ...}]");
+  for (size_t i = 0; l->starts && i < fare_node_size(l->starts); i++) {
+    fare_initial   initial = {0};
+    PetscErrorCode code    = fare_initial_from_config(fare_node_item(l->starts, i), study->system, &initial);
+
+    fare_initial_free(&initial);
+    PetscCall(code);
+  }
+  PetscFunctionReturn(0);
+}
+
 PetscBool fare_infer_is_simulated(const fare_infer *infer, const fare_infer_line *l)
 {
   return infer->file || l->file ? PETSC_FALSE : PETSC_TRUE;
@@ -197,12 +300,16 @@ fare_infer_context fare_infer_context_of(
              .epsilon                    = l->epsilon,
              .noise                      = l->noise,
              .settle                     = l->settle,
+             .first                      = l->first,
+             .posterior                  = l->asked,
              .transitions                = (double)l->transitions};
 
   for (int axis = 0; axis < fare_system_dimension(study->system); axis++) {
     c.cells[axis]    = (PetscInt)cells->values[axis];
     c.boundary[axis] = c.box.periodic[axis] ? FARE_BOUNDARY_PERIODIC : FARE_BOUNDARY_REFLECTING;
   }
+  c.posterior.seed = study->seed;
+  snprintf(c.posterior.stream, sizeof c.posterior.stream, "infer/%s/%.9g/posterior", l->name, lag);
   return c;
 }
 
@@ -258,10 +365,14 @@ static PetscErrorCode read_line(const fare_node *node, fare_infer *infer, fare_i
   }
   PetscCall(read_methods(infer->study.system, l));
   PetscCall(read_parameters(infer->study.system, l));
+  PetscCall(read_posterior(l));
   PetscCall(check_cells(&infer->study, l));
   PetscCall(check_line(&infer->study, l));
   PetscCall(check_methods(infer, l));
-  if (l->file) PetscCall(fare_infer_check_data(infer, l));
+  if (fare_infer_is_design(l))
+    PetscCall(check_design(&infer->study, l));
+  else if (l->file)
+    PetscCall(fare_infer_check_data(infer, l));
   PetscFunctionReturn(0);
 }
 
@@ -325,12 +436,14 @@ void fare_infer_write(const fare_infer *infer, fare_text *to)
     fare_fields_write(fare_infer_fields, l, 4, to);
     write_node("parameters", l->parameters, to);
     write_node("method", l->method, to);
+    write_node("starts", l->starts, to);
+    write_node("posterior", l->posterior, to);
   }
 }
 
 PetscErrorCode fare_infer_compare(const fare_infer *infer, const fare_node *list, fare_difference *difference)
 {
-  static const char *const nodes[] = {"parameters", "method"};
+  static const char *const nodes[] = {"parameters", "method", "starts", "posterior"};
   const size_t             count   = infer ? infer->lines : 0;
   char                     path[128], key[256];
 
@@ -341,7 +454,7 @@ PetscErrorCode fare_infer_compare(const fare_infer *infer, const fare_node *list
 
     fare_key_join("infer", l->name, sizeof path, path);
     PetscCall(fare_fields_compare(fare_infer_fields, NULL, before, l, path, difference));
-    for (int k = 0; k < 2; k++) {
+    for (size_t k = 0; k < PETSC_STATIC_ARRAY_LENGTH(nodes); k++) {
       fare_key_join(path, nodes[k], sizeof key, key);
       PetscCall(fare_nodes_compare(
         fare_node_find(before, nodes[k]), fare_node_find(l->node, nodes[k]), key, difference));

@@ -15,7 +15,11 @@ typedef struct {
   fare_integers          cells;
   PetscInt64             tracks, transitions, repeats;
   double                 settle, dt, noise, epsilon;
-  int                    intervals;
+  int                    intervals, first, design;
+  PetscInt64             particles;
+  fare_reals             times, others;
+  const fare_node       *starts, *posterior;
+  fare_posterior         asked;
   PetscBool              limits, unpaired;
   int                    count; /* of parameters */
   const char            *parameter[FARE_INFER_MAX];
@@ -36,6 +40,8 @@ fare_infer_context fare_infer_context_of(
   const fare_infer *infer, const fare_infer_line *line, MPI_Comm comm, double lag);
 /* Whether a line's data are made here, so that what is sought is known. */
 PetscBool fare_infer_is_simulated(const fare_infer *infer, const fare_infer_line *line);
+/* Whether a line asks about a design, without data. */
+PetscBool fare_infer_is_design(const fare_infer_line *line);
 /* What cannot be asked of a line's data, which the command line may have given. */
 PetscErrorCode fare_infer_check_data(const fare_infer *infer, const fare_infer_line *line);
 

@@ -17,6 +17,7 @@ from fare.plot import corners
 from fare.plot.control import control, sensitivity
 from fare.plot.currents import currents
 from fare.plot.densities import differences, images, planes, snapshots, space_time
+from fare.plot.designs import identifiability
 from fare.plot.distances import costs, divergences, other_divergences, ranking
 from fare.plot.drawing import (
     COLUMN,
@@ -246,6 +247,7 @@ FIGURES: dict[str, Make] = {
     "costs": costs,
     "rare": rare,
     "inference": inference,
+    "identifiability": identifiability,
     "control": control,
     "sensitivity": sensitivity,
     "thermodynamics": thermodynamics,

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The likelihood of tracks: the sum of ln p(x_{k+1}|x_k) over all pairs, p being the transition density of the
-  Fokker-Planck equation on a grid, at any lag. Slopes are exact derivatives of the grid's own likelihood. The
-  information is Fisher's, of the starts that the data have: sum_k E[s s'|x_k], s = d ln p/dtheta.
+  Fokker-Planck equation on a grid, at any lag, driven or not. Slopes are exact derivatives of the grid's own
+  likelihood. The information is Fisher's, of the starts that the data have: sum_k E[s s'|x_k],
+  s = d ln p/dtheta.
 */
-#include "infer/infer.h"
+#include "likelihood.h"
 
 #include <math.h>
 #include <string.h>
 
-#define RESOLVED 3.0 /* cells that a lag spreads a point over, at least: sqrt(2 D lag)/h */
-#define ABSENT   1e-300
+#define RESOLVED 3.0  /* cells that a lag spreads a point over, at least: sqrt(2 D lag)/h */
 #define CELLS_1D 4096 /* most cells along one axis: matrices of all pairs of them are multiplied */
 
 /* Sums of one source, which one rank makes. */
@@ -18,9 +18,9 @@
 #define ABSENT_AT (SUMS - 1) /* 1 + a cell that data reach from here with probability 0; 0: there is none */
 
 typedef struct {
-  const fare_infer_context *context;
-  fare_model               *model;
-  fare_pairs                pairs;
+  fare_model *model;
+  fare_pairs  pairs;
+  PetscBool   slopes; /* whether they are wanted, or values alone */
   /* of the lag that is evaluated: */
   const fare_lag *lag;
   const PetscInt *place; /* of the columns asked for among the lag's sources */
@@ -28,12 +28,12 @@ typedef struct {
   /* a step of probability 0, in the last evaluation; lag 0: there is none */
   double   absent_lag;
   PetscInt absent_from, absent_to;
-} likelihood;
+} pairs_of;
 
 static PetscErrorCode add_column(
   void *to, PetscInt i, PetscInt source, const double P[], const double *const dP[])
 {
-  likelihood     *l     = to;
+  pairs_of       *l     = to;
   const fare_lag *lag   = l->lag;
   const PetscInt  s     = l->place[i];
   const int       count = l->model->count;
@@ -42,14 +42,14 @@ static PetscErrorCode add_column(
   PetscFunctionBegin;
   (void)source;
   for (size_t e = lag->first[s]; e < lag->first[s + 1]; e++) {
-    const double p = PetscMax(P[lag->target[e]], ABSENT);
+    const double p = PetscMax(P[lag->target[e]], FARE_ABSENT);
 
-    if (p <= ABSENT) sum[ABSENT_AT] = lag->target[e] + 1.0;
+    if (p <= FARE_ABSENT) sum[ABSENT_AT] = lag->target[e] + 1.0;
     sum[0] += lag->weight[e] * log(p);
-    for (int k = 0; k < count; k++) score[k] += lag->weight[e] * dP[k][lag->target[e]] / p;
+    for (int k = 0; k < count && l->slopes; k++) score[k] += lag->weight[e] * dP[k][lag->target[e]] / p;
   }
-  for (PetscInt cell = 0; cell < l->model->cells; cell++) {
-    if (!(P[cell] > ABSENT)) continue;
+  for (PetscInt cell = 0; cell < l->model->cells && l->slopes; cell++) {
+    if (!(P[cell] > FARE_ABSENT)) continue;
     for (int k = 0; k < count; k++) {
       const double part = lag->starts[s] * dP[k][cell] / P[cell];
 
@@ -59,79 +59,111 @@ static PetscErrorCode add_column(
   PetscFunctionReturn(0);
 }
 
-/* Along one axis every rank does all; else they share the sources, FARE_LANES at a time. */
-static PetscErrorCode my_sources(const likelihood *l, PetscInt place[], PetscInt source[], PetscInt *mine)
+/* Along one axis every rank does all of what nothing drives; else they share the sources, FARE_LANES at a
+ * time. */
+static PetscBool is_shared(const fare_model *m)
 {
-  int rank = 0, ranks = 1;
+  return m->grid->dim > 1 || fare_system_is_driven(m->system) ? PETSC_TRUE : PETSC_FALSE;
+}
+
+static PetscErrorCode my_sources(
+  const fare_likelihood *l, PetscInt place[], PetscInt source[], PetscInt *mine)
+{
+  const fare_lag *lag  = ((const pairs_of *)l->data)->lag;
+  int             rank = 0, ranks = 1;
 
   PetscFunctionBegin;
-  if (l->model->grid->dim > 1) {
+  if (is_shared(l->model)) {
     PetscCallMPI(MPI_Comm_rank(l->context->comm, &rank));
     PetscCallMPI(MPI_Comm_size(l->context->comm, &ranks));
   }
   *mine = 0;
-  for (PetscInt s = 0; s < l->lag->sources; s++) {
+  for (PetscInt s = 0; s < lag->sources; s++) {
     if (s / FARE_LANES % ranks != rank) continue;
     place[*mine]      = s;
-    source[(*mine)++] = l->lag->source[s];
+    source[(*mine)++] = lag->source[s];
   }
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode evaluate_lag(likelihood *l, const fare_lag *lag, double total[SUMS])
+/* Columns of a lag; of a driven system with rates over the time between. */
+static PetscErrorCode make_columns(
+  const fare_likelihood *l, const double theta[], PetscInt count, const PetscInt source[])
+{
+  pairs_of       *d   = l->data;
+  const fare_lag *lag = d->lag;
+  fare_path       path;
+  PetscErrorCode  code;
+
+  PetscFunctionBegin;
+  if (!fare_system_is_driven(l->model->system)) {
+    PetscCall(fare_columns(l->model, lag->lag, d->slopes, count, source, add_column, d));
+    PetscFunctionReturn(0);
+  }
+  PetscCall(fare_path_create(l->model, theta, lag->from, lag->from + lag->lag, l->steps, d->slopes, &path));
+  code = fare_path_columns(&path, d->slopes, count, source, add_column, d);
+  PetscCall(fare_path_free(&path));
+  PetscFunctionReturn(code);
+}
+
+static PetscErrorCode evaluate_lag(
+  const fare_likelihood *l, const double theta[], const fare_lag *lag, double total[SUMS])
 {
   const int size = 1 + l->model->count + l->model->count * l->model->count;
+  pairs_of *d    = l->data;
   PetscInt *place, *source, mine = 0;
 
   PetscFunctionBegin;
-  l->lag = lag;
+  d->lag = lag;
   PetscCall(PetscMalloc2(lag->sources, &place, lag->sources, &source));
-  PetscCall(PetscCalloc1(lag->sources * SUMS, &l->sums));
-  l->place = place;
+  PetscCall(PetscCalloc1(lag->sources * SUMS, &d->sums));
+  d->place = place;
   PetscCall(my_sources(l, place, source, &mine));
-  PetscCall(fare_error_agree(
-    l->context->comm, fare_columns(l->model, lag->lag, PETSC_TRUE, mine, source, add_column, l)));
-  if (l->model->grid->dim > 1)
+  PetscCall(fare_error_agree(l->context->comm, make_columns(l, theta, mine, source)));
+  if (is_shared(l->model))
     PetscCallMPI(MPI_Allreduce(
-      MPI_IN_PLACE, l->sums, (int)(lag->sources * SUMS), MPI_DOUBLE, MPI_SUM, l->context->comm));
+      MPI_IN_PLACE, d->sums, (int)(lag->sources * SUMS), MPI_DOUBLE, MPI_SUM, l->context->comm));
   for (PetscInt s = 0; s < lag->sources; s++) {
-    const double *sums = l->sums + s * SUMS;
+    const double *sums = d->sums + s * SUMS;
 
     for (int i = 0; i < size; i++) total[i] += sums[i];
     if (sums[ABSENT_AT] > 0) {
-      l->absent_lag  = lag->lag;
-      l->absent_from = lag->source[s];
-      l->absent_to   = (PetscInt)sums[ABSENT_AT] - 1;
+      d->absent_lag  = lag->lag;
+      d->absent_from = lag->source[s];
+      d->absent_to   = (PetscInt)sums[ABSENT_AT] - 1;
     }
   }
-  PetscCall(PetscFree(l->sums));
+  PetscCall(PetscFree(d->sums));
   PetscCall(PetscFree2(place, source));
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode evaluate(
-  void *to, const double theta[], double *value, double score[], double information[])
+  fare_likelihood *l, const double theta[], double *value, double score[], double information[])
 {
-  likelihood *l           = to;
-  const int   count       = l->model->count;
-  double      total[SUMS] = {0};
+  const int count       = l->model->count;
+  pairs_of *d           = l->data;
+  double    total[SUMS] = {0};
 
   PetscFunctionBegin;
-  l->absent_lag = 0;
-  PetscCall(fare_error_agree(l->context->comm, fare_model_set(l->model, theta, PETSC_TRUE)));
-  for (int i = 0; i < l->pairs.lags; i++) PetscCall(evaluate_lag(l, &l->pairs.of[i], total));
-  *value = total[0] - (double)l->pairs.pairs * log(fare_grid_volume(l->model->grid));
-  memcpy(score, total + 1, (size_t)count * sizeof *score);
-  for (int k = 0; k < count; k++)
+  d->absent_lag = 0;
+  d->slopes     = score ? PETSC_TRUE : PETSC_FALSE;
+  if (!fare_system_is_driven(l->model->system))
+    PetscCall(fare_error_agree(l->context->comm, fare_model_set(l->model, theta, d->slopes)));
+  for (int i = 0; i < d->pairs.lags; i++) PetscCall(evaluate_lag(l, theta, &d->pairs.of[i], total));
+  *value = total[0] - (double)d->pairs.pairs * log(fare_grid_volume(l->model->grid));
+  for (int k = 0; k < count && d->slopes; k++) {
+    score[k] = total[1 + k];
     for (int j = 0; j < count; j++)
       information[k * count + j] = total[1 + count + PetscMax(j, k) * count + PetscMin(j, k)];
+  }
   PetscFunctionReturn(0);
 }
 
 /* Cells must be finer than what a lag spreads a point over, wherever pairs start. */
-static PetscErrorCode check_lag(const likelihood *l, const fare_lag *lag)
+static PetscErrorCode check_lag(const fare_model *m, const fare_lag *lag)
 {
-  const fare_grid *g = l->model->grid;
+  const fare_grid *g = m->grid;
 
   PetscFunctionBegin;
   for (PetscInt s = 0; s < lag->sources; s++) {
@@ -140,141 +172,94 @@ static PetscErrorCode check_lag(const likelihood *l, const fare_lag *lag)
     double *const to_D[FARE_DIM_MAX] = {&D[0], &D[1], &D[2]};
 
     fare_cell_centre(g, lag->source[s], x);
-    fare_system_diffusion(l->model->system, 0, 1, at, to_D);
+    fare_system_diffusion(m->system, lag->from, 1, at, to_D);
     for (int axis = 0; axis < g->dim; axis++) {
       const double width = sqrt(2 * D[axis] * lag->lag), h = g->spacing[axis];
 
-      if (width >= RESOLVED * h) continue;
-      if (!(D[axis] > 0))
-        FARE_FAIL(FARE_ERR_INPUT, "axis %s has no diffusion: transition densities need it on every axis",
-          fare_system_axis_name(l->model->system, axis));
-      FARE_FAIL(FARE_ERR_INPUT,
-        "cells: a lag of %g spreads a point by %.3g along %s, and cells are %.3g wide: take %d cells or more",
-        lag->lag, width, fare_system_axis_name(l->model->system, axis), h,
-        2 * (int)ceil(0.5 * RESOLVED * (double)g->cells[axis] * h / width));
+      if (width < RESOLVED * h)
+        FARE_FAIL(FARE_ERR_INPUT,
+          "cells: a lag of %g spreads a point by %.3g along %s, and cells are %.3g wide: take %d cells or "
+          "more",
+          lag->lag, width, fare_system_axis_name(m->system, axis), h,
+          2 * (int)ceil(0.5 * RESOLVED * (double)g->cells[axis] * h / width));
     }
   }
   PetscFunctionReturn(0);
 }
 
 /* A lag that the cells do not resolve, and a step that cannot be, which would count for nothing. */
-static PetscErrorCode check_fit(const likelihood *l, const double theta[])
+static PetscErrorCode check(fare_likelihood *l, const double theta[])
 {
-  char from[64], to[64];
+  const pairs_of *d = l->data;
+  char            from[64], to[64];
 
   PetscFunctionBegin;
   PetscCall(fare_model_parameters(l->model, theta));
-  for (int i = 0; i < l->pairs.lags; i++) PetscCall(check_lag(l, &l->pairs.of[i]));
-  if (l->absent_lag == 0) PetscFunctionReturn(0);
-  fare_infer_place(l->model->grid, l->absent_from, from);
-  fare_infer_place(l->model->grid, l->absent_to, to);
+  for (int i = 0; i < d->pairs.lags; i++) PetscCall(check_lag(l->model, &d->pairs.of[i]));
+  if (d->absent_lag == 0) PetscFunctionReturn(0);
+  fare_infer_place(l->model->grid, d->absent_from, from);
+  fare_infer_place(l->model->grid, d->absent_to, to);
   FARE_FAIL(FARE_ERR_FAILED,
     "a step from %s to %s in a time of %g has probability 0 in this model: look for outliers, and at units",
-    from, to, l->absent_lag);
+    from, to, d->absent_lag);
 }
 
-static PetscErrorCode begin(
-  const fare_infer_context *context, const fare_tracks *tracks, const PetscInt cells[], likelihood *l)
+static PetscErrorCode begin(fare_likelihood *l, const fare_tracks *tracks)
 {
   int64_t        count, *pair;
+  pairs_of      *d;
   PetscErrorCode code;
 
   PetscFunctionBegin;
-  *l = (likelihood){.context = context};
-  PetscCall(fare_infer_check_noise(tracks, "likelihood"));
-  if (tracks->dim == 1 && cells[0] > CELLS_1D)
-    FARE_FAIL(FARE_ERR_INPUT, "cells: at most %d along one axis, got %d", CELLS_1D, (int)cells[0]);
-  PetscCall(fare_infer_model(context, cells, &l->model));
-  PetscCall(fare_tracks_pairs(tracks, context->lag, &count, &pair));
-  code = fare_pairs_create(tracks, l->model->grid, count, pair, &l->pairs);
+  PetscCall(PetscNew(&d));
+  l->data  = d;
+  d->model = l->model;
+  if (tracks->dim == 1 && l->model->cells > CELLS_1D)
+    FARE_FAIL(FARE_ERR_INPUT, "cells: at most %d along one axis, got %d", CELLS_1D, (int)l->model->cells);
+  PetscCall(fare_tracks_pairs(tracks, l->context->lag, &count, &pair));
+  code = fare_pairs_create(tracks, l->model, count, pair, &d->pairs);
   PetscCall(PetscFree(pair));
+  l->count = count;
   PetscFunctionReturn(code);
 }
 
-static PetscErrorCode end(likelihood *l)
+static PetscErrorCode end(fare_likelihood *l)
 {
+  pairs_of *d = l->data;
+
   PetscFunctionBegin;
-  PetscCall(PetscFree(l->sums));
-  PetscCall(fare_pairs_free(&l->pairs));
-  PetscCall(fare_model_destroy(&l->model));
+  PetscCall(PetscFree(d->sums));
+  PetscCall(fare_pairs_free(&d->pairs));
+  PetscCall(PetscFree(l->data));
   PetscFunctionReturn(0);
 }
 
-static fare_fit_problem problem_of(likelihood *l)
-{
-  fare_fit_problem p = {.count = l->model->count, .evaluate = evaluate, .to = l};
+const fare_likelihood_kind fare_likelihood_pairs = {
+  .name = "pairs", .begin = begin, .evaluate = evaluate, .check = check, .end = end};
 
-  memcpy(p.least, l->model->least, sizeof p.least);
-  memcpy(p.most, l->model->most, sizeof p.most);
-  return p;
-}
-
-/*
-  What half as many cells would find is one step of scoring away; the cells' error, of second order, is a
-  third of the difference.
-*/
-static PetscErrorCode find_grid_error(
-  const fare_infer_context *context, const fare_tracks *tracks, const fare_fit *fit, double error[])
-{
-  PetscInt       half[FARE_DIM_MAX];
-  likelihood     l;
-  fare_fit       coarse;
-  double         step[FARE_INFER_MAX];
-  PetscErrorCode code;
-
-  PetscFunctionBegin;
-  fare_infer_half(context, half);
-  code = begin(context, tracks, half, &l);
-  if (!code) code = evaluate(&l, fit->theta, &coarse.value, coarse.score, coarse.information);
-  if (!code)
-    code =
-      fare_fit_solve(context->count, context->name, fit->held, coarse.information, coarse.score, step, NULL);
-  PetscCall(end(&l));
-  PetscCall(code);
-  for (int k = 0; k < context->count; k++) error[k] = fabs(step[k]) / 3;
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode search(const fare_infer_context *context, likelihood *l, fare_fit *fit)
-{
-  const fare_fit_problem p = problem_of(l);
-
-  PetscFunctionBegin;
-  memcpy(fit->theta, context->guess, (size_t)p.count * sizeof *fit->theta);
-  PetscCall(fare_fit_maximise(&p, context->name, NULL, 1e-8, fit));
-  PetscCall(evaluate(l, fit->theta, &fit->value, fit->score, fit->information));
-  PetscCall(check_fit(l, fit->theta));
-  PetscFunctionReturn(0);
-}
-
+/* Positions that are known exactly make pairs; noisy ones pass a filter. */
 static PetscErrorCode fit(
   const fare_infer_context *context, const fare_tracks *tracks, fare_inferred *inferred)
 {
-  fare_fit       best = {.value = NAN};
-  likelihood     l;
-  PetscErrorCode code;
+  PetscBool noisy = PETSC_FALSE;
 
   PetscFunctionBegin;
-  code = begin(context, tracks, context->cells, &l);
-  if (!code) code = search(context, &l, &best);
-  if (!code) {
-    const fare_fit_problem p = problem_of(&l);
-
-    code = fare_fit_intervals(&p, context->name, &best, context->profile, inferred);
-  }
-  inferred->pairs = l.pairs.pairs;
-  PetscCall(end(&l));
-  PetscCall(code);
-  PetscCall(find_grid_error(context, tracks, &best, inferred->grid));
+  for (int axis = 0; axis < tracks->dim; axis++)
+    if (tracks->noise[axis] > 0) noisy = PETSC_TRUE;
+  PetscCall(
+    fare_likelihood_fit(noisy ? &fare_likelihood_filter : &fare_likelihood_pairs, context, tracks, inferred));
   PetscFunctionReturn(0);
 }
 
 const fare_infer_type fare_infer_likelihood = {
-  .name      = "likelihood",
-  .summary   = "largest likelihood of the Fokker-Planck equation's transition densities, at any lag",
+  .name = "likelihood",
+  .summary =
+    "largest likelihood of the Fokker-Planck equation's transition densities, at any lag, or of noisy tracks",
   .reference = "transition densities: uniformization on the grid (Jensen, Skand. Aktuarietidskr. 36, 87 "
                "(1953)); scoring "
                "(Fisher, Proc. Camb. Philos. Soc. 22, 700 (1925))",
   .dim_max   = 2,
+  .likely    = PETSC_TRUE,
+  .driven    = PETSC_TRUE,
   .fit       = fit,
 };

@@ -5,18 +5,14 @@
   its middle: second order in the step, which is halved until that makes no difference. The information is
   Fisher's: sum_t n_t sum_cells (dP)(dP)'/P.
 */
-#include "infer/infer.h"
+#include "likelihood.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SAME       1e-6 /* of the time since the start: difference of times that are one snapshot */
-#define STEPS      8    /* between snapshots, at first */
-#define STEPS_MOST 4096
-#define ENOUGH     0.02 /* standard errors by which half as many steps may move an estimate */
-#define ABSENT     1e-300
-#define RESOLVED   2.0 /* cells in a standard deviation, at least */
+#define SAME     1e-6 /* of the time since the start: difference of times that are one snapshot */
+#define RESOLVED 2.0  /* cells in a standard deviation, at least */
 
 /* What the observations of one time say about ln P. */
 typedef struct {
@@ -25,17 +21,14 @@ typedef struct {
 } snapshot;
 
 typedef struct {
-  const fare_infer_context *context;
-  fare_model               *model;
-  int64_t                   snapshots, observations;
-  snapshot                 *at;
-  double                   *weights;
-  int                       steps; /* between snapshots, of a driven system */
+  int64_t   snapshots;
+  snapshot *at;
+  double   *weights;
   /* of the last evaluation: an observation of probability 0, and the narrowest density; at NaN: there is none
    */
   double   absent_at, narrow_at, narrow; /* in cells */
   PetscInt absent;
-} likelihood;
+} snapshots_of;
 
 static int by_time(const void *a, const void *b)
 {
@@ -44,9 +37,10 @@ static int by_time(const void *a, const void *b)
   return (*p > *q) - (*p < *q);
 }
 
-static PetscErrorCode find_times(const fare_tracks *t, likelihood *l)
+static PetscErrorCode find_times(const fare_tracks *t, fare_likelihood *l)
 {
-  double *time;
+  snapshots_of *d = l->data;
+  double       *time;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1((size_t)t->rows, &time));
@@ -56,98 +50,41 @@ static PetscErrorCode find_times(const fare_tracks *t, likelihood *l)
     const double slack =
       SAME * (time[row] - l->context->study->start) + 4 * PETSC_MACHINE_EPSILON * fabs(time[row]);
 
-    if (l->snapshots && time[row] - time[l->snapshots - 1] <= slack) continue;
-    time[l->snapshots++] = time[row];
+    if (d->snapshots && time[row] - time[d->snapshots - 1] <= slack) continue;
+    time[d->snapshots++] = time[row];
   }
-  PetscCall(PetscCalloc2(l->snapshots, &l->at, l->snapshots * l->model->cells, &l->weights));
-  for (int64_t k = 0; k < l->snapshots; k++)
-    l->at[k] = (snapshot){time[k], 0, l->weights + k * l->model->cells};
+  PetscCall(PetscCalloc2(d->snapshots, &d->at, d->snapshots * l->model->cells, &d->weights));
+  for (int64_t k = 0; k < d->snapshots; k++)
+    d->at[k] = (snapshot){time[k], 0, d->weights + k * l->model->cells};
   PetscCall(PetscFree(time));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode add_rows(const fare_tracks *t, likelihood *l)
+static PetscErrorCode add_rows(const fare_tracks *t, fare_likelihood *l)
 {
-  PetscInt cell[FARE_STENCIL_MAX];
-  double   x[FARE_DIM_MAX], weight[FARE_STENCIL_MAX];
+  snapshots_of *d = l->data;
+  PetscInt      cell[FARE_STENCIL_MAX];
+  double        x[FARE_DIM_MAX], weight[FARE_STENCIL_MAX];
 
   PetscFunctionBegin;
   for (int64_t row = 0; row < t->rows; row++) {
-    int64_t low = 0, high = l->snapshots - 1;
+    int64_t low = 0, high = d->snapshots - 1;
     int     size;
 
     while (low < high) {
       const int64_t middle = (low + high + 1) / 2;
 
-      if (l->at[middle].time <= t->time[row])
+      if (d->at[middle].time <= t->time[row])
         low = middle;
       else
         high = middle - 1;
     }
     PetscCall(fare_place(t, l->model->grid, row, x));
     size = fare_stencil(l->model->grid, x, cell, weight);
-    for (int i = 0; i < size; i++) l->at[low].weight[cell[i]] += weight[i];
-    l->at[low].count += 1;
+    for (int i = 0; i < size; i++) d->at[low].weight[cell[i]] += weight[i];
+    d->at[low].count += 1;
   }
-  l->observations = t->rows;
-  PetscFunctionReturn(0);
-}
-
-/* Masses at the start, and their derivatives, which are there where it is a Boltzmann density. */
-static PetscErrorCode begin_masses(const likelihood *l, const double theta[], double *const P[])
-{
-  const fare_infer_study *study = l->context->study;
-  fare_model             *m     = l->model;
-  Vec                     masses;
-
-  PetscFunctionBegin;
-  PetscCall(fare_model_parameters(m, theta));
-  PetscCall(fare_grid_initial(m->grid, study->initial, m->system, study->start, &masses));
-  PetscCall(fare_grid_gather(m->grid, masses, P[0]));
-  PetscCall(VecDestroy(&masses));
-  for (int k = 0; k < m->count; k++) {
-    double       moved[2];
-    const double width = fare_model_moved(m, theta, k, moved);
-    double      *below = NULL;
-
-    PetscCall(PetscMalloc1(m->cells, &below));
-    for (int side = 0; side < 2; side++) {
-      PetscCall(fare_system_set(m->system, m->name[k], moved[side]));
-      PetscCall(fare_grid_initial(m->grid, study->initial, m->system, study->start, &masses));
-      PetscCall(fare_grid_gather(m->grid, masses, side ? P[k + 1] : below));
-      PetscCall(VecDestroy(&masses));
-    }
-    PetscCall(fare_system_set(m->system, m->name[k], theta[k]));
-    for (PetscInt i = 0; i < m->cells; i++) P[k + 1][i] = (P[k + 1][i] - below[i]) / width;
-    PetscCall(PetscFree(below));
-  }
-  PetscFunctionReturn(0);
-}
-
-/* From one time to another; steps end at corners of the drive. */
-static PetscErrorCode move(
-  const likelihood *l, const double theta[], double from, double to, double *const P[])
-{
-  fare_model *m      = l->model;
-  const int   driven = fare_system_is_driven(m->system), steps = driven ? l->steps : 1;
-  double      now = from;
-
-  PetscFunctionBegin;
-  for (int step = 1; step <= steps; step++) {
-    const double end = step == steps ? to : from + (to - from) * step / steps;
-
-    while (now < end) {
-      const double corner = driven ? fare_system_next_corner(m->system, now) : HUGE_VAL,
-                   stop   = PetscMin(end, corner);
-
-      if (stop > now) {
-        m->time = 0.5 * (now + stop);
-        PetscCall(fare_model_set(m, theta, PETSC_TRUE));
-        PetscCall(fare_masses_advance(m, stop - now, 1 + m->count, P));
-      }
-      now = stop;
-    }
-  }
+  l->count = t->rows;
   PetscFunctionReturn(0);
 }
 
@@ -171,201 +108,137 @@ static double narrowest(const fare_grid *g, const double P[])
   return least;
 }
 
-static void add_snapshot(
-  likelihood *l, const snapshot *at, double *const P[], double *value, double score[], double information[])
+static void add_snapshot(const fare_model *m, snapshots_of *d, const snapshot *at, double *const P[],
+  double *value, double score[], double information[])
 {
-  const int    count = l->model->count;
-  const double width = narrowest(l->model->grid, P[0]);
+  const int    count = score ? m->count : 0;
+  const double width = narrowest(m->grid, P[0]);
 
-  if (!(width >= l->narrow)) {
-    l->narrow    = width;
-    l->narrow_at = at->time;
+  if (!(width >= d->narrow)) {
+    d->narrow    = width;
+    d->narrow_at = at->time;
   }
-  for (PetscInt cell = 0; cell < l->model->cells; cell++) {
-    const double p = PetscMax(P[0][cell], ABSENT);
+  for (PetscInt cell = 0; cell < m->cells; cell++) {
+    const double p = PetscMax(P[0][cell], FARE_ABSENT);
 
-    if (p <= ABSENT && at->weight[cell] != 0) {
-      l->absent    = cell;
-      l->absent_at = at->time;
+    if (p <= FARE_ABSENT && at->weight[cell] != 0) {
+      d->absent    = cell;
+      d->absent_at = at->time;
     }
     *value += at->weight[cell] * log(p);
     for (int k = 0; k < count; k++) {
       const double s = P[k + 1][cell] / p;
 
       score[k] += at->weight[cell] * s;
-      for (int j = 0; j < count && p > ABSENT; j++)
+      for (int j = 0; j < count && p > FARE_ABSENT; j++)
         information[k * count + j] += at->count * s * P[j + 1][cell];
     }
   }
 }
 
-static PetscErrorCode evaluate(
-  void *to, const double theta[], double *value, double score[], double information[])
+/* Through all snapshots, from the start. */
+static PetscErrorCode pass(fare_likelihood *l, const double theta[], int fields, double *const P[],
+  double *value, double score[], double information[])
 {
-  likelihood    *l      = to;
-  fare_model    *m      = l->model;
-  const int      fields = 1 + m->count;
-  double        *P[FARE_INFER_MAX + 1], *all, now = l->context->study->start;
+  const fare_infer_study *study  = l->context->study;
+  const PetscBool         slopes = score ? PETSC_TRUE : PETSC_FALSE;
+  snapshots_of           *d      = l->data;
+  double                  now    = study->start;
+
+  PetscFunctionBegin;
+  PetscCall(fare_model_initial(l->model, study->initial, study->start, theta, slopes, P));
+  for (int64_t k = 0; k < d->snapshots; k++) {
+    if (d->at[k].time > now) {
+      fare_path      path;
+      PetscErrorCode code;
+
+      PetscCall(fare_path_create(l->model, theta, now, d->at[k].time, l->steps, slopes, &path));
+      code = fare_path_advance(&path, fields, 1, P);
+      PetscCall(fare_path_free(&path));
+      PetscCall(code);
+    }
+    now = d->at[k].time;
+    add_snapshot(l->model, d, &d->at[k], P, value, score, information);
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode evaluate(
+  fare_likelihood *l, const double theta[], double *value, double score[], double information[])
+{
+  const size_t   count  = (size_t)l->model->count;
+  const int      fields = score ? 1 + l->model->count : 1;
+  snapshots_of  *d      = l->data;
+  double        *P[FARE_INFER_MAX + 1], *all;
   PetscErrorCode code;
 
   PetscFunctionBegin;
-  PetscCall(PetscCalloc1((size_t)fields * (size_t)m->cells, &all));
-  for (int k = 0; k < fields; k++) P[k] = all + k * m->cells;
-  l->narrow = l->absent_at = NAN;
-  *value                   = -(double)l->observations * log(fare_grid_volume(m->grid));
-  memset(score, 0, (size_t)m->count * sizeof *score);
-  memset(information, 0, (size_t)(m->count * m->count) * sizeof *information);
-  code = begin_masses(l, theta, P);
-  for (int64_t k = 0; k < l->snapshots && !code; k++) {
-    code = move(l, theta, now, l->at[k].time, P);
-    now  = l->at[k].time;
-    if (!code) add_snapshot(l, &l->at[k], P, value, score, information);
-  }
+  PetscCall(PetscCalloc1((size_t)fields * (size_t)l->model->cells, &all));
+  for (int k = 0; k < fields; k++) P[k] = all + k * l->model->cells;
+  d->narrow = d->absent_at = NAN;
+  *value                   = -(double)l->count * log(fare_grid_volume(l->model->grid));
+  if (score) memset(score, 0, count * sizeof *score);
+  if (score) memset(information, 0, count * count * sizeof *information);
+  code = pass(l, theta, fields, P, value, score, information);
   PetscCall(PetscFree(all));
   PetscFunctionReturn(fare_error_agree(l->context->comm, code));
 }
 
-static PetscErrorCode begin(
-  const fare_infer_context *context, const fare_tracks *t, const PetscInt cells[], int steps, likelihood *l)
+static PetscErrorCode begin(fare_likelihood *l, const fare_tracks *t)
 {
+  const double  start = l->context->study->start;
+  snapshots_of *d;
+
   PetscFunctionBegin;
-  *l = (likelihood){.context = context, .steps = steps};
   PetscCall(fare_infer_check_noise(t, "snapshot_likelihood"));
   for (int64_t row = 0; row < t->rows; row++) {
-    if (t->time[row] < context->study->start)
-      PetscFunctionReturn(fare_tracks_error(
-        t, row, 1, "%.10g is before the study's start, %g", t->time[row], context->study->start));
+    if (t->time[row] < start)
+      PetscFunctionReturn(
+        fare_tracks_error(t, row, 1, "%.10g is before the study's start, %g", t->time[row], start));
   }
-  PetscCall(fare_infer_model(context, cells, &l->model));
+  PetscCall(PetscNew(&d));
+  l->data = d;
   PetscCall(find_times(t, l));
   PetscCall(add_rows(t, l));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode end(likelihood *l)
+static PetscErrorCode end(fare_likelihood *l)
 {
-  PetscFunctionBegin;
-  PetscCall(PetscFree2(l->at, l->weights));
-  PetscCall(fare_model_destroy(&l->model));
-  PetscFunctionReturn(0);
-}
-
-/* By how many standard errors, and by how much, the estimate would move from a fit with these steps and
- * cells. */
-static PetscErrorCode find_move(likelihood *l, const fare_fit *fit, double step[], double *errors)
-{
-  fare_fit at;
+  snapshots_of *d = l->data;
 
   PetscFunctionBegin;
-  PetscCall(evaluate(l, fit->theta, &at.value, at.score, at.information));
-  PetscCall(fare_fit_solve(
-    l->context->count, l->context->name, fit->held, at.information, at.score, step, at.covariance));
-  *errors = 0;
-  for (int k = 0; k < l->context->count; k++) {
-    if (!fit->held[k])
-      *errors = PetscMax(*errors, fabs(step[k]) / sqrt(at.covariance[k * l->context->count + k]));
-  }
-  PetscFunctionReturn(0);
-}
-
-/* The maximum, with steps in time that are halved until they make no difference; `time` is what they make. */
-static PetscErrorCode search(likelihood *l, fare_fit *fit, double time[])
-{
-  const fare_infer_context *c = l->context;
-  fare_fit_problem          p = {.count = c->count, .evaluate = evaluate, .to = l};
-  double                    errors;
-
-  PetscFunctionBegin;
-  memcpy(p.least, l->model->least, sizeof p.least);
-  memcpy(p.most, l->model->most, sizeof p.most);
-  memcpy(fit->theta, c->guess, (size_t)p.count * sizeof *fit->theta);
-  for (;;) {
-    PetscCall(fare_fit_maximise(&p, c->name, NULL, 1e-8, fit));
-    memset(time, 0, (size_t)c->count * sizeof *time);
-    if (!fare_system_is_driven(l->model->system)) break;
-    l->steps *= 2;
-    PetscCall(find_move(l, fit, time, &errors));
-    for (int k = 0; k < c->count; k++) time[k] /= 3;
-    if (errors < ENOUGH) {
-      PetscCall(fare_fit_maximise(&p, c->name, NULL, 1e-8, fit));
-      break;
-    }
-    if (l->steps >= STEPS_MOST)
-      FARE_FAIL(FARE_ERR_FAILED, "%d steps between snapshots do not resolve the drive", l->steps);
-  }
+  PetscCall(PetscFree2(d->at, d->weights));
+  PetscCall(PetscFree(l->data));
   PetscFunctionReturn(0);
 }
 
 /* What the maximum hides: densities that the cells do not resolve, observations that count for nothing. */
-static PetscErrorCode check_fit(likelihood *l, fare_fit *fit)
+static PetscErrorCode check(fare_likelihood *l, const double theta[])
 {
-  char place[64];
+  snapshots_of *d = l->data;
+  char          place[64];
 
   PetscFunctionBegin;
-  PetscCall(evaluate(l, fit->theta, &fit->value, fit->score, fit->information));
-  if (l->narrow < RESOLVED)
+  (void)theta;
+  if (d->narrow < RESOLVED)
     FARE_FAIL(FARE_ERR_INPUT,
       "cells: at time %g the density's standard deviation is %.2g cells: take %.0f times as many or more",
-      l->narrow_at, l->narrow, ceil(RESOLVED / PetscMax(l->narrow, 1e-3)));
-  if (isnan(l->absent_at)) PetscFunctionReturn(0);
-  fare_infer_place(l->model->grid, l->absent, place);
+      d->narrow_at, d->narrow, ceil(RESOLVED / PetscMax(d->narrow, 1e-3)));
+  if (isnan(d->absent_at)) PetscFunctionReturn(0);
+  fare_infer_place(l->model->grid, d->absent, place);
   FARE_FAIL(FARE_ERR_FAILED,
     "an observation at %s at time %g has probability 0 in this model: look for outliers, and at units", place,
-    l->absent_at);
+    d->absent_at);
 }
 
-static PetscErrorCode finish(const fare_infer_context *context, likelihood *l, const fare_fit *best,
-  const double time[], fare_inferred *to)
-{
-  fare_fit_problem p = {.count = context->count, .evaluate = evaluate, .to = l};
-
-  PetscFunctionBegin;
-  memcpy(p.least, l->model->least, sizeof p.least);
-  memcpy(p.most, l->model->most, sizeof p.most);
-  PetscCall(fare_fit_intervals(&p, context->name, best, context->profile, to));
-  for (int k = 0; k < context->count; k++) to->grid[k] = fabs(time[k]);
-  to->pairs = l->observations;
-  PetscFunctionReturn(0);
-}
-
-/* Half as many cells, with the steps that served; their error is a third of the difference. */
-static PetscErrorCode add_grid_error(const fare_infer_context *context, const fare_tracks *tracks, int steps,
-  const fare_fit *best, fare_inferred *to)
-{
-  PetscInt       half[FARE_DIM_MAX];
-  double         step[FARE_INFER_MAX], errors;
-  likelihood     l;
-  PetscErrorCode code;
-
-  PetscFunctionBegin;
-  fare_infer_half(context, half);
-  code = begin(context, tracks, half, steps, &l);
-  if (!code) code = find_move(&l, best, step, &errors);
-  PetscCall(end(&l));
-  PetscCall(code);
-  for (int k = 0; k < context->count; k++) to->grid[k] += fabs(step[k]) / 3;
-  PetscFunctionReturn(0);
-}
+static const fare_likelihood_kind snapshots = {
+  .name = "snapshots", .begin = begin, .evaluate = evaluate, .check = check, .end = end};
 
 static PetscErrorCode fit(
   const fare_infer_context *context, const fare_tracks *tracks, fare_inferred *inferred)
 {
-  double         time[FARE_INFER_MAX];
-  fare_fit       best;
-  likelihood     l;
-  int            steps;
-  PetscErrorCode code;
-
-  PetscFunctionBegin;
-  code = begin(context, tracks, context->cells, STEPS, &l);
-  if (!code) code = search(&l, &best, time);
-  if (!code) code = check_fit(&l, &best);
-  steps = l.steps;
-  if (!code) code = finish(context, &l, &best, time, inferred);
-  PetscCall(end(&l));
-  PetscCall(code);
-  PetscCall(add_grid_error(context, tracks, steps, &best, inferred));
-  PetscFunctionReturn(0);
+  return fare_likelihood_fit(&snapshots, context, tracks, inferred);
 }
 
 const fare_infer_type fare_infer_snapshot_likelihood = {
@@ -374,6 +247,7 @@ const fare_infer_type fare_infer_snapshot_likelihood = {
   .reference =
     "Fokker-Planck density by uniformization; scoring (Fisher, Proc. Camb. Philos. Soc. 22, 700 (1925))",
   .dim_max  = 2,
+  .likely   = PETSC_TRUE,
   .driven   = PETSC_TRUE,
   .unpaired = PETSC_TRUE,
   .fit      = fit,

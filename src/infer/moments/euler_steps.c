@@ -74,7 +74,7 @@ static PetscErrorCode evaluate(
 static PetscErrorCode search(moment_fit *p, fare_fit *fit)
 {
   const fare_infer_context *c       = p->at.context;
-  fare_fit_problem          problem = {.count = c->count, .evaluate = evaluate, .to = p};
+  fare_fit_problem          problem = {.comm = c->comm, .count = c->count, .evaluate = evaluate, .to = p};
 
   PetscFunctionBegin;
   memcpy(problem.least, p->at.model->least, sizeof problem.least);

@@ -54,15 +54,21 @@ static void advance(const fare_model *m, double events, int fields, block *b)
   swap(&b->x, &b->sum);
 }
 
-/* Columns of up to FARE_LANES starts, after a time of so many events. */
-static void make_block(
-  const fare_model *m, double events, int fields, PetscInt count, const PetscInt source[], block *b)
+/* Through a time at constant rates, in pieces. */
+static void pass(const fare_model *m, double span, int fields, block *b)
 {
-  const int pieces = (int)ceil(events / MOST);
+  const double events = m->fastest * span;
+  const int    pieces = (int)ceil(events / MOST);
 
-  memset(b->x, 0, (size_t)fields * (size_t)m->cells * FARE_LANES * sizeof *b->x);
-  for (PetscInt lane = 0; lane < count; lane++) b->x[source[lane] * FARE_LANES + lane] = 1;
   for (int piece = 0; piece < pieces; piece++) advance(m, events / pieces, fields, b);
+}
+
+/* Columns of up to FARE_LANES starts, after all pieces of a path. */
+static void make_block(const fare_path *path, int fields, PetscInt count, const PetscInt source[], block *b)
+{
+  memset(b->x, 0, (size_t)fields * (size_t)path->piece->cells * FARE_LANES * sizeof *b->x);
+  for (PetscInt lane = 0; lane < count; lane++) b->x[source[lane] * FARE_LANES + lane] = 1;
+  for (int i = 0; i < path->count; i++) pass(&path->piece[i], path->span[i], fields, b);
 }
 
 /* One lane of a block, field by field. */
@@ -74,13 +80,15 @@ static void take_lane(const fare_model *m, const block *b, int fields, PetscInt 
   }
 }
 
-static PetscErrorCode by_blocks(const fare_model *m, double events, int fields, PetscInt count,
+PetscErrorCode fare_path_columns(const fare_path *path, PetscBool slopes, PetscInt count,
   const PetscInt source[], fare_columns_visit *visit, void *to)
 {
-  const size_t   size = (size_t)fields * (size_t)m->cells;
-  double        *column, *at[FARE_INFER_MAX + 1];
-  block          b;
-  PetscErrorCode code = 0;
+  const fare_model *m      = path->piece;
+  const int         fields = slopes ? 1 + m->count : 1;
+  const size_t      size   = (size_t)fields * (size_t)m->cells;
+  double           *column, *at[FARE_INFER_MAX + 1];
+  block             b;
+  PetscErrorCode    code = 0;
 
   PetscFunctionBegin;
   PetscCall(
@@ -90,7 +98,7 @@ static PetscErrorCode by_blocks(const fare_model *m, double events, int fields, 
     const PetscInt here = PetscMin(FARE_LANES, count - first);
     block          work = b;
 
-    make_block(m, events, fields, here, source + first, &work);
+    make_block(path, fields, here, source + first, &work);
     for (PetscInt lane = 0; lane < here && !code; lane++) {
       take_lane(m, &work, fields, lane, at);
       code = visit(to, first + lane, source[first + lane], at[0], (const double *const *)at + 1);
@@ -133,21 +141,31 @@ static void square(const matrices *a, matrices *b)
   }
 }
 
-static PetscErrorCode by_squares(const fare_model *m, double events, int fields, PetscInt count,
+/* A path at the model's own rates. */
+static fare_path constant(const fare_model *m, double *span)
+{
+  return (fare_path){.count = 1, .piece = (fare_model *)m, .span = span};
+}
+
+static PetscErrorCode by_squares(const fare_model *m, double lag, PetscBool slopes, PetscInt count,
   const PetscInt source[], fare_columns_visit *visit, void *to)
 {
+  const double   events  = m->fastest * lag;
+  const int      fields  = slopes ? 1 + m->count : 1;
   const PetscInt n       = m->cells;
   const int      squares = (int)ceil(log2(events / SHORT));
   const size_t   size    = (size_t)fields * (size_t)n * (size_t)n;
   matrices       a = {n, fields, NULL}, b = {n, fields, NULL};
   const double  *at[FARE_INFER_MAX + 1];
   PetscInt      *all;
+  double         part = ldexp(lag, -squares);
+  fare_path      path = constant(m, &part);
   PetscErrorCode code = 0;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc3(size, &a.of, size, &b.of, n, &all));
   for (PetscInt i = 0; i < n; i++) all[i] = i;
-  PetscCall(by_blocks(m, ldexp(events, -squares), fields, n, all, keep, &a));
+  PetscCall(fare_path_columns(&path, slopes, n, all, keep, &a));
   for (int i = 0; i < squares; i++) {
     square(&a, &b);
     swap(&a.of, &b.of);
@@ -164,31 +182,39 @@ static PetscErrorCode by_squares(const fare_model *m, double events, int fields,
 PetscErrorCode fare_columns(const fare_model *m, double lag, PetscBool slopes, PetscInt count,
   const PetscInt source[], fare_columns_visit *visit, void *to)
 {
-  const double events = m->fastest * lag;
-  const int    fields = slopes ? 1 + m->count : 1;
+  fare_path path = constant(m, &lag);
 
   PetscFunctionBegin;
-  if (m->grid->dim == 1 && events > SHORT)
-    PetscCall(by_squares(m, events, fields, count, source, visit, to));
+  if (m->grid->dim == 1 && m->fastest * lag > SHORT)
+    PetscCall(by_squares(m, lag, slopes, count, source, visit, to));
   else
-    PetscCall(by_blocks(m, events, fields, count, source, visit, to));
+    PetscCall(fare_path_columns(&path, slopes, count, source, visit, to));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_path_advance(const fare_path *path, int fields, int lanes, double *const P[])
+{
+  const fare_model *m    = path->piece;
+  const size_t      size = (size_t)fields * (size_t)m->cells * FARE_LANES;
+  block             b, work;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc3(size, &b.x, size, &b.y, size, &b.sum));
+  work = b;
+  for (int lane = 0; lane < lanes; lane++) {
+    for (int k = 0; k < fields; k++)
+      for (PetscInt cell = 0; cell < m->cells; cell++)
+        work.x[(k * m->cells + cell) * FARE_LANES + lane] = P[lane * fields + k][cell];
+  }
+  for (int i = 0; i < path->count; i++) pass(&path->piece[i], path->span[i], fields, &work);
+  for (int lane = 0; lane < lanes; lane++) take_lane(m, &work, fields, lane, P + lane * fields);
+  PetscCall(PetscFree3(b.x, b.y, b.sum));
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_masses_advance(const fare_model *m, double span, int fields, double *const P[])
 {
-  const size_t size   = (size_t)fields * (size_t)m->cells * FARE_LANES;
-  const double events = m->fastest * span;
-  const int    pieces = (int)ceil(events / MOST);
-  block        b, work;
+  const fare_path path = constant(m, &span);
 
-  PetscFunctionBegin;
-  PetscCall(PetscCalloc3(size, &b.x, size, &b.y, size, &b.sum));
-  work = b;
-  for (int k = 0; k < fields; k++)
-    for (PetscInt cell = 0; cell < m->cells; cell++) work.x[(k * m->cells + cell) * FARE_LANES] = P[k][cell];
-  for (int piece = 0; piece < pieces; piece++) advance(m, events / pieces, fields, &work);
-  take_lane(m, &work, fields, 0, P);
-  PetscCall(PetscFree3(b.x, b.y, b.sum));
-  PetscFunctionReturn(0);
+  return fare_path_advance(&path, fields, 1, P);
 }

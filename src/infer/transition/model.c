@@ -46,6 +46,20 @@ static void find_neighbours(fare_model *m)
   }
 }
 
+/* The longest of the waveforms' periods, where all repeat with it. */
+static double find_period(const fare_system *system, const fare_node *drive)
+{
+  double period = 0;
+
+  for (size_t i = 0; drive && i < fare_node_size(drive); i++) {
+    const fare_node *node = fare_node_find(fare_node_item(drive, i), "period");
+    double           value;
+
+    if (node && !fare_node_real(node, &value)) period = PetscMax(period, value);
+  }
+  return period > 0 && fare_system_repeats(system, 0, period) ? period : 0;
+}
+
 /* One with base values of its own. What drives it goes by way of the plan. */
 static PetscErrorCode copy_system(const fare_system *system, fare_model *m)
 {
@@ -65,6 +79,7 @@ static PetscErrorCode copy_system(const fare_system *system, fare_model *m)
   root = fare_config_root(m->config);
   PetscCall(
     fare_system_from_config(fare_node_find(root, "system"), fare_node_find(root, "drive"), &m->system));
+  m->period = find_period(m->system, fare_node_find(root, "drive"));
   PetscFunctionReturn(0);
 }
 

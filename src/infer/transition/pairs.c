@@ -13,8 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LAGS_MOST 64
-#define SAME      1e-6 /* relative difference of lags that counts as none */
+#define LAGS_MOST   64
+#define PHASES_MOST 4096 /* of a driven system: lags, each from its time */
+#define SAME        1e-6 /* relative difference of lags that counts as none */
 
 int fare_stencil(const fare_grid *g, const double x[], PetscInt cell[], double weight[])
 {
@@ -65,9 +66,19 @@ PetscErrorCode fare_place(const fare_tracks *t, const fare_grid *g, int64_t row,
 }
 
 typedef struct {
-  double  lag;
+  double  lag, from;
   int64_t pair;
 } timed;
+
+/* Lags that are the same but for rounding become so. */
+static int by_from(const void *a, const void *b)
+{
+  const timed *p = a, *q = b;
+
+  if (p->lag != q->lag) return p->lag < q->lag ? -1 : 1;
+  if (p->from != q->from) return p->from < q->from ? -1 : 1;
+  return (p->pair > q->pair) - (p->pair < q->pair);
+}
 
 static int by_lag(const void *a, const void *b)
 {
@@ -84,7 +95,7 @@ typedef struct {
 } entry;
 
 static PetscErrorCode make_entries(const fare_tracks *t, const fare_grid *g, int64_t count,
-  const timed sorted[], const int64_t pair[], entry entries[], size_t *made)
+  const int64_t pair[], entry entries[], size_t *made)
 {
   PetscInt from[FARE_STENCIL_MAX], to[FARE_STENCIL_MAX];
   double   w[FARE_STENCIL_MAX], v[FARE_STENCIL_MAX], x[FARE_DIM_MAX];
@@ -94,9 +105,9 @@ static PetscErrorCode make_entries(const fare_tracks *t, const fare_grid *g, int
   for (int64_t i = 0; i < count; i++) {
     int size;
 
-    PetscCall(fare_place(t, g, pair[2 * sorted[i].pair], x));
+    PetscCall(fare_place(t, g, pair[2 * i], x));
     size = fare_stencil(g, x, from, w);
-    PetscCall(fare_place(t, g, pair[2 * sorted[i].pair + 1], x));
+    PetscCall(fare_place(t, g, pair[2 * i + 1], x));
     fare_stencil(g, x, to, v);
     for (int s = 0; s < size; s++) {
       for (int e = 0; e < size; e++) {
@@ -161,8 +172,7 @@ static PetscErrorCode merge(const fare_grid *g, const entry of[], size_t count, 
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode make_lag(const fare_tracks *t, const fare_grid *g, int64_t count, const timed sorted[],
-  const int64_t pair[], fare_lag *l)
+static PetscErrorCode make_lag(const fare_tracks *t, const fare_grid *g, const int64_t pair[], fare_lag *l)
 {
   const int      size = g->dim == 1 ? 3 : g->dim == 2 ? 9 : 27;
   entry         *entries;
@@ -170,45 +180,119 @@ static PetscErrorCode make_lag(const fare_tracks *t, const fare_grid *g, int64_t
   PetscErrorCode code;
 
   PetscFunctionBegin;
-  l->lag   = sorted[0].lag;
-  l->pairs = count;
-  PetscCall(PetscMalloc1((size_t)count * (size_t)(size * size), &entries));
-  code = make_entries(t, g, count, sorted, pair, entries, &made);
+  PetscCall(PetscMalloc1((size_t)l->pairs * (size_t)(size * size), &entries));
+  code = make_entries(t, g, l->pairs, pair, entries, &made);
   if (!code) code = merge(g, entries, made, l);
   PetscCall(PetscFree(entries));
   PetscFunctionReturn(code);
 }
 
-static PetscErrorCode make_lags(const fare_tracks *t, const fare_grid *g, int64_t count, const int64_t pair[],
-  timed sorted[], fare_pairs *p)
+/* When a pair starts: within the first period, where the drive has one; 0 without a drive. */
+static double start_of(const fare_model *m, double time)
 {
+  if (!fare_system_is_driven(m->system)) return 0;
+  if (m->period > 0) {
+    const double turns = time / m->period;
+
+    return m->period * (turns - floor(turns + SAME));
+  }
+  return time;
+}
+
+/* Sorted by interval: numbers them, in `of` of each pair. */
+static PetscErrorCode number(
+  const fare_tracks *t, const fare_model *m, int64_t count, timed sorted[], fare_intervals *v)
+{
+  const int most = fare_system_is_driven(m->system) ? PHASES_MOST : LAGS_MOST;
+
   PetscFunctionBegin;
-  for (int64_t i = 0; i < count; i++) sorted[i] = (timed){t->time[pair[2 * i + 1]] - t->time[pair[2 * i]], i};
-  qsort(sorted, (size_t)count, sizeof *sorted, by_lag);
   for (int64_t first = 0, behind; first < count; first = behind) {
-    for (behind = first; behind < count && sorted[behind].lag <= sorted[first].lag * (1 + SAME);) behind++;
-    if (p->lags == LAGS_MOST)
+    for (behind = first; behind < count && sorted[behind].lag <= sorted[first].lag * (1 + SAME);)
+      sorted[behind++].lag = sorted[first].lag;
+  }
+  qsort(sorted, (size_t)count, sizeof *sorted, by_from);
+  for (int64_t first = 0, behind; first < count; first = behind) {
+    for (behind = first; behind < count && sorted[behind].lag == sorted[first].lag &&
+         sorted[behind].from <= sorted[first].from + SAME * sorted[first].lag;)
+      v->of[sorted[behind++].pair] = v->count;
+    if (v->count == most)
       FARE_FAIL(FARE_ERR_INPUT,
-        "%s: times between observations have more than %d lengths: round them, or give one 'lag'", t->name,
-        LAGS_MOST);
-    PetscCall(make_lag(t, g, behind - first, &sorted[first], pair, &p->of[p->lags++]));
+        "%s: times between observations have more than %d lengths%s: round them, or give one 'lag'", t->name,
+        most, most == PHASES_MOST ? " and phases of the drive" : "");
+    v->lag[v->count]    = sorted[first].lag;
+    v->from[v->count++] = sorted[first].from;
   }
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_pairs_create(
-  const fare_tracks *tracks, const fare_grid *grid, int64_t count, const int64_t pair[], fare_pairs *pairs)
+PetscErrorCode fare_intervals_create(
+  const fare_tracks *t, const fare_model *m, int64_t count, const int64_t pair[], fare_intervals *v)
 {
   timed         *sorted;
   PetscErrorCode code;
 
   PetscFunctionBegin;
+  *v = (fare_intervals){0};
+  PetscCall(PetscMalloc3(PHASES_MOST, &v->lag, PHASES_MOST, &v->from, count, &v->of));
+  PetscCall(PetscMalloc1((size_t)count, &sorted));
+  for (int64_t i = 0; i < count; i++) {
+    const double from = t->time[pair[2 * i]];
+
+    sorted[i] = (timed){t->time[pair[2 * i + 1]] - from, start_of(m, from), i};
+  }
+  qsort(sorted, (size_t)count, sizeof *sorted, by_lag);
+  code = number(t, m, count, sorted, v);
+  PetscCall(PetscFree(sorted));
+  if (code) PetscCall(fare_intervals_free(v));
+  PetscFunctionReturn(code);
+}
+
+PetscErrorCode fare_intervals_free(fare_intervals *v)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscFree3(v->lag, v->from, v->of));
+  *v = (fare_intervals){0};
+  PetscFunctionReturn(0);
+}
+
+/* Pairs in order of their intervals, those of each together. */
+static PetscErrorCode make_lags(const fare_tracks *t, const fare_model *m, int64_t count,
+  const int64_t pair[], const fare_intervals *v, fare_pairs *p)
+{
+  int64_t       *first, *order;
+  PetscErrorCode code = 0;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1((size_t)v->count, &p->of));
+  PetscCall(PetscCalloc1((size_t)v->count + 1, &first));
+  PetscCall(PetscMalloc1(2 * (size_t)count, &order));
+  for (int64_t i = 0; i < count; i++) first[v->of[i] + 1]++;
+  for (int k = 0; k < v->count; k++) first[k + 1] += first[k];
+  for (int64_t i = 0; i < count; i++) memcpy(order + 2 * first[v->of[i]]++, pair + 2 * i, 2 * sizeof *order);
+  for (int k = 0; k < v->count && !code; k++) {
+    const int64_t before = k ? first[k - 1] : 0;
+
+    p->of[k] = (fare_lag){.lag = v->lag[k], .from = v->from[k], .pairs = first[k] - before};
+    p->lags  = k + 1;
+    code     = make_lag(t, m->grid, order + 2 * before, &p->of[k]);
+  }
+  PetscCall(PetscFree(first));
+  PetscCall(PetscFree(order));
+  PetscFunctionReturn(code);
+}
+
+PetscErrorCode fare_pairs_create(
+  const fare_tracks *tracks, const fare_model *model, int64_t count, const int64_t pair[], fare_pairs *pairs)
+{
+  fare_intervals intervals;
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
   *pairs = (fare_pairs){.pairs = count};
   if (!count) FARE_FAIL(FARE_ERR_INPUT, "%s: no track has two observations with this lag", tracks->name);
-  PetscCall(PetscCalloc1(LAGS_MOST, &pairs->of));
-  PetscCall(PetscMalloc1((size_t)count, &sorted));
-  code = make_lags(tracks, grid, count, pair, sorted, pairs);
-  PetscCall(PetscFree(sorted));
+  PetscCall(fare_intervals_create(tracks, model, count, pair, &intervals));
+  code = make_lags(tracks, model, count, pair, &intervals, pairs);
+  PetscCall(fare_intervals_free(&intervals));
   if (code) PetscCall(fare_pairs_free(pairs));
   PetscFunctionReturn(code);
 }

@@ -3,12 +3,13 @@
 #ifndef FARE_INFER_TRANSITION_H
 #define FARE_INFER_TRANSITION_H
 
+#include <fare/infer.h>
 #include <fare/initial.h>
 #include <fare/operator.h>
 #include <fare/tracks.h>
 
-#define FARE_INFER_MAX 10 /* parameters that are sought at once */
-#define FARE_LANES     8  /* columns that are propagated side by side */
+#define FARE_INFER_MAX FARE_INFER_PARAMETERS /* parameters that are sought at once */
+#define FARE_LANES     8                     /* columns that are propagated side by side */
 
 /* What sets the rates: a grid, whole on every rank, and a system some of whose parameters are sought. */
 typedef struct {
@@ -16,6 +17,7 @@ typedef struct {
   fare_system       *system; /* its own: its parameters move */
   fare_config       *config; /* that it was made from, where it is driven */
   double             time;   /* of the rates; 0 at first */
+  double             period; /* of the drive; 0: there is none, or it does not repeat */
   fare_operator     *op;
   int                count; /* of parameters sought */
   const char *const *name;
@@ -63,12 +65,52 @@ PetscErrorCode fare_columns(const fare_model *model, double lag, PetscBool slope
 */
 PetscErrorCode fare_masses_advance(const fare_model *model, double span, int fields, double *const P[]);
 
+/* Rates over an interval: constant over each piece, as they are in its middle. */
+typedef struct {
+  int         count;
+  fare_model *piece; /* the model with rates of its own */
+  double     *span;  /* how long each lasts */
+  double     *room;
+} fare_path;
+/*
+  Pieces end at corners of the drive; there are `steps` or more, without a drive one. Leaves the model with
+  the parameters. Not collective.
+*/
+PetscErrorCode fare_path_create(fare_model *model, const double theta[], double from, double to, int steps,
+  PetscBool slopes, fare_path *path);
+PetscErrorCode fare_path_free(fare_path *path);
+/*
+  Masses of an initial density, and their derivatives, which are there where it is a Boltzmann density. P[1],
+  ... are left out where `slopes` is false. Leaves the model with the parameters. Not collective.
+*/
+PetscErrorCode fare_model_initial(fare_model *model, const fare_initial *initial, double start,
+  const double theta[], PetscBool slopes, double *const P[]);
+/* As fare_columns(), and as fare_masses_advance() for up to FARE_LANES masses side by side: P[lane * fields +
+ * k]. */
+PetscErrorCode fare_path_columns(const fare_path *path, PetscBool slopes, PetscInt count,
+  const PetscInt source[], fare_columns_visit *visit, void *to);
+PetscErrorCode fare_path_advance(const fare_path *path, int fields, int lanes, double *const P[]);
+
+/*
+  Intervals between rows that have the same length, and of a driven system the same phase: for each pair which
+  one it is. FARE_ERR_INPUT where there are too many. Not collective.
+*/
+typedef struct {
+  int     count;
+  double *lag, *from; /* of each; `from` as of fare_lag */
+  int    *of;         /* per pair */
+} fare_intervals;
+PetscErrorCode fare_intervals_create(const fare_tracks *tracks, const fare_model *model, int64_t count,
+  const int64_t pair[], fare_intervals *intervals);
+PetscErrorCode fare_intervals_free(fare_intervals *intervals);
+
 /*
   What data of one lag say about ln P: sum of weight * ln P(target|source) is their log-likelihood, but for
   the volume of cells, with ln P interpolated by parabolas at both ends.
 */
 typedef struct {
   double   lag;
+  double   from; /* of a driven system: when they start, or a whole number of periods from there */
   int64_t  pairs;
   PetscInt sources, *source; /* cells where pairs start ... */
   double  *starts;           /* ... and how many do, by the same weights */
@@ -82,11 +124,12 @@ typedef struct {
   int64_t   pairs;
 } fare_pairs;
 /*
-  Groups pairs of rows by their lags. FARE_ERR_INPUT where a position is outside of the grid, or where there
-  are no pairs, or too many lags. Not collective.
+  Groups pairs of rows by their lags, and of a driven system by when they start within its period.
+  FARE_ERR_INPUT where a position is outside of the grid, or where there are no pairs, or too many groups. Not
+  collective.
 */
 PetscErrorCode fare_pairs_create(
-  const fare_tracks *tracks, const fare_grid *grid, int64_t count, const int64_t pair[], fare_pairs *pairs);
+  const fare_tracks *tracks, const fare_model *model, int64_t count, const int64_t pair[], fare_pairs *pairs);
 PetscErrorCode fare_pairs_free(fare_pairs *pairs);
 
 /* A position of a row on the grid: inside of the box, or brought back into it along a periodic axis. */

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+  What is done with any likelihood: its maximum by scoring, intervals, and the errors that cells and, where
+  the system is driven, steps in time make. Steps are halved until the estimate moves by a small part of its
+  error.
+*/
+#include "likelihood.h"
+
+#include <math.h>
+#include <string.h>
+
+#define STEPS      8 /* between observations, at first */
+#define STEPS_MOST 4096
+#define ENOUGH     0.02 /* standard errors by which half as many steps may move an estimate */
+#define ASIDE      0.05 /* standard errors between which the score's slope is taken */
+
+static PetscErrorCode evaluate(
+  void *to, const double theta[], double *value, double score[], double information[])
+{
+  fare_likelihood *l = to;
+
+  PetscFunctionBegin;
+  PetscCall(l->kind->evaluate(l, theta, value, score, information));
+  PetscFunctionReturn(0);
+}
+
+/* Densities need noise on each axis, wherever they may be. */
+static PetscErrorCode check_diffusion(const fare_likelihood *l)
+{
+  const fare_model *m = l->model;
+
+  PetscFunctionBegin;
+  PetscCall(fare_model_parameters(l->model, l->context->guess));
+  for (PetscInt cell = 0; cell < m->cells; cell++) {
+    double        x[FARE_DIM_MAX], D[FARE_DIM_MAX];
+    const double *at[FARE_DIM_MAX]   = {&x[0], &x[1], &x[2]};
+    double *const to_D[FARE_DIM_MAX] = {&D[0], &D[1], &D[2]};
+
+    fare_cell_centre(m->grid, cell, x);
+    fare_system_diffusion(m->system, l->context->study->start, 1, at, to_D);
+    for (int axis = 0; axis < m->grid->dim; axis++) {
+      if (!(D[axis] > 0))
+        FARE_FAIL(FARE_ERR_INPUT, "axis %s has no diffusion: densities of this method need it on every axis",
+          fare_system_axis_name(m->system, axis));
+    }
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode begin(const fare_likelihood_kind *kind, const fare_infer_context *context,
+  const fare_tracks *tracks, const PetscInt cells[], int steps, fare_likelihood *l)
+{
+  PetscFunctionBegin;
+  *l = (fare_likelihood){.kind = kind, .context = context, .steps = steps};
+  PetscCall(fare_infer_model(context, cells, &l->model));
+  PetscCall(check_diffusion(l));
+  PetscCall(kind->begin(l, tracks));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode end(fare_likelihood *l)
+{
+  PetscFunctionBegin;
+  if (l->data) PetscCall(l->kind->end(l));
+  PetscCall(fare_model_destroy(&l->model));
+  PetscFunctionReturn(0);
+}
+
+static fare_fit_problem problem_of(fare_likelihood *l)
+{
+  fare_fit_problem p = {.comm = l->context->comm, .count = l->model->count, .evaluate = evaluate, .to = l};
+
+  memcpy(p.least, l->model->least, sizeof p.least);
+  memcpy(p.most, l->model->most, sizeof p.most);
+  return p;
+}
+
+/* By how many standard errors, and by how much, the estimate would move from a fit with these steps and
+ * cells. */
+static PetscErrorCode find_move(fare_likelihood *l, const fare_fit *fit, double step[], double *errors)
+{
+  const int count = l->context->count;
+  fare_fit  at;
+
+  PetscFunctionBegin;
+  PetscCall(evaluate(l, fit->theta, &at.value, at.score, at.information));
+  *errors = 0;
+  for (int k = 0; k < count; k++) {
+    step[k] = 0;
+    for (int j = 0; j < count; j++) step[k] += fit->covariance[k * count + j] * at.score[j];
+    if (!fit->held[k]) *errors = PetscMax(*errors, fabs(step[k]) / sqrt(fit->covariance[k * count + k]));
+  }
+  PetscFunctionReturn(0);
+}
+
+/* The maximum, with steps in time that are halved until they make no difference; `time` is what they make. */
+static PetscErrorCode search(fare_likelihood *l, fare_fit *fit, double time[])
+{
+  const fare_infer_context *c = l->context;
+  const fare_fit_problem    p = problem_of(l);
+  double                    errors;
+
+  PetscFunctionBegin;
+  memcpy(fit->theta, c->guess, (size_t)p.count * sizeof *fit->theta);
+  for (;;) {
+    PetscCall(fare_fit_maximise(&p, c->name, NULL, 1e-8, fit));
+    memset(time, 0, (size_t)c->count * sizeof *time);
+    if (!fare_system_is_driven(l->model->system)) break;
+    l->steps *= 2;
+    PetscCall(find_move(l, fit, time, &errors));
+    for (int k = 0; k < c->count; k++) time[k] /= 3;
+    if (errors < ENOUGH) {
+      PetscCall(fare_fit_maximise(&p, c->name, NULL, 1e-8, fit));
+      break;
+    }
+    if (l->steps >= STEPS_MOST)
+      FARE_FAIL(FARE_ERR_FAILED, "%d steps between observations do not resolve the drive", l->steps);
+  }
+  PetscCall(evaluate(l, fit->theta, &fit->value, fit->score, fit->information));
+  PetscFunctionReturn(0);
+}
+
+/* The likelihood's own curvature in place of what stood for it. */
+static PetscErrorCode observe(fare_likelihood *l, const fare_fit_problem *p, fare_fit *fit)
+{
+  const int n = p->count;
+  double    step[FARE_INFER_MAX], curvature[FARE_INFER_MAX * FARE_INFER_MAX];
+
+  PetscFunctionBegin;
+  for (int k = 0; k < n; k++) {
+    const double error =
+      fit->held[k] ? 1 / sqrt(fit->information[k * n + k]) : sqrt(fit->covariance[k * n + k]);
+    const double ends[2] = {PetscMax(p->least[k], fit->theta[k] - ASIDE * error),
+      PetscMin(p->most[k], fit->theta[k] + ASIDE * error)};
+    fare_fit     at[2]   = {*fit, *fit};
+
+    for (int side = 0; side < 2; side++) {
+      at[side].theta[k] = ends[side];
+      PetscCall(evaluate(l, at[side].theta, &at[side].value, at[side].score, at[side].information));
+    }
+    for (int j = 0; j < n; j++)
+      curvature[k * n + j] = (at[0].score[j] - at[1].score[j]) / (ends[1] - ends[0]);
+  }
+  for (int k = 0; k < n; k++)
+    for (int j = 0; j < n; j++)
+      fit->information[k * n + j] = 0.5 * (curvature[k * n + j] + curvature[j * n + k]);
+  PetscCall(
+    fare_fit_solve(n, l->context->name, fit->held, fit->information, fit->score, step, fit->covariance));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode finish(fare_likelihood *l, fare_fit *best, const double time[], fare_inferred *to)
+{
+  const fare_infer_context *c = l->context;
+  const fare_fit_problem    p = problem_of(l);
+
+  PetscFunctionBegin;
+  PetscCall(l->kind->check(l, best->theta));
+  if (l->kind->observed) PetscCall(observe(l, &p, best));
+  PetscCall(fare_fit_intervals(&p, c->name, best, c->profile, to));
+  if (c->posterior.draws) PetscCall(fare_posterior_sample(&p, c->name, best, &c->posterior, to));
+  for (int k = 0; k < c->count; k++) to->grid[k] = fabs(time[k]);
+  to->pairs = l->count;
+  PetscFunctionReturn(0);
+}
+
+/*
+  What half as many cells would find is one step of scoring away, with the steps in time that served; the
+  cells' error, of second order, is a third of the difference.
+*/
+static PetscErrorCode add_grid_error(const fare_likelihood_kind *kind, const fare_infer_context *context,
+  const fare_tracks *tracks, int steps, const fare_fit *best, fare_inferred *to)
+{
+  PetscInt        half[FARE_DIM_MAX];
+  double          step[FARE_INFER_MAX], errors;
+  fare_likelihood l;
+  PetscErrorCode  code;
+
+  PetscFunctionBegin;
+  fare_infer_half(context, half);
+  code = begin(kind, context, tracks, half, steps, &l);
+  if (!code) code = find_move(&l, best, step, &errors);
+  PetscCall(end(&l));
+  PetscCall(code);
+  for (int k = 0; k < context->count; k++) to->grid[k] += fabs(step[k]) / 3;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_likelihood_fit(const fare_likelihood_kind *kind, const fare_infer_context *context,
+  const fare_tracks *tracks, fare_inferred *inferred)
+{
+  double          time[FARE_INFER_MAX];
+  fare_fit        best = {.value = NAN};
+  fare_likelihood l;
+  PetscErrorCode  code;
+
+  PetscFunctionBegin;
+  code = begin(kind, context, tracks, context->cells, STEPS, &l);
+  if (!code) code = search(&l, &best, time);
+  if (!code) code = finish(&l, &best, time, inferred);
+  PetscCall(end(&l));
+  PetscCall(code);
+  PetscCall(add_grid_error(kind, context, tracks, l.steps, &best, inferred));
+  PetscFunctionReturn(0);
+}
