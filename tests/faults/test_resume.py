@@ -163,7 +163,7 @@ def check_versions(where):
 
     for plan, said in [
         (without("  extrapolate: true\n"), "whose plans have no truth.extrapolate"),
-        (without("    steps: 400\n"), "whose plans have no ensembles.learned.steps"),
+        (without("    steps: 200\n"), "whose plans have no ensembles.learned.steps"),
         (
             begun.replace("  tolerance:", "  novelty: 3\n  tolerance:"),
             "whose plans have truth.novelty, which this one does not know",

@@ -26,9 +26,9 @@ drive: [{parameter: tilt, waveform: sine, amplitude: 4.0, period: 1.0}]
 snapshots: {start: 0.0, end: 1.0, count: 13}
 truth: {cells: [256], tolerance: 1.0e-6}
 ensembles:
-  - {name: walk, sampler: langevin, particles: 20000, dt: 1.0e-3}
+  - {name: walk, sampler: langevin, particles: 8000, dt: 1.0e-3}
   - {name: frozen, sampler: boltzmann, particles: 5000}
-  - {name: learned, sampler: diffusion, particles: 3000, seeds: 2, steps: 400, batch: 1024, train: {particles: 5000}}
+  - {name: learned, sampler: diffusion, particles: 3000, seeds: 2, steps: 200, batch: 512, train: {particles: 5000}}
 """
 
 
@@ -52,14 +52,22 @@ def run(where: pathlib.Path, ranks: int, *arguments: str) -> subprocess.Complete
 def bits(path: pathlib.Path, parts: Iterable[str]) -> dict[str, bytes]:
     """Every dataset and attribute in these parts of a file, as bytes."""
     found: dict[str, bytes] = {}
+    scales: dict[int, bytes] = {}  # by address: HDF5 searches the file for the name of what a reference names
+
+    def place(node: Any) -> int:
+        return int(h5py.h5o.get_info(node.id).addr)
 
     def visit(name: str, node: Any) -> None:
         if isinstance(node, h5py.Dataset):
             found[name] = np.asarray(node[()]).tobytes()
         for key, value in node.attrs.items():
             if key == "DIMENSION_LIST":  # references: what they point at, not where that lies in the file
-                scales = [[scale.name for scale in dim.values()] for dim in node.dims]
-                found[f"{name}@{key}"] = repr(scales).encode()
+                names = []
+                for scale in (node.file[reference] for of_axis in value for reference in of_axis):
+                    if place(scale) not in scales:
+                        scales[place(scale)] = scale.name.encode()
+                    names.append(scales[place(scale)])
+                found[f"{name}@{key}"] = b" ".join(names)
             elif key != "REFERENCE_LIST":  # the same, backwards
                 array = np.asarray(value)
                 found[f"{name}@{key}"] = (

@@ -8,6 +8,7 @@ learned.
 fare-test: labels=study timeout=900
 """
 import csv
+import functools
 import math
 import pathlib
 import re
@@ -101,15 +102,21 @@ def run(where, name, lines, *arguments, ranks=1):
     )
 
 
+@functools.cache
+def bits_of_whole(path, *parts):
+    return bits(path, parts)
+
+
 def compare(part, whole, what):
     """Whatever is in the study of some lines is in that of all of them, to the bit: an ensemble does not
     depend on its company.
     """
     for path in sorted((part / "snapshots").iterdir()):
-        a, b = bits(path, ["data"]), bits(whole / "snapshots" / path.name, ["data"])
+        a, b = bits(path, ["data"]), bits_of_whole(whole / "snapshots" / path.name, "data")
         wrong = [key for key in a if a[key] != b.get(key)]
         expect(a and not wrong, f"{what}: {path.name}: {wrong[:3]}")
-    a, b = (bits(directory / "study.h5", ["comparisons", "binned"]) for directory in (part, whole))
+    a = bits(part / "study.h5", ["comparisons", "binned"])
+    b = bits_of_whole(whole / "study.h5", "comparisons", "binned")
     wrong = [key for key in a if a[key] != b.get(key)]
     expect(a and not wrong, f"{what}: study.h5: {wrong[:3]}")
 

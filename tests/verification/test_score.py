@@ -474,8 +474,8 @@ def check_dimensions(where, rng):
 
 
 def check_ranks(cases):
-    for directory, samples in cases:
-        for form in (["--json"], ["--csv"], []):
+    for number, (directory, samples) in enumerate(cases):
+        for form in (["--json"],) if number else (["--json"], ["--csv"], []):
             expect(
                 fare("score", directory, samples, *form, ranks=1)
                 == fare("score", directory, samples, *form, ranks=3),
