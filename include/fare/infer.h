@@ -82,6 +82,19 @@ void fare_infer_write(const fare_infer *infer, fare_text *to);
 PetscErrorCode fare_infer_compare(
   const fare_infer *infer, const fare_node *list, fare_difference *difference);
 
+/** What draws from a posterior tell of one parameter. */
+typedef struct {
+  double mean;       /**< of the draws */
+  double sd;         /**< of the posterior */
+  double error;      /**< that the number of draws leaves the mean; NaN: no posterior was asked for */
+  double low;        /**< 95% of the posterior lie between this ... */
+  double high;       /**< ... and this */
+  double low_error;  /**< that the number of draws leaves that end */
+  double high_error; /**< alike */
+  double r_hat;      /**< split R-hat: 1 where chains agree */
+  double effective;  /**< effective sample size */
+} fare_posterior_of;
+
 /** One parameter, as one method found it at one lag: a row of the table. */
 typedef struct {
   char   infer[72];     /**< name of the inference */
@@ -105,6 +118,8 @@ typedef struct {
   double log_likelihood; /**< of the first set, at its largest; NaN: the method has none */
   double implied;        /**< diffusion that a setting of the method claims, of the first set; NaN: none */
   double seconds;        /**< of the row's method at this lag, data aside */
+  fare_posterior_of posterior; /**< of the first set; NaN: there is none */
+  double posterior_covered; /**< share of the sets whose posterior interval holds the truth; NaN: not known */
 } fare_infer_row;
 
 #define FARE_INFER_PARAMETERS 10 /**< parameters that are sought at once, at most */
@@ -128,11 +143,13 @@ typedef struct {
 
 /** What all inferences found. */
 typedef struct {
-  size_t             count;   /**< of rows */
-  fare_infer_row    *row;     /**< each of them */
-  char             **failure; /**< per row: why it has no result, or NULL */
-  size_t             designs; /**< how many there are */
-  fare_infer_design *design;  /**< those of one inference together, the given one first */
+  size_t          count;   /**< of rows */
+  fare_infer_row *row;     /**< each of them */
+  char          **failure; /**< per row: why it has no result, or NULL */
+  double **draw;    /**< per row that is the first of its fit: draws, [draw * parameters + k]; else NULL */
+  size_t  *draws;   /**< per row: how many, times the parameters */
+  size_t   designs; /**< how many there are */
+  fare_infer_design *design; /**< those of one inference together, the given one first */
 } fare_infer_results;
 /**
   Makes or reads the data of all inferences, and estimates. What fails leaves rows without a result, with a

@@ -90,6 +90,10 @@ CAPTIONS = {
         " what each method finds in infinitely many data, so that what lies between line and truth is its"
         " bias."
     ),
+    "posteriors": (
+        "Draws from the posterior of each fit; lines are the Gaussian of estimate and standard error, dashed"
+        " the truth."
+    ),
     "identifiability": (
         "What designs of observations can tell: relative standard deviations of the parameters by all"
         " particles, by Fisher's information. What is at the right edge, no number of particles tells."

@@ -67,6 +67,14 @@ def _designs(group: h5py.Group) -> list[Designed]:
 class Study:
     """A finished study. The tables are read at once; densities and snapshots when they are asked for."""
 
+    def draws(self) -> list[Array | None]:
+        """Of each row of `infer`, draws from the posterior; None where there are none."""
+        found: list[Array | None] = [None] * len(self.infer)
+        for first, draws in self._draws.items():
+            for k in range(draws.shape[1]):
+                found[first + k] = draws[:, k]
+        return found
+
     def __init__(self, directory: str | pathlib.Path):
         self.directory = pathlib.Path(directory)
         self.path = self.directory / "study.h5"
@@ -142,6 +150,7 @@ class Study:
         group = file.get("infer")
         self.infer = _rows(Inferred, group) if group is not None and "inferences" in group.attrs else []
         """Parameters inferred from data, row by row."""
+        self._draws = {int(k): v[:] for k, v in group.get("draws", {}).items()} if group is not None else {}
         self.designs = _designs(group) if group is not None else []
         """What designs of observations can tell, row by row."""
         self.controls = controls(file)

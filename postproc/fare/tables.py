@@ -349,3 +349,14 @@ class Inferred:
     implied: float
     """Diffusion that a setting of the method claims."""
     seconds: float
+    posterior_mean: float
+    posterior_sd: float
+    posterior_error: float
+    """Of the mean, by the number of draws; NaN: there are none."""
+    posterior_low: float
+    posterior_high: float
+    posterior_low_error: float
+    posterior_high_error: float
+    posterior_r_hat: float
+    posterior_effective: float
+    posterior_covered: float

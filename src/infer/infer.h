@@ -12,6 +12,19 @@
 
 enum { FARE_FIRST_FLAT, FARE_FIRST_INITIAL };
 
+#define FARE_CHAINS 4 /* that draw from a posterior */
+
+/* Flat from low to high, within the parameter's range; with sd > 0 Gaussian there. */
+typedef struct {
+  double low, high, mean, sd;
+} fare_prior;
+typedef struct {
+  int64_t    draws; /* of all chains; 0: none */
+  uint64_t   seed;
+  char       stream[160];
+  fare_prior prior[FARE_INFER_MAX];
+} fare_posterior;
+
 /* What a method works with. */
 typedef struct {
   MPI_Comm                      comm;
@@ -29,6 +42,7 @@ typedef struct {
   double                        epsilon; /* of entropic couplings, in units of the mean squared distance */
   double                        settle;  /* of simulated tracks, before the first observation ... */
   double                        transitions; /* ... and how many lags they last */
+  fare_posterior                posterior;   /* of likelihoods */
   int                           first; /* density of a state at the first observation, of those with noise */
 } fare_infer_context;
 
@@ -45,13 +59,16 @@ typedef struct {
 
 /* What it finds in one set of data. */
 typedef struct {
-  double    theta[FARE_INFER_MAX], low[FARE_INFER_MAX], high[FARE_INFER_MAX]; /* NaN: not known */
-  double    error[FARE_INFER_MAX]; /* NaN: at an end of its range, where others' errors hold it */
-  double    grid[FARE_INFER_MAX];  /* NaN: uses no cells */
-  double    log_likelihood;
-  int64_t   pairs;
-  PetscBool dropped[FARE_INFER_MAX]; /* a term that the method leaves out: 0 */
-  double    implied;                 /* diffusion that a method's setting claims; NaN: none */
+  double            theta[FARE_INFER_MAX], low[FARE_INFER_MAX], high[FARE_INFER_MAX]; /* NaN: not known */
+  double            error[FARE_INFER_MAX]; /* NaN: at an end of its range, where others' errors hold it */
+  double            grid[FARE_INFER_MAX];  /* NaN: uses no cells */
+  double            log_likelihood;
+  int64_t           pairs;
+  PetscBool         dropped[FARE_INFER_MAX]; /* a term that the method leaves out: 0 */
+  double            implied;                 /* diffusion that a method's setting claims; NaN: none */
+  fare_posterior_of posterior[FARE_INFER_MAX];
+  int64_t           draws; /* from it, 0: none ... */
+  double           *draw;  /* ... [draw * count + k]; free with PetscFree() */
 } fare_inferred;
 
 /* A method: one const descriptor, exported by its one file. */
@@ -60,6 +77,7 @@ typedef struct fare_infer_type {
   int         dim_max;  /* most axes */
   PetscBool   driven;   /* whether it is for driven systems, too */
   int         variant;  /* of methods that share their functions, which of them this is */
+  PetscBool   likely;   /* it has a likelihood, of which there is a posterior */
   PetscBool   unpaired; /* takes all observations, whoever made them: a lag means nothing to it */
   /* Collective. */
   PetscErrorCode (*fit)(
@@ -114,6 +132,9 @@ PetscErrorCode fare_fit_profile(const fare_fit_problem *problem, const char *con
 */
 PetscErrorCode fare_fit_intervals(const fare_fit_problem *problem, const char *const name[],
   const fare_fit *best, PetscBool profile, fare_inferred *inferred);
+/* Draws about the maximum, and what they tell. Collective. */
+PetscErrorCode fare_posterior_sample(const fare_fit_problem *problem, const char *const name[],
+  const fare_fit *best, const fare_posterior *asked, fare_inferred *inferred);
 /*
   x = A^-1 b, with the directions that `fixed` names left out (x 0 there); NULL: none. Also A^-1 where
   `inverse` is not NULL. FARE_ERR_FAILED where A is singular in what is left, naming the direction.

@@ -2,6 +2,7 @@
 /* The plan's `infer:` read, checked, compared and written back. */
 #include "options.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +37,8 @@ const fare_field fare_infer_fields[] = {
     "of the likelihood: by Fisher's information, or by its profile"},
   {"first", FARE_CHOICE, AT(first), "flat", 0, 0, firsts, "",
     "density at a track's first observation, if noisy: flat, or what becomes of the initial one"},
+  {"posterior", FARE_NODE, AT(posterior), "", 0, 0, NULL, "",
+    "of likelihoods: {draws: 4000, prior: {kT: {mean: 0.5, sd: 0.1}, tilt: {low: -1, high: 1}}}"},
   {"repeats", FARE_INTEGER, AT(repeats), "1", 1, 1e5, NULL, "",
     "independent sets of simulated data, which show whether errors and intervals are right"},
   {"limits", FARE_BOOLEAN, AT(limits), "true", 0, 0, NULL, "",
@@ -185,6 +188,60 @@ static PetscErrorCode check_line(const fare_infer_study *study, const fare_infer
   PetscFunctionReturn(0);
 }
 
+/* What `posterior` says of one parameter. */
+static PetscErrorCode read_prior(
+  const fare_node *node, const fare_infer_line *l, const char *name, fare_posterior *to)
+{
+  static const fare_field fields[] = {
+    {"low", FARE_REAL, offsetof(fare_prior, low), "-1e300", -1e300, 1e300, NULL, "", "smallest value"},
+    {"high", FARE_REAL, offsetof(fare_prior, high), "1e300", -1e300, 1e300, NULL, "", "largest value"},
+    {"mean", FARE_REAL, offsetof(fare_prior, mean), "0", -1e300, 1e300, NULL, "", "of a Gaussian"},
+    {"sd", FARE_REAL, offsetof(fare_prior, sd), "0", 0, 1e300, NULL, "", "of a Gaussian"},
+    FARE_FIELDS_END,
+  };
+  fare_prior prior;
+  int        k = 0;
+
+  PetscFunctionBegin;
+  while (k < l->count && strcmp(l->parameter[k], name)) k++;
+  if (k == l->count) FARE_REFUSE(node, "'%s' is no parameter of this inference", name);
+  PetscCall(fare_fields_read(fields, NULL, node, &prior));
+  if (!(prior.low < prior.high)) FARE_REFUSE(node, "low: %g is not below high: %g", prior.low, prior.high);
+  if (fare_node_find(node, "mean") && !(prior.sd > 0)) FARE_REFUSE(node, "a Gaussian needs 'sd' above 0");
+  to->prior[k] = prior;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode read_posterior(fare_infer_line *l)
+{
+  typedef struct {
+    PetscInt64       draws;
+    const fare_node *prior;
+  } keys;
+  static const fare_field fields[] = {
+    {"draws", FARE_INTEGER, offsetof(keys, draws), "4000", 100, 1e7, NULL, "", "from four chains"},
+    {"prior", FARE_NODE, offsetof(keys, prior), "", 0, 0, NULL, "", "a map of parameters; default: flat"},
+    FARE_FIELDS_END,
+  };
+  keys got;
+
+  PetscFunctionBegin;
+  for (int k = 0; k < FARE_INFER_MAX; k++) l->asked.prior[k] = (fare_prior){-HUGE_VAL, HUGE_VAL, 0, 0};
+  if (!l->posterior) PetscFunctionReturn(0);
+  if (fare_node_kind_of(l->posterior) != FARE_NODE_MAP)
+    FARE_REFUSE(l->posterior, "expected a map, {draws: 4000}");
+  for (size_t i = 0; i < l->methods; i++)
+    if (!l->type[i]->likely)
+      FARE_REFUSE(l->posterior, "%s has no likelihood of which to draw", l->type[i]->name);
+  PetscCall(fare_fields_read(fields, NULL, l->posterior, &got));
+  l->asked.draws = got.draws;
+  if (got.prior && fare_node_kind_of(got.prior) != FARE_NODE_MAP)
+    FARE_REFUSE(got.prior, "expected a map, {kT: {mean: 0.5, sd: 0.1}}");
+  for (size_t i = 0; got.prior && i < fare_node_size(got.prior); i++)
+    PetscCall(read_prior(fare_node_item(got.prior, i), l, fare_node_key(got.prior, i), &l->asked));
+  PetscFunctionReturn(0);
+}
+
 PetscBool fare_infer_is_design(const fare_infer_line *l)
 {
   for (size_t i = 0; i < l->methods; i++)
@@ -244,12 +301,15 @@ fare_infer_context fare_infer_context_of(
              .noise                      = l->noise,
              .settle                     = l->settle,
              .first                      = l->first,
+             .posterior                  = l->asked,
              .transitions                = (double)l->transitions};
 
   for (int axis = 0; axis < fare_system_dimension(study->system); axis++) {
     c.cells[axis]    = (PetscInt)cells->values[axis];
     c.boundary[axis] = c.box.periodic[axis] ? FARE_BOUNDARY_PERIODIC : FARE_BOUNDARY_REFLECTING;
   }
+  c.posterior.seed = study->seed;
+  snprintf(c.posterior.stream, sizeof c.posterior.stream, "infer/%s/%.9g/posterior", l->name, lag);
   return c;
 }
 
@@ -305,6 +365,7 @@ static PetscErrorCode read_line(const fare_node *node, fare_infer *infer, fare_i
   }
   PetscCall(read_methods(infer->study.system, l));
   PetscCall(read_parameters(infer->study.system, l));
+  PetscCall(read_posterior(l));
   PetscCall(check_cells(&infer->study, l));
   PetscCall(check_line(&infer->study, l));
   PetscCall(check_methods(infer, l));
@@ -376,12 +437,13 @@ void fare_infer_write(const fare_infer *infer, fare_text *to)
     write_node("parameters", l->parameters, to);
     write_node("method", l->method, to);
     write_node("starts", l->starts, to);
+    write_node("posterior", l->posterior, to);
   }
 }
 
 PetscErrorCode fare_infer_compare(const fare_infer *infer, const fare_node *list, fare_difference *difference)
 {
-  static const char *const nodes[] = {"parameters", "method", "starts"};
+  static const char *const nodes[] = {"parameters", "method", "starts", "posterior"};
   const size_t             count   = infer ? infer->lines : 0;
   char                     path[128], key[256];
 

@@ -18,7 +18,8 @@ typedef struct {
   int                    intervals, first, design;
   PetscInt64             particles;
   fare_reals             times, others;
-  const fare_node       *starts;
+  const fare_node       *starts, *posterior;
+  fare_posterior         asked;
   PetscBool              limits, unpaired;
   int                    count; /* of parameters */
   const char            *parameter[FARE_INFER_MAX];
@@ -37,10 +38,10 @@ struct fare_infer {
 /* What methods work with, but for the method. */
 fare_infer_context fare_infer_context_of(
   const fare_infer *infer, const fare_infer_line *line, MPI_Comm comm, double lag);
-/* Whether a line asks about a design, without data. */
-PetscBool fare_infer_is_design(const fare_infer_line *line);
 /* Whether a line's data are made here, so that what is sought is known. */
 PetscBool fare_infer_is_simulated(const fare_infer *infer, const fare_infer_line *line);
+/* Whether a line asks about a design, without data. */
+PetscBool fare_infer_is_design(const fare_infer_line *line);
 /* What cannot be asked of a line's data, which the command line may have given. */
 PetscErrorCode fare_infer_check_data(const fare_infer *infer, const fare_infer_line *line);
 

@@ -5,6 +5,9 @@
 #include <math.h>
 #include <string.h>
 
+#define R_HAT     1.01 /* as Vehtari et al. advise */
+#define EFFECTIVE 400
+
 /* Numbers of a row, under the names that files give them. */
 #define COLUMN(member)                        \
   {                                           \
@@ -30,7 +33,42 @@ static const struct {
   COLUMN(log_likelihood),
   COLUMN(implied),
   COLUMN(seconds),
+  COLUMN(posterior.mean),
+  COLUMN(posterior.sd),
+  COLUMN(posterior.error),
+  COLUMN(posterior.low),
+  COLUMN(posterior.high),
+  COLUMN(posterior.low_error),
+  COLUMN(posterior.high_error),
+  COLUMN(posterior.r_hat),
+  COLUMN(posterior.effective),
+  COLUMN(posterior_covered),
 };
+
+/* Draws of each fit, under the number of its first row. */
+static PetscErrorCode save_draws(const fare_infer_results *results, fare_store *store)
+{
+  PetscBool any = PETSC_FALSE;
+
+  PetscFunctionBegin;
+  for (size_t i = 0; i < results->count; i++) {
+    uint64_t extent[2] = {0, 1};
+    char     path[64];
+
+    if (!results->draw[i]) continue;
+    if (!any) PetscCall(fare_store_group(store, "/infer/draws"));
+    any = PETSC_TRUE;
+    /* the rows of one fit follow each other, each parameter once */
+    while (i + extent[1] < results->count &&
+      strcmp(results->row[i + extent[1]].parameter, results->row[i].parameter) &&
+      !results->draw[i + extent[1]])
+      extent[1]++;
+    extent[0] = results->draws[i] / extent[1];
+    snprintf(path, sizeof path, "/infer/draws/%zu", i);
+    PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, 2, extent, results->draw[i]));
+  }
+  PetscFunctionReturn(0);
+}
 
 PetscErrorCode fare_infer_results_save(const fare_infer_results *results, fare_store *store)
 {
@@ -59,9 +97,11 @@ PetscErrorCode fare_infer_results_save(const fare_infer_results *results, fare_s
       if (results->failure[i] && strcmp(columns[k].name, "lag")) value[i] = NAN;
     }
     snprintf(path, sizeof path, "/infer/%s", columns[k].name);
+    for (char *c = path; *c; c++) *c = *c == '.' ? '_' : *c;
     PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, 1, &extent, value));
   }
   PetscCall(PetscFree2(text, value));
+  PetscCall(save_draws(results, store));
   PetscFunctionReturn(0);
 }
 
@@ -124,6 +164,51 @@ static void print_doubts(const fare_infer_results *results, FILE *to)
   }
 }
 
+/* The second table, of rows with draws. */
+static void print_posteriors(const fare_infer_results *results, FILE *to)
+{
+  static const char *const heads[] = {"inference", "method", "lag", "parameter", "mean", "MC error",
+    "std. dev.", "95% of the posterior", "MC errors", "R-hat", "effective", "covered"};
+  fare_table              *table;
+  PetscBool                any = PETSC_FALSE;
+
+  fare_table_create(PETSC_STATIC_ARRAY_LENGTH(heads), &table);
+  fare_table_headings(table, heads);
+  for (size_t i = 0; i < results->count; i++) {
+    const fare_infer_row    *r = &results->row[i];
+    const fare_posterior_of *p = &r->posterior;
+
+    if (results->failure[i] || isnan(p->error)) continue;
+    any = PETSC_TRUE;
+    fare_table_cell(table, "%s", r->infer);
+    fare_table_cell(table, "%s", r->method);
+    number(table, "%.4g", r->lag > 0 ? r->lag : NAN);
+    fare_table_cell(table, "%s", r->parameter);
+    number(table, "%.5g", p->mean);
+    number(table, "%.1e", p->error);
+    number(table, "%.3g", p->sd);
+    fare_table_cell(table, "[%.4g, %.4g]", p->low, p->high);
+    fare_table_cell(table, "%.1e, %.1e", p->low_error, p->high_error);
+    number(table, "%.4f", p->r_hat);
+    number(table, "%.0f", p->effective);
+    number(table, "%.1f%%", r->sets > 1 ? 100 * r->posterior_covered : NAN);
+  }
+  if (any) {
+    fprintf(to, "\nPosteriors (of the first set of data)\n");
+    fare_table_print(table, to);
+  }
+  fare_table_destroy(&table);
+  for (size_t i = 0; i < results->count && any; i++) {
+    const fare_infer_row *r = &results->row[i];
+
+    if (!results->failure[i] && (r->posterior.r_hat > R_HAT || r->posterior.effective < EFFECTIVE))
+      fprintf(to,
+        "%s, %s: draws of %s have not converged (R-hat above %g or fewer than %d effective ones): take "
+        "more\n",
+        r->infer, r->method, r->parameter, R_HAT, EFFECTIVE);
+  }
+}
+
 void fare_infer_results_print(const fare_infer_results *results, FILE *to)
 {
   static const char *const one[] = {"inference", "method", "lag", "pairs", "parameter", "truth", "limit",
@@ -147,5 +232,6 @@ void fare_infer_results_print(const fare_infer_results *results, FILE *to)
   }
   if (any) fare_table_print(table, to);
   fare_table_destroy(&table);
+  print_posteriors(results, to);
   print_doubts(results, to);
 }

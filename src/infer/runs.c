@@ -74,7 +74,8 @@ static void add_set(const fare_inferred *found, int count, int64_t set, fare_inf
       r->grid           = found->grid[k];
       r->log_likelihood = found->log_likelihood;
       r->implied        = found->implied;
-      r->spread = r->estimate = r->error = r->covered = r->held = r->dropped = 0;
+      r->spread = r->estimate = r->error = r->covered = r->held = r->dropped = r->posterior_covered = 0;
+      r->posterior = found->posterior[k];
     }
     /* means, and sums of squares about them */
     r->sets = (double)(set + 1);
@@ -87,6 +88,9 @@ static void add_set(const fare_inferred *found, int count, int64_t set, fare_inf
     else
       r->error += PetscSqr(found->error[k]);
     if (isnan(found->low[k]) || isnan(found->high[k])) r->covered = NAN;
+    if (!found->draws) r->posterior_covered = NAN;
+    if (found->posterior[k].low <= r->truth && r->truth <= found->posterior[k].high)
+      r->posterior_covered += 1;
     if (found->low[k] <= r->truth && r->truth <= found->high[k]) r->covered += 1;
   }
 }
@@ -96,9 +100,10 @@ static void finish(int count, fare_infer_row row[])
   for (int k = 0; k < count; k++) {
     fare_infer_row *r = &row[k];
 
-    r->spread  = r->sets > 1 ? sqrt(r->spread / (r->sets - 1)) : NAN;
-    r->error   = sqrt(r->error / (r->sets - r->held - r->dropped)); /* NaN where no set has one */
-    r->covered = isnan(r->truth) ? NAN : r->covered / r->sets;
+    r->spread            = r->sets > 1 ? sqrt(r->spread / (r->sets - 1)) : NAN;
+    r->error             = sqrt(r->error / (r->sets - r->held - r->dropped)); /* NaN where no set has one */
+    r->covered           = isnan(r->truth) ? NAN : r->covered / r->sets;
+    r->posterior_covered = isnan(r->truth) ? NAN : r->posterior_covered / r->sets;
   }
 }
 
@@ -126,10 +131,11 @@ static PetscErrorCode find_limit(
 }
 
 static PetscErrorCode fit_all(const fare_infer_context *c, const fare_infer_type *type,
-  const fare_infer_line *l, const fare_tracks *tracks, fare_infer_row row[])
+  const fare_infer_line *l, const fare_tracks *tracks, fare_infer_results *results)
 {
-  const double  began = fare_seconds();
-  fare_progress progress;
+  fare_infer_row *row   = &results->row[results->count];
+  const double    began = fare_seconds();
+  fare_progress   progress;
 
   PetscFunctionBegin;
   fare_progress_begin(&progress, l->name, (double)l->repeats);
@@ -141,6 +147,14 @@ static PetscErrorCode fit_all(const fare_infer_context *c, const fare_infer_type
     if (l->repeats > 1) PetscCall(take_some(tracks, set * l->tracks, l->tracks, &some));
     code = type->fit(c, some ? some : tracks, &found);
     PetscCall(fare_tracks_destroy(&some));
+    for (int k = 0; k < c->count && !found.draws; k++)
+      found.posterior[k] = (fare_posterior_of){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+    if (!code && !set && found.draws) {
+      results->draw[results->count]  = found.draw;
+      results->draws[results->count] = (size_t)found.draws * (size_t)c->count;
+    } else {
+      PetscCall(PetscFree(found.draw));
+    }
     PetscCall(code);
     add_set(&found, c->count, set, row);
     fare_progress_update(&progress, (double)(set + 1), NULL);
@@ -240,7 +254,7 @@ static PetscErrorCode run_lag(
         l->name, l->type[i]->name);
     c.type = l->type[i];
     name_rows(&c, l, l->type[i], truth, row);
-    code = fit_all(&c, l->type[i], l, tracks, row);
+    code = fit_all(&c, l->type[i], l, tracks, results);
     for (int k = 0; k < c.count; k++) {
       if (code) results->failure[results->count] = strdup(fare_error_message());
       results->count++;
@@ -285,7 +299,8 @@ PetscErrorCode fare_infer_run(const fare_infer *infer, MPI_Comm comm, fare_infer
     rows += rows_of(&infer->line[i]);
     if (!fare_infer_is_design(&infer->line[i])) PetscCall(fare_infer_check_data(infer, &infer->line[i]));
   }
-  PetscCall(PetscCalloc2(rows, &results->row, rows, &results->failure));
+  PetscCall(
+    PetscCalloc4(rows, &results->row, rows, &results->failure, rows, &results->draw, rows, &results->draws));
   for (size_t i = 0; i < infer->lines; i++) {
     const fare_infer_line *l = &infer->line[i];
 
@@ -302,7 +317,8 @@ PetscErrorCode fare_infer_run(const fare_infer *infer, MPI_Comm comm, fare_infer
 void fare_infer_results_free(fare_infer_results *results)
 {
   for (size_t i = 0; i < results->count; i++) free(results->failure[i]);
-  (void)PetscFree2(results->row, results->failure);
+  for (size_t i = 0; i < results->count; i++) (void)PetscFree(results->draw[i]);
+  (void)PetscFree4(results->row, results->failure, results->draw, results->draws);
   free(results->design);
   *results = (fare_infer_results){0};
 }

@@ -166,6 +166,23 @@ def refusals(where):
         (where / "study.yaml").write_text(TURN.replace(old, new))
         done = fare(where, "infer", "study.yaml")
         expect(done.returncode == 2 and wanted in done.stderr, wanted, done.stderr)
+    for old, new, wanted in (
+        ("lag: [0.2]", "lag: [1.0e-4]", "a lag of 0.0001 spreads a point by"),
+        ("design: trajectories", "times: [1.0e6]", "is 5.6e+08 times that in which a cell is left"),
+        (
+            "name: ornstein_uhlenbeck, parameters: {stiffness: 1.5, kT: 0.7}",
+            "name: kramers_double_well",
+            "axis x has no diffusion",
+        ),
+    ):
+        text = TRAP.replace(old, new)
+        if "kramers" in new:
+            text = text.replace("[160], lower: [-4], upper: [4]", "[16, 16]").replace(
+                "[stiffness, kT]", "[kT]"
+            )
+        (where / "study.yaml").write_text(text)
+        done = fare(where, "infer", "study.yaml")
+        expect(done.returncode != 0 and wanted in done.stderr, wanted, done.stderr)
 
 
 def main():

@@ -33,6 +33,7 @@ from fare.plot.drawing import (
     shown,
 )
 from fare.plot.inference import inference
+from fare.plot.posteriors import posteriors
 from fare.plot.rare import rare
 from fare.results import Study
 
@@ -247,6 +248,7 @@ FIGURES: dict[str, Make] = {
     "costs": costs,
     "rare": rare,
     "inference": inference,
+    "posteriors": posteriors,
     "identifiability": identifiability,
     "control": control,
     "control_durations": control_durations,

@@ -8,9 +8,38 @@
 #include <math.h>
 #include <string.h>
 
-#define ABSENT  1e-15 /* of the largest mass: below, quotients are rounding */
-#define SETTLED 1e-12 /* change of a density over a lag after which it stands still */
-#define RARE    1e-9  /* of the largest mass: starts that are left out */
+#define ABSENT   1e-15 /* of the largest mass: below, quotients are rounding */
+#define SETTLED  1e-12 /* change of a density over a lag after which it stands still */
+#define RESOLVED 3.0   /* cells that a lag spreads a point over, at least: sqrt(2 D lag)/h */
+#define RARE     1e-9  /* of the largest mass: starts that are left out */
+
+/* Diffusion on each axis, wide enough over a lag; lag 0: any. */
+static PetscErrorCode check_diffusion(const fare_model *m, double time, double lag)
+{
+  const fare_grid *g = m->grid;
+
+  PetscFunctionBegin;
+  for (PetscInt cell = 0; cell < m->cells; cell++) {
+    double        x[FARE_DIM_MAX], D[FARE_DIM_MAX];
+    const double *at[FARE_DIM_MAX]   = {&x[0], &x[1], &x[2]};
+    double *const to_D[FARE_DIM_MAX] = {&D[0], &D[1], &D[2]};
+
+    fare_cell_centre(g, cell, x);
+    fare_system_diffusion(m->system, time, 1, at, to_D);
+    for (int axis = 0; axis < g->dim; axis++) {
+      const double width = sqrt(2 * D[axis] * lag);
+
+      if (!(D[axis] > 0))
+        FARE_FAIL(FARE_ERR_INPUT, "axis %s has no diffusion: densities of this method need it on every axis",
+          fare_system_axis_name(m->system, axis));
+      if (lag > 0 && width < RESOLVED * g->spacing[axis])
+        FARE_FAIL(FARE_ERR_INPUT,
+          "cells: a lag of %g spreads a point by %.3g along %s, and cells are %.3g wide: take narrower ones",
+          lag, width, fare_system_axis_name(m->system, axis), g->spacing[axis]);
+    }
+  }
+  PetscFunctionReturn(0);
+}
 
 static PetscErrorCode begin(
   const fare_infer_context *c, const PetscInt cells[], double theta[], fare_model **m)
@@ -82,7 +111,9 @@ PetscErrorCode fare_tell_snapshots(const fare_infer_context *c, const fare_initi
 
   PetscFunctionBegin;
   PetscCall(begin(c, cells, theta, &m));
-  code = pass(c, initial, m, theta, steps, n, tell);
+  code = fare_model_parameters(m, theta);
+  if (!code) code = check_diffusion(m, c->study->start, 0);
+  if (!code) code = pass(c, initial, m, theta, steps, n, tell);
   PetscCall(fare_model_destroy(&m));
   PetscFunctionReturn(fare_error_agree(c->comm, code));
 }
@@ -174,6 +205,9 @@ PetscErrorCode fare_tell_transitions(const fare_infer_context *c, const fare_ini
   PetscFunctionBegin;
   PetscCall(begin(c, cells, theta, &m));
   PetscCall(PetscMalloc1(m->cells, &rho));
+  PetscCall(fare_model_parameters(m, theta));
+  for (int64_t i = 0; i < n && !code && cells[0] == c->cells[0]; i++)
+    code = check_diffusion(m, c->study->start, tell[i].time);
   for (int64_t i = 0; i < n && !code; i++) {
     code = fare_error_agree(c->comm, density_of_starts(c, initial, m, theta, tell[i].time, rho));
     if (!code) code = add_lag(c, m, theta, rho, &tell[i]);

@@ -259,6 +259,7 @@ const fare_infer_type fare_infer_likelihood = {
                "(1953)); scoring "
                "(Fisher, Proc. Camb. Philos. Soc. 22, 700 (1925))",
   .dim_max   = 2,
+  .likely    = PETSC_TRUE,
   .driven    = PETSC_TRUE,
   .fit       = fit,
 };

@@ -158,6 +158,7 @@ static PetscErrorCode finish(fare_likelihood *l, fare_fit *best, const double ti
   PetscCall(l->kind->check(l, best->theta));
   if (l->kind->observed) PetscCall(observe(l, &p, best));
   PetscCall(fare_fit_intervals(&p, c->name, best, c->profile, to));
+  if (c->posterior.draws) PetscCall(fare_posterior_sample(&p, c->name, best, &c->posterior, to));
   for (int k = 0; k < c->count; k++) to->grid[k] = fabs(time[k]);
   to->pairs = l->count;
   PetscFunctionReturn(0);

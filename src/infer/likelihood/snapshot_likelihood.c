@@ -247,6 +247,7 @@ const fare_infer_type fare_infer_snapshot_likelihood = {
   .reference =
     "Fokker-Planck density by uniformization; scoring (Fisher, Proc. Camb. Philos. Soc. 22, 700 (1925))",
   .dim_max  = 2,
+  .likely   = PETSC_TRUE,
   .driven   = PETSC_TRUE,
   .unpaired = PETSC_TRUE,
   .fit      = fit,

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define MOST  500.0 /* events of one piece: e^-500 is a number yet */
+#define LONG  2e7   /* events of a path, at most: more take hours */
 #define SHORT 100.0 /* events up to which columns are made before they are squared */
 
 /* The columns of FARE_LANES starts, and of their derivatives behind them: [(k * cells + cell) * LANES +
@@ -63,6 +64,23 @@ static void pass(const fare_model *m, double span, int fields, block *b)
   for (int piece = 0; piece < pieces; piece++) advance(m, events / pieces, fields, b);
 }
 
+static PetscErrorCode check_length(const fare_path *path)
+{
+  double events = 0, span = 0;
+
+  PetscFunctionBegin;
+  for (int i = 0; i < path->count; i++) {
+    events += path->piece[i].fastest * path->span[i];
+    span += path->span[i];
+  }
+  if (!(events <= LONG))
+    FARE_FAIL(FARE_ERR_INPUT,
+      "a time of %g between observations is %.1e times that in which a cell is left: take a shorter one, or "
+      "fewer cells",
+      span, events);
+  PetscFunctionReturn(0);
+}
+
 /* Columns of up to FARE_LANES starts, after all pieces of a path. */
 static void make_block(const fare_path *path, int fields, PetscInt count, const PetscInt source[], block *b)
 {
@@ -91,6 +109,7 @@ PetscErrorCode fare_path_columns(const fare_path *path, PetscBool slopes, PetscI
   PetscErrorCode    code = 0;
 
   PetscFunctionBegin;
+  PetscCall(check_length(path));
   PetscCall(
     PetscMalloc4(size * FARE_LANES, &b.x, size * FARE_LANES, &b.y, size * FARE_LANES, &b.sum, size, &column));
   for (int k = 0; k < fields; k++) at[k] = column + k * m->cells;
@@ -199,6 +218,7 @@ PetscErrorCode fare_path_advance(const fare_path *path, int fields, int lanes, d
   block             b, work;
 
   PetscFunctionBegin;
+  PetscCall(check_length(path));
   PetscCall(PetscCalloc3(size, &b.x, size, &b.y, size, &b.sum));
   work = b;
   for (int lane = 0; lane < lanes; lane++) {
