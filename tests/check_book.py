@@ -98,6 +98,7 @@ def gallery() -> list[str]:
     if costs != len(shown := re.findall(r"^### `([\w/]+)`$", page, re.MULTILINE)):
         found.append(f"docs/gallery.md has {costs} costs for {len(shown)} studies")
     known = {*studies, *(path.stem for path in ROOT.glob("input/control/*.yaml"))}
+    known |= {f"infer/{path.stem}" for path in ROOT.glob("input/infer/*.yaml")}
     found += [f"docs/gallery.md shows {name}, which is not in input" for name in set(shown) - known]
     pictures = [*ROOT.glob("docs/images/gallery/*"), *ROOT.glob("docs/tutorial/*.png")]
     large = [path for path in pictures if path.stat().st_size > LARGEST]

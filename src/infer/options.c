@@ -30,7 +30,7 @@ const fare_field fare_infer_fields[] = {
   {"epsilon", FARE_REAL, AT(epsilon), "0.05", 1e-6, 1e6, NULL, "",
     "of the couplings of waddington, in units of the mean squared distance of two snapshots"},
   {"features", FARE_INTEGER, AT(features), "3", 0, 12, NULL, "",
-    "of dissipation: largest degree of polynomials, or number of harmonics, that a current is made of"},
+    "of dissipation: largest degree of polynomials, or number of sines and cosines, of a current"},
   {"folds", FARE_INTEGER, AT(folds), "5", 2, 100, NULL, "",
     "of dissipation: parts of the data, each judged by what the others tell"},
   {"bins", FARE_INTEGER, AT(bins), "8", 2, 16, NULL, "", "of path_kl, per axis"},

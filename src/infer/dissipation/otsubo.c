@@ -26,7 +26,7 @@ static PetscErrorCode fit(const fare_infer_context *c, const fare_tracks *tracks
 const fare_infer_type fare_infer_otsubo = {
   .name      = "otsubo",
   .summary   = "dissipation by the short-time uncertainty relation in variational form",
-  .reference = "Otsubo, Manikandan, Sagawa and Krishnamurthy, Commun. Phys. 5, 11 (2022)",
+  .reference = "Otsubo, Manikandan, Sagawa and Krishnamurthy, Communications Physics 5, 11 (2022)",
   .seeks     = "entropy_production",
   .dim_max   = FARE_DIM_MAX,
   .fit       = fit,

@@ -35,7 +35,7 @@ static PetscErrorCode fit(const fare_infer_context *c, const fare_tracks *tracks
 const fare_infer_type fare_infer_tur = {
   .name      = "tur",
   .summary   = "dissipation by the thermodynamic uncertainty relation of the best current",
-  .reference = "Li, Horowitz, Gingrich and Fakhri, Nat. Commun. 10, 1666 (2019)",
+  .reference = "Li, Horowitz, Gingrich and Fakhri, Nature Communications 10, 1666 (2019)",
   .seeks     = "entropy_production",
   .dim_max   = FARE_DIM_MAX,
   .fit       = fit,
