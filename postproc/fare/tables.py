@@ -324,6 +324,8 @@ class Inferred:
     covered: float
     """Share of the sets whose interval holds the truth."""
     grid: float
-    """Error that the cells make."""
+    """Error that cells make, or kernels; NaN where a method has none."""
     log_likelihood: float
+    implied: float
+    """Diffusion that a setting of the method claims."""
     seconds: float

@@ -23,6 +23,7 @@ typedef struct {
   const double                 *guess;   /* where the search begins */
   PetscBool                     profile; /* intervals by the profile of the likelihood */
   double                        lag;     /* between observations; 0: as they come */
+  double                        noise;   /* of simulated observations */
   double                        epsilon; /* of entropic couplings, in units of the mean squared distance */
   int    features, folds, bins; /* of dissipation: degree of features, held-out parts, bins per axis */
   double settle;                /* of simulated tracks, before the first observation ... */

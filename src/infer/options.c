@@ -216,6 +216,7 @@ fare_infer_context fare_infer_context_of(
              .features                   = (int)l->features,
              .folds                      = (int)l->folds,
              .bins                       = (int)l->bins,
+             .noise                      = l->noise,
              .settle                     = l->settle,
              .transitions                = (double)l->transitions};
 

@@ -116,8 +116,9 @@ static void print_doubts(const fare_infer_results *results, FILE *to)
         r->method, r->parameter, r->dropped, r->sets);
     if (r->grid > 0.3 * r->error)
       fprintf(to,
-        "%s, %s: the cells' error of %s is %.2g, against a standard error of %.2g: take more cells\n",
-        r->infer, r->method, r->parameter, r->grid, r->error);
+        "%s, %s: cells or kernels make an error of %.2g in %s, against a standard error of %.2g: take more "
+        "cells or data\n",
+        r->infer, r->method, r->grid, r->parameter, r->error);
   }
 }
 

@@ -287,7 +287,7 @@ def refusals(where):
         expect(wanted in done.stderr, wanted, done.stderr)
     for text, wanted in [
         (good + "1,0.8,9\n", "bad.csv:4:7: column 'x': 9 lies outside of the truth's box"),
-        *(("# noise: 0.1\n" + good, f"observations have noise of 0.1: {name} takes") for name in METHODS),
+        *(("# noise: 0.1\n" + good, f"observations have noise of 0.1: {name} takes") for name in METHODS[:2]),
         (good.replace("0.4", "1.0e-4"), "take "),
     ]:
         (where / "bad.csv").write_text(text)

@@ -13,9 +13,9 @@ import sys
 import tempfile
 
 import numpy as np
+from test_infer import infer, transitions
 
 from checks import conclude, expect, fare
-from test_infer import infer, transitions
 
 
 def study(system, box, cells, line, start=""):
@@ -65,6 +65,28 @@ def traps(where):
                 column(found, "limit_error", method),
                 f"{method} at a lag of {k * lag} relaxation times",
             )
+
+
+def noise(where):
+    """Noise of observations, which these methods take for motion: a friction of 1 appears as 1.24435."""
+    methods = ("euler_likelihood", "kramers_moyal", "sfi", "sindy")
+    for k, D, lag, sd in [(1.0, 1.0, 0.2, 0.3), (200.0, 3e-5, 2e-3, 5e-4)]:
+        line = (
+            f"method: [{', '.join(methods)}], lag: [{lag}], tracks: 1, transitions: 2000, dt: {lag / 20},"
+            f" noise: {sd}"
+        )
+        found = infer(where, trap(k, D, 200, line))
+        r, v, seen = np.exp(-k * lag), D / k, D / k + sd * sd
+        slope, square = (1 - r * v / seen) / lag, (seen - r * v) / lag
+        least = (seen - (r * v) ** 2 / seen) / (2 * lag)
+        if k == 1:
+            expect(abs(slope - 1.24435) < 5e-6, "the closed form's number", slope)
+        for method in methods:
+            limit = column(found, "limit", method)
+            wanted = [slope, least if method == "euler_likelihood" else square]
+            near(limit, wanted, column(found, "limit_error", method), f"{method} with noise")
+            z = (column(found, "estimate", method) - limit) / column(found, "error", method)
+            expect((abs(z) < 4).all(), f"{method}: data lie about it", z)
 
 
 def turning(where):
@@ -395,6 +417,7 @@ def main():
         where = pathlib.Path(folder)
         for test in globals().get("CHOSEN") or (
             traps,
+            noise,
             turning,
             well_by_quadrature,
             oscillator,

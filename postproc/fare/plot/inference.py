@@ -33,7 +33,7 @@ def estimate_panel(ax: Axes, rows: Sequence[Inferred], methods: Sequence[str]) -
         ax.errorbar(
             lags,
             [r.estimate for r in of],
-            [r.error for r in of],
+            [r.error if np.isfinite(r.error) else 0.0 for r in of],  # none where it was held, or left out
             color=colour,
             ls="",
             marker=MARKERS[k % len(MARKERS)],
@@ -58,9 +58,10 @@ def inference(study: Study) -> Figure | None:
         return None
     names = list(dict.fromkeys(r.parameter for r in rows))
     methods = list(dict.fromkeys(r.method for r in rows))
-    top = 0.1 + ROW * (len(methods) // 2 + 1)
+    columns = 1 if max(map(len, methods)) > 17 else 2
+    top = 0.1 + ROW * (len(methods) // columns + 1)
     fig, axes = grid(1, len(names), 2.2, width=COLUMN * len(names), top=top)
     for ax, name in zip(axes[0], names):
         estimate_panel(ax, [r for r in rows if r.parameter == name], methods)
-    legend_above(axes[0, 0])
+    legend_above(axes[0, 0], columns)
     return fig

@@ -67,9 +67,9 @@ static double width_of(const fare_marginal *m)
 }
 
 /* d ln p/dx of the density that kernels make: in bins, between which points are shared and read linearly. */
-static PetscErrorCode score_of_kernels(fare_marginal *m)
+static PetscErrorCode score_of_kernels(double wider, fare_marginal *m)
 {
-  const double width = width_of(m), low = m->x[0][0] - 4 * width,
+  const double width = wider * width_of(m), low = m->x[0][0] - 4 * width,
                step   = (m->x[0][m->points - 1] + 4 * width - low) / (BINS - 1);
   double    bin[BINS] = {0}, score[BINS];
   const int reach     = step > 0 ? (int)PetscMin(BINS, ceil(6 * width / step)) : 0;
@@ -115,14 +115,14 @@ static void score_of_cells(const fare_grid *g, fare_marginal *m)
   }
 }
 
-static PetscErrorCode find_scores(fare_marginals *m)
+static PetscErrorCode find_scores(fare_marginals *m, double wider)
 {
   PetscFunctionBegin;
   for (size_t k = 0; k < m->count && m->dim == 1; k++) {
     if (m->grid)
       score_of_cells(m->grid, &m->at[k]);
     else
-      PetscCall(score_of_kernels(&m->at[k]));
+      PetscCall(score_of_kernels(wider, &m->at[k]));
   }
   PetscFunctionReturn(0);
 }
@@ -246,7 +246,7 @@ static PetscErrorCode draw(const fare_marginals *from, int draw, fare_marginals 
     for (size_t i = 0; i < m->points; i++) m->weight[i] = (double)counts[i] / m->observations;
     PetscCall(PetscFree(counts));
   }
-  PetscCall(find_scores(to));
+  PetscCall(find_scores(to, 1));
   PetscFunctionReturn(0);
 }
 
@@ -296,8 +296,23 @@ static PetscErrorCode bootstrap(const fare_marginals *m, const fare_model *model
     inferred->error[k] = end ? NAN : error;
     inferred->low[k]   = end ? NAN : PetscMax(model->least[k], centre - FARE_QUANTILE * error);
     inferred->high[k]  = end ? NAN : PetscMin(model->most[k], centre + FARE_QUANTILE * error);
-    inferred->grid[k]  = NAN;
   }
+  PetscFunctionReturn(0);
+}
+
+/* What the width of kernels makes of an estimate, which grows with its square: kernels with twice of that. */
+static PetscErrorCode find_blur(fare_marginals_estimate *estimate, fare_marginals *m, fare_inferred *inferred)
+{
+  double theta[FARE_INFER_MAX];
+
+  PetscFunctionBegin;
+  for (int k = 0; k < m->context->count; k++) inferred->grid[k] = NAN;
+  if (m->grid || m->dim > 1) PetscFunctionReturn(0);
+  PetscCall(find_scores(m, sqrt(2)));
+  PetscCall(estimate(m, theta, NULL));
+  for (int k = 0; k < m->context->count; k++)
+    if (theta[k] != inferred->theta[k]) inferred->grid[k] = fabs(theta[k] - inferred->theta[k]);
+  PetscCall(find_scores(m, 1));
   PetscFunctionReturn(0);
 }
 
@@ -306,9 +321,10 @@ static PetscErrorCode fit(const fare_tracks *t, const fare_model *model, fare_ma
 {
   PetscFunctionBegin;
   PetscCall(of_tracks(t, model->grid, m));
-  PetscCall(find_scores(m));
+  PetscCall(find_scores(m, 1));
   PetscCall(estimate(m, inferred->theta, inferred));
   inferred->pairs = t->rows;
+  PetscCall(find_blur(estimate, m, inferred));
   PetscCall(bootstrap(m, model, estimate, inferred));
   PetscFunctionReturn(0);
 }
@@ -341,7 +357,7 @@ PetscErrorCode fare_marginals_limit(
   PetscCall(fare_infer_model(c, cells, &model));
   m.grid = model->grid;
   code   = of_truth(model, &m);
-  if (!code) code = find_scores(&m);
+  if (!code) code = find_scores(&m, 1);
   if (!code) code = estimate(&m, theta, NULL);
   PetscCall(destroy(&m));
   PetscCall(fare_model_destroy(&model));

@@ -12,4 +12,5 @@ const fare_infer_type fare_infer_euler_likelihood = {
   .dim_max = FARE_DIM_MAX,
   .fit     = fare_euler_fit,
   .limit   = fare_euler_limit,
+  .check   = fare_euler_check,
 };

@@ -10,6 +10,8 @@
 #include <math.h>
 #include <string.h>
 
+#define LOOKS 8
+
 typedef struct {
   fare_fields_at at;
   PetscBool      raw;  /* second moments are not about f lag */
@@ -143,4 +145,28 @@ PetscErrorCode fare_euler_limit(const fare_infer_context *context, const PetscIn
   PetscFunctionBegin;
   PetscCall(fare_moments_of_truth(context, cells, &moments));
   PetscFunctionReturn(fit_moments(context, &moments, theta, NULL));
+}
+
+/* Gaussians of displacements need a width along each axis. */
+PetscErrorCode fare_euler_check(const fare_infer_context *c)
+{
+  const int     dim = fare_system_dimension(c->study->system);
+  double        z[FARE_DIM_MAX], D[FARE_DIM_MAX], most[FARE_DIM_MAX] = {0};
+  const double *at[FARE_DIM_MAX] = {z, z + 1, z + 2};
+  double       *to[FARE_DIM_MAX] = {D, D + 1, D + 2};
+
+  PetscFunctionBegin;
+  for (int look = 0; look < LOOKS; look++) {
+    for (int axis = 0; axis < dim; axis++)
+      z[axis] = c->box.lower[axis] + fmod(0.13 + 0.37 * look, 1) * (c->box.upper[axis] - c->box.lower[axis]);
+    fare_system_diffusion(c->study->system, c->study->start, 1, at, to);
+    for (int axis = 0; axis < dim; axis++) most[axis] = PetscMax(most[axis], D[axis]);
+  }
+  for (int axis = 0; axis < dim; axis++) {
+    if (!(most[axis] > 0))
+      FARE_FAIL(FARE_ERR_INPUT,
+        "%s needs noise along each axis, and %s has none: take sfi, or with inertia ulisfi", c->type->name,
+        fare_system_axis_name(c->study->system, axis));
+  }
+  PetscFunctionReturn(0);
 }

@@ -15,7 +15,7 @@ PetscErrorCode fare_moments_create(int dim, size_t rows, size_t ends, fare_momen
   for (int axis = 0; axis < dim; axis++)
     PetscCall(PetscCalloc5(rows, &m->x[axis], rows, &m->first[axis], rows, &m->second[axis], ends,
       &m->end[axis], ends, &m->arrived[axis]));
-  PetscCall(PetscCalloc3(rows, &m->lag, rows, &m->weight, rows, &m->track));
+  PetscCall(PetscCalloc4(rows, &m->lag, rows, &m->weight, rows, &m->track, ends, &m->landed));
   PetscFunctionReturn(0);
 }
 
@@ -24,7 +24,7 @@ PetscErrorCode fare_moments_free(fare_moments *m)
   PetscFunctionBegin;
   for (int axis = 0; axis < FARE_DIM_MAX; axis++)
     PetscCall(PetscFree5(m->x[axis], m->first[axis], m->second[axis], m->end[axis], m->arrived[axis]));
-  PetscCall(PetscFree3(m->lag, m->weight, m->track));
+  PetscCall(PetscFree4(m->lag, m->weight, m->track, m->landed));
   *m = (fare_moments){0};
   PetscFunctionReturn(0);
 }
@@ -54,15 +54,18 @@ PetscErrorCode fare_moments_of_tracks(
 
   PetscFunctionBegin;
   *m = (fare_moments){0};
-  PetscCall(fare_infer_check_noise(t, context->type->name));
+  for (int axis = 0; axis < t->dim; axis++)
+    if (t->noise[axis] > 0)
+      fare_warn("%s takes noise of observations for motion: of %g along %s", context->type->name,
+        t->noise[axis], fare_system_axis_name(context->study->system, axis));
   PetscCall(fare_tracks_pairs(t, context->lag, &count, &pair));
   PetscCall(fare_moments_create(t->dim, (size_t)count, (size_t)count, m));
   for (int64_t i = 0; i < count; i++) {
     const int64_t from = pair[2 * i], to = pair[2 * i + 1];
 
     m->lag[i]    = t->time[to] - t->time[from];
-    m->weight[i] = 1;
-    m->track[i]  = t->id[from];
+    m->weight[i] = m->landed[i] = 1;
+    m->track[i]                 = t->id[from];
     for (int axis = 0; axis < t->dim; axis++) {
       const double x = t->x[from * t->dim + axis],
                    d = fare_infer_way(context, axis, x, t->x[to * t->dim + axis]);
@@ -101,6 +104,7 @@ static PetscErrorCode fill_row(
   fare_cell_centre(g, source, from);
   for (PetscInt cell = 0; cell < fare_grid_owned(g); cell++) {
     fare_cell_centre(g, cell, at);
+    f->moments->landed[cell] += f->moments->weight[i] * P[cell];
     for (int axis = 0; axis < g->dim; axis++) {
       const double d = fare_infer_way(f->context, axis, from[axis], at[axis]);
 
@@ -165,6 +169,51 @@ static PetscErrorCode find_starts(
   PetscFunctionReturn(0);
 }
 
+/* Gauss and Hermite's quadrature of a normal density: exact to the ninth power. */
+#define NODES 5
+static const double node[NODES] = {
+  -2.8569700138728056, -1.3556261799742659, 0, 1.3556261799742659, 2.8569700138728056};
+static const double portion[NODES] = {
+  0.011257411327720693, 0.22207592200561266, 0.5333333333333333, 0.22207592200561266, 0.011257411327720693};
+
+/* Noise of observations of each start, and of each end, in place of those themselves. */
+static PetscErrorCode blur(const fare_infer_context *c, int dim, fare_moments *m)
+{
+  const size_t nodes = dim == 1 ? NODES : dim == 2 ? NODES * NODES : NODES * NODES * NODES;
+  fare_moments to;
+
+  PetscFunctionBegin;
+  if (!(c->noise > 0)) PetscFunctionReturn(0);
+  PetscCall(fare_moments_create(dim, m->rows * nodes, m->ends * nodes, &to));
+  for (size_t q = 0; q < nodes; q++) {
+    double off[FARE_DIM_MAX], w = 1;
+
+    for (size_t axis = 0, rest = q; axis < (size_t)dim; axis++, rest /= NODES) {
+      off[axis] = c->noise * node[rest % NODES];
+      w *= portion[rest % NODES];
+    }
+    for (size_t i = 0, row = q * m->rows; i < m->rows; i++, row++) {
+      to.lag[row]    = m->lag[i];
+      to.weight[row] = w * m->weight[i];
+      for (int axis = 0; axis < dim; axis++) {
+        to.x[axis][row]      = m->x[axis][i] + off[axis];
+        to.first[axis][row]  = m->first[axis][i] - off[axis];
+        to.second[axis][row] = m->second[axis][i] - 2 * off[axis] * m->first[axis][i] +
+          off[axis] * off[axis] + c->noise * c->noise;
+      }
+    }
+    for (size_t i = 0, end = q * m->ends; i < m->ends; i++, end++) {
+      for (int axis = 0; axis < dim; axis++) {
+        to.end[axis][end]     = m->end[axis][i] + off[axis];
+        to.arrived[axis][end] = w * (m->arrived[axis][i] + m->landed[i] * off[axis]);
+      }
+    }
+  }
+  PetscCall(fare_moments_free(m));
+  *m = to;
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode fill_rows(const fare_infer_context *c, fare_model *model, fare_moments *m)
 {
   double    truth[FARE_INFER_MAX], *share;
@@ -189,6 +238,7 @@ static PetscErrorCode fill_rows(const fare_infer_context *c, fare_model *model, 
   }
   PetscCall(fare_columns(model, c->lag, PETSC_FALSE, count, source, fill_row, &f));
   PetscCall(PetscFree2(source, share));
+  PetscCall(blur(c, model->grid->dim, m));
   PetscFunctionReturn(0);
 }
 

@@ -15,7 +15,7 @@ typedef struct {
   int64_t *track; /* whose successive rows depend on each other */
   /* where displacements end, of data those of the rows, and the sum of weights times them that end there */
   size_t  ends;
-  double *end[FARE_DIM_MAX], *arrived[FARE_DIM_MAX];
+  double *end[FARE_DIM_MAX], *arrived[FARE_DIM_MAX], *landed; /* and the weights alone */
 } fare_moments;
 PetscErrorCode fare_moments_create(int dim, size_t rows, size_t ends, fare_moments *moments);
 PetscErrorCode fare_moments_free(fare_moments *moments);
@@ -68,6 +68,7 @@ PetscErrorCode fare_projection_of(
   displacements and of their squares.
 */
 enum { FARE_EULER, FARE_SQUARES };
+PetscErrorCode fare_euler_check(const fare_infer_context *context);
 PetscErrorCode fare_euler_fit(
   const fare_infer_context *context, const fare_tracks *tracks, fare_inferred *inferred);
 PetscErrorCode fare_euler_limit(const fare_infer_context *context, const PetscInt cells[], double theta[]);
