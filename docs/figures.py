@@ -456,6 +456,7 @@ GALLERY = {
     "rare/quadruple_well": estimates,
     "rare/swing_equation": estimates,
     "rare/tilted_washboard": deviations,
+    "infer/dissipation": of_report("inference"),
     "prinz_tilt": of_report("control"),
     "prinz_event": of_report("control"),
     "prinz_durations": of_report("control_durations"),

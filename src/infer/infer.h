@@ -44,6 +44,7 @@ typedef struct {
   double                        transitions; /* ... and how many lags they last */
   fare_posterior                posterior;   /* of likelihoods */
   int                           first; /* density of a state at the first observation, of those with noise */
+  int features, folds, bins;           /* of dissipation: degree of features, held-out parts, bins per axis */
 } fare_infer_context;
 
 enum { FARE_DESIGN_SNAPSHOTS, FARE_DESIGN_TRAJECTORIES };
@@ -74,6 +75,7 @@ typedef struct {
 /* A method: one const descriptor, exported by its one file. */
 typedef struct fare_infer_type {
   const char *name, *summary, *reference;
+  const char *seeks;    /* NULL: parameters; or the name of one number beside them */
   int         dim_max;  /* most axes */
   PetscBool   driven;   /* whether it is for driven systems, too */
   int         variant;  /* of methods that share their functions, which of them this is */
@@ -87,6 +89,8 @@ typedef struct fare_infer_type {
     these cells; NaN: not known. NULL: the truth, for it is consistent. Collective.
   */
   PetscErrorCode (*limit)(const fare_infer_context *context, const PetscInt cells[], double theta[]);
+  /* What such a number is in the study's own system. NULL: parameters have their values. Collective. */
+  PetscErrorCode (*truth)(const fare_infer_context *context, double theta[]);
   /* FARE_ERR_INPUT where it is not for a system, or not for parameters of it; NULL: for all. */
   PetscErrorCode (*check)(const fare_infer_context *context);
   /*

@@ -13,8 +13,8 @@ static const char *const firsts[]    = {"flat", "initial", NULL};
 #define AT(member) offsetof(fare_infer_line, member)
 const fare_field fare_infer_fields[] = {
   {"name", FARE_STRING, AT(name), NULL, 0, 0, NULL, "", "letters, digits, _ and -"},
-  {"parameters", FARE_NODE, AT(parameters), NULL, 0, 0, NULL, "",
-    "what is sought: names of parameters, or a map of names and first guesses"},
+  {"parameters", FARE_NODE, AT(parameters), "", 0, 0, NULL, "",
+    "what is sought: names of parameters, or a map of names and first guesses; not of dissipation"},
   {"method", FARE_NODE, AT(method), "", 0, 0, NULL, "",
     "one of `fare list inferences`, or a list of them; default: likelihood"},
   {"file", FARE_STRING, AT(file), "", 0, 0, NULL, "",
@@ -32,6 +32,11 @@ const fare_field fare_infer_fields[] = {
     "standard deviation of simulated observations, or of a file's that does not say"},
   {"epsilon", FARE_REAL, AT(epsilon), "0.05", 1e-6, 1e6, NULL, "",
     "of the couplings of waddington, in units of the mean squared distance of two snapshots"},
+  {"features", FARE_INTEGER, AT(features), "3", 0, 12, NULL, "",
+    "of dissipation: largest degree of polynomials, or number of sines and cosines, of a current"},
+  {"folds", FARE_INTEGER, AT(folds), "5", 2, 100, NULL, "",
+    "of dissipation: parts of the data, each judged by what the others tell"},
+  {"bins", FARE_INTEGER, AT(bins), "8", 2, 16, NULL, "", "of path_kl, per axis"},
   {"cells", FARE_INTEGERS, AT(cells), "", 8, 1e6, NULL, "", "per axis, even; default: those of the truth"},
   {"intervals", FARE_CHOICE, AT(intervals), "fisher", 0, 0, intervals, "",
     "of the likelihood: by Fisher's information, or by its profile"},
@@ -136,10 +141,23 @@ static PetscErrorCode add_parameter(const fare_node *at, const char *name, const
 
 static PetscErrorCode read_parameters(const fare_system *system, fare_infer_line *l)
 {
-  const fare_node     *node = l->parameters;
-  const fare_node_kind kind = fare_node_kind_of(node);
+  const fare_node *node  = l->parameters;
+  const char      *seeks = l->type[0]->seeks;
+  fare_node_kind   kind;
 
   PetscFunctionBegin;
+  for (size_t i = 1; i < l->methods; i++) {
+    if (!seeks != !l->type[i]->seeks)
+      FARE_REFUSE(l->method, "%s and %s seek different things: put them on lines of their own",
+        l->type[0]->name, l->type[i]->name);
+  }
+  if (seeks) {
+    if (node) FARE_REFUSE(node, "%s seeks no parameters: remove the key", l->type[0]->name);
+    l->parameter[l->count++] = seeks;
+    PetscFunctionReturn(0);
+  }
+  if (!node) FARE_REFUSE(l->node, "missing key 'parameters'");
+  kind = fare_node_kind_of(node);
   if (kind == FARE_NODE_SCALAR || !fare_node_size(node))
     FARE_REFUSE(node, "expected names of parameters, [kT], or a map of first guesses, {kT: 0.6}");
   for (size_t i = 0; i < fare_node_size(node); i++) {
@@ -298,6 +316,9 @@ fare_infer_context fare_infer_context_of(
              .profile                    = l->intervals ? PETSC_TRUE : PETSC_FALSE,
              .lag                        = lag,
              .epsilon                    = l->epsilon,
+             .features                   = (int)l->features,
+             .folds                      = (int)l->folds,
+             .bins                       = (int)l->bins,
              .noise                      = l->noise,
              .settle                     = l->settle,
              .first                      = l->first,

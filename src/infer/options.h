@@ -13,7 +13,7 @@ typedef struct {
   const fare_node       *node, *parameters, *method;
   fare_reals             lag;
   fare_integers          cells;
-  PetscInt64             tracks, transitions, repeats;
+  PetscInt64             tracks, transitions, repeats, features, folds, bins;
   double                 settle, dt, noise, epsilon;
   int                    intervals, first, design;
   PetscInt64             particles;

@@ -241,8 +241,6 @@ static PetscErrorCode run_lag(
   PetscErrorCode     code = 0;
 
   PetscFunctionBegin;
-  PetscCall(fare_infer_truth(&c, truth));
-  for (int k = 0; k < c.count && !fare_infer_is_simulated(infer, l); k++) truth[k] = NAN;
   PetscCall(get_tracks(infer, l, comm, lag, &tracks));
   if (fare_infer_is_simulated(infer, l)) PetscCall(tell_step(infer, l, tracks));
   if (lag > 0 && !fare_infer_is_simulated(infer, l)) PetscCall(tell_unused(l, lag, tracks));
@@ -253,6 +251,16 @@ static PetscErrorCode run_lag(
       fare_warn("inference %s, %s: observations of one track are not independent; intervals are too narrow",
         l->name, l->type[i]->name);
     c.type = l->type[i];
+    for (int k = 0; k < c.count; k++) truth[k] = NAN;
+    if (fare_infer_is_simulated(infer, l) && (l->limits || !c.type->truth))
+      code = (c.type->truth ? c.type->truth : fare_infer_truth)(&c, truth);
+    if (code == FARE_ERR_FAILED) {
+      fare_warn(
+        "inference %s, %s: the exact value is not known: %s", l->name, c.type->name, fare_error_message());
+      truth[0] = NAN;
+      code     = 0;
+    }
+    PetscCall(code);
     name_rows(&c, l, l->type[i], truth, row);
     code = fit_all(&c, l->type[i], l, tracks, results);
     for (int k = 0; k < c.count; k++) {

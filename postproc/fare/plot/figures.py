@@ -195,6 +195,7 @@ def thermodynamics(study: Study) -> Figure | None:
         "production_total_rate": "total",
         "production_housekeeping_rate": "housekeeping",
         "production_excess_rate": "excess",
+        "production_geometric_rate": "geometric",
     }
     panels = [(BALANCE, "energy, and KL in nats"), (rates, "entropy production per time")]
     panels = [
