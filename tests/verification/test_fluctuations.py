@@ -66,7 +66,7 @@ def washboard(where):
     x = 2 * math.pi * np.arange(n) / n
     y, weight = np.polynomial.legendre.leggauss(300)
     y, weight = math.pi * (1 + y), math.pi * weight
-    V = lambda at: height * np.cos(at) - force * at  # noqa: E731
+    V = lambda at: height * np.cos(at) - force * at
     up = np.exp((V(x)[:, None] - V(x[:, None] - y)) / kT) @ weight / kT
     down = np.exp((V(x[:, None] + y) - V(x)[:, None]) / kT) @ weight / kT
     velocity = (1 - math.exp(-2 * math.pi * force / kT)) / up.mean()

@@ -122,7 +122,7 @@ def check_ring(where):
             names = []
             file.visit(names.append)
             for name in names:
-                if name.endswith("truth/density") or name.endswith("meshes/density"):
+                if name.endswith(("truth/density", "meshes/density")):
                     density = file[name][:]
                 if "current" in name and isinstance(file[name], h5py.Dataset):
                     current = file[name][:]
