@@ -69,7 +69,7 @@ static PetscErrorCode check_box(const fare_node *node, const fare_analysis_conte
 
   PetscFunctionBegin;
   if (!box->lower.count && !box->upper.count && !box->formula)
-    FARE_REFUSE(node, "expected a box {lower: [...], upper: [...]} or a formula, got none of them");
+    FARE_REFUSE(node, "expected a box {lower: [...], upper: [...]} or a formula, got neither");
   if (box->inset != 0 && !box->formula)
     FARE_REFUSE(fare_node_find(node, "inset"), "an inset is of a formula, and there is none");
   for (int side = 0; side < 2; side++) {
