@@ -82,12 +82,16 @@ def noise(where):
         expect((back.noise == level).all() and back.position.shape == (2, axes), f"noise in {name}", back)
     (where / "study.yaml").write_text(STUDY)
     done = fare(where, "infer", "study.yaml", "a.csv", "--set", "infer[0].method=kramers_moyal")
-    expect("noise of 0.25" in done.stderr, "the command reads it", done.stderr)
+    expect("noise of observations for motion: of 0.25" in done.stderr, "the command reads it", done.stderr)
     with h5py.File(where / "a.h5", "w") as file:
         file["id"], file["time"], file["position"] = [3, 3], [0.0, 1.0], np.ones((2, 1))
         file["position"].attrs["noise"] = 0.5
     done = fare(where, "infer", "study.yaml", "a.h5", "--set", "infer[0].method=kramers_moyal")
-    expect("noise of 0.5" in done.stderr, "an attribute of the positions", done.stderr)
+    expect(
+        "noise of observations for motion: of 0.5" in done.stderr,
+        "an attribute of the positions",
+        done.stderr,
+    )
     expect(read_tracks(where / "a.h5").noise == 0.5, "which Python reads, too")
     (where / "a.csv").write_text("# Noise = 0.3\nid,time,x\n1,0,0\n")
     refused("a comment on noise", read_tracks, where / "a.csv")
