@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 Likelihoods of data that ask for care, against closed forms and dense matrices: tracks that begin at different times,
-and noise that is wide beside the ring that it falls on.
+noise that is wide beside the ring that it falls on, and drives with many periods between observations, which steps
+that are evenly spaced do not see. Densities that cells do not resolve are refused, wherever they lie.
 fare-test: labels=study timeout=120
 """
 from __future__ import annotations
@@ -33,6 +34,24 @@ snapshots: {start: 0.0, end: 1.0, count: 2}
 truth: {cells: [64]}
 infer:
   - {name: fit, parameters: {height: 1.0}}
+"""
+FAST = """
+study: fast
+system: {name: ornstein_uhlenbeck, parameters: {kT: 2.0}}
+drive: [DRIVE]
+initial: {density: gaussian, mean: [0.0], sd: [1.4]}
+snapshots: {start: 0.0, end: 1.0, count: 2}
+truth: {cells: [128], lower: [-8], upper: [8]}
+infer:
+"""
+NARROW = """
+study: narrow
+system: {name: tilted_washboard, parameters: {kT: 0.5, height: 0.0, force: 0.0}}
+initial: {density: INITIAL}
+snapshots: {start: 0.0, end: 1.0, count: 2}
+truth: {cells: [24]}
+infer:
+  - {name: fit, method: snapshot_likelihood, parameters: {kT: 0.5}}
 """
 
 
@@ -133,6 +152,46 @@ def ring(where, noise):
     at_maximum(infer(where, RING), value, f"a ring with noise {noise}")
 
 
+def mean_at(theta, t, shape):
+    """The mean of a trap (stiffness, centre) from 0 that a tilt 15 s(t) drags about, by many small steps."""
+    k, centre = theta
+    s = (np.arange(40000) + 0.5) * t / 40000
+    return centre * (1 - np.exp(-k * t)) + np.mean(np.exp(-k * (t - s)) * 15 * shape(s)) * t
+
+
+def fast(where, drive, shape):
+    """Sixteen periods, or some that take turns, in every interval."""
+    random, r, shift = np.random.default_rng(5), np.exp(-1.0), mean_at((1.0, 0.0), 1.0, shape)
+    x = [np.sqrt(2) * random.normal(size=250)]
+    for _ in range(4):
+        x.append(r * x[-1] + shift + np.sqrt(2 * (1 - r**2)) * random.normal(size=250))
+    write(where, np.tile(np.arange(250), 5), np.repeat(np.arange(5.0), 250), np.ravel(x))
+    text, blind = FAST.replace("DRIVE", drive), abs(shift) / (1 - r)  # off by that if the drive is not seen
+    found = infer(where, text + "  - {name: fit, parameters: {centre: 0.1}}\n")
+    exact = (np.mean(x[1:]) - r * np.mean(x[:-1]) - shift) / (1 - r)
+    expect(abs(found["estimate"][0] - exact) < blind / 4, f"pairs, {drive}", (found["estimate"], exact))
+    write(where, np.arange(250), np.ones(250), x[1])
+    found = infer(where, text + "  - {name: fit, method: snapshot_likelihood, parameters: {centre: 0.1}}\n")
+    exact = (np.mean(x[1]) - shift) / (1 - r)
+    expect(abs(found["estimate"][0] - exact) < blind / 4, f"snapshots, {drive}", (found["estimate"], exact))
+
+
+def narrow(where):
+    """A density as narrow anywhere on a ring, and one of two such parts, is refused by the same number."""
+    random = np.random.default_rng(7)
+    for initial, means in (
+        ("gaussian, mean: [0.0], sd: [0.15]", [0.0, 0.0]),
+        ("gaussian, mean: [3.141592653589793], sd: [0.15]", [np.pi, np.pi]),
+        ("mixture, weights: [1, 1], mean: [-2.0, 2.0], sd: [0.15, 0.15]", [-2.0, 2.0]),
+    ):
+        x = np.tile(means, 200) + np.sqrt(0.15**2 + 0.02) * random.normal(size=400)
+        write(where, np.arange(400), np.full(400, 0.02), x)
+        done = run(where, NARROW.replace("INITIAL", initial), "tracks.h5")
+        expect(
+            "0.02 the density is as steep as a Gaussian" in done.stderr, f"refused: {initial}", done.stdout
+        )
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         where = pathlib.Path(folder)
@@ -140,6 +199,12 @@ def main():
         late(where, "drive: [{parameter: tilt, waveform: sine, amplitude: 1.0e-9, period: 1.0}]\n", 2.0)
         for noise in (0.3, 1.4, 2.0):
             ring(where, noise)
+        narrow(where)
+        fast(
+            where,
+            "{parameter: tilt, waveform: sine, amplitude: 15.0, period: 0.0625}",
+            lambda t: np.sin(32 * np.pi * t),
+        )
     return conclude()
 
 

@@ -13,11 +13,12 @@
 #include <math.h>
 #include <string.h>
 
-#define RESOLVED 0.7       /* cells in the noise, at least: sums over cells are then integrals to 1e-4 */
-#define ROOM     (1 << 27) /* numbers in matrices of transition probabilities, at most */
-#define SAME     1e-6
-#define REACH    8.0 /* standard deviations of noise that images along a ring are summed over */
-#define MODES    5   /* of a ring that is less than four times as wide as the noise: the next is exp(-44) */
+#define RESOLVED \
+  0.7 /* cells in the noise, at least, of half as many: sums over cells are then integrals to 1e-4 */
+#define ROOM  (1 << 27) /* numbers in matrices of transition probabilities, at most */
+#define SAME  1e-6
+#define REACH 8.0 /* standard deviations of noise that images along a ring are summed over */
+#define MODES 5   /* of a ring that is less than four times as wide as the noise: the next is exp(-44) */
 
 /* Sums of one batch, which one rank makes. */
 #define SUMS      (2 + FARE_INFER_MAX + FARE_INFER_MAX * FARE_INFER_MAX)
@@ -76,13 +77,16 @@ static PetscErrorCode check_rows(const fare_likelihood *l, const fare_tracks *t)
 
   PetscFunctionBegin;
   for (int axis = 0; axis < t->dim; axis++) {
+    const double width = g->upper[axis] - g->lower[axis];
+
     if (!(t->noise[axis] > 0))
       FARE_FAIL(FARE_ERR_INPUT, "observations of %s have no noise, others have: give each axis some",
         fare_system_axis_name(l->model->system, axis));
-    if (t->noise[axis] < RESOLVED * g->spacing[axis])
+    /* of the cells asked for, and of half as many, which tell their error */
+    if (t->noise[axis] * (double)(l->context->cells[axis] / 2) < RESOLVED * width)
       FARE_FAIL(FARE_ERR_INPUT, "cells: noise of %g along %s needs cells of %.3g or less: take %d or more",
-        t->noise[axis], fare_system_axis_name(l->model->system, axis), t->noise[axis] / RESOLVED,
-        2 * (int)ceil(0.5 * RESOLVED * (double)g->cells[axis] * g->spacing[axis] / t->noise[axis]));
+        t->noise[axis], fare_system_axis_name(l->model->system, axis), 0.5 * t->noise[axis] / RESOLVED,
+        2 * (int)ceil(RESOLVED * width / t->noise[axis]));
   }
   for (int64_t track = 0; track < t->tracks; track++) {
     const int64_t first = t->first[track];
