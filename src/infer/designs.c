@@ -6,21 +6,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TIE   1e-3 /* by which a larger component is no larger */
 #define SHOWN 0.05 /* of the largest component of a direction, from which on one is named */
 
-/* A direction in the parameters' own units, the largest component 1. */
+/*
+  A direction in the parameters' own units. Which parameters have a part in it, and which has the largest,
+  whose component is 1, is told in units of their scales: it is the same in any units.
+*/
 static void print_direction(const fare_infer_design *d, int e, fare_text *text)
 {
   const double *v    = d->direction + e * d->count;
-  double        most = 0;
+  int           most = 0;
   PetscBool     any  = PETSC_FALSE;
 
-  for (int k = 0; k < d->count; k++)
-    if (fabs(v[k]) * d->scale[k] > fabs(most)) most = v[k] * d->scale[k];
+  for (int k = 1; k < d->count; k++)
+    if (fabs(v[k]) > (1 + TIE) * fabs(v[most])) most = k;
   for (int k = 0; k < d->count; k++) {
-    const double part = v[k] * d->scale[k] / most;
+    const double part = v[k] * d->scale[k] / (v[most] * d->scale[most]);
 
-    if (fabs(part) < SHOWN) continue;
+    if (fabs(v[k]) < SHOWN * fabs(v[most])) continue;
     if (fabs(part - 1) < 1e-3)
       fare_text_add(text, "%s%s", any ? " + " : "", d->parameter[k]);
     else

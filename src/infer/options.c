@@ -275,6 +275,9 @@ static PetscErrorCode check_design(const fare_infer_study *study, const fare_inf
   PetscFunctionBegin;
   if (l->methods > 1) FARE_REFUSE(l->method, "identifiability stands alone, in a line without data");
   if (l->file) FARE_REFUSE(fare_node_find(l->node, "file"), "identifiability takes no data: remove 'file'");
+  if (l->noise > 0)
+    FARE_REFUSE(
+      fare_node_find(l->node, "noise"), "identifiability is that of observations without noise: remove it");
   if (!asked->count) FARE_REFUSE(l->node, "add '%s', of which the design is", key);
   if (l->design == FARE_DESIGN_TRAJECTORIES && fare_system_is_driven(study->system))
     FARE_REFUSE(l->node, "trajectories of driven systems are not judged: take 'design: snapshots'");

@@ -151,6 +151,27 @@ def tracks(where):
     expect(all((other[key] == found[key]).all() for key in found), "the same bits on two ranks")
 
 
+def units(where):
+    """A direction names the same parameters in any unit of length."""
+    for length in (1.0, 1 / 512, 512.0):
+        text = TRAP.replace("kT: 0.7", f"kT: {0.7 * length**2}")
+        text = text.replace("[-4], upper: [4]", f"[{-4 * length}], upper: [{4 * length}]")
+        printed = judge(where, text, "trap")[2]
+        row = next(line for line in printed.splitlines() if line.startswith("trap "))
+        expect(row.count("stiffness") == 2 and " kT " in row, f"both, of lengths {length}", printed)
+
+
+def narrow(where):
+    """Densities that the cells do not resolve are refused, and left out of better designs that nobody asked for."""
+    text = TRAP.replace("density: boltzmann", "density: gaussian, mean: [0.0], sd: [0.03]")
+    for times, wanted in (("[0.002, 1.0]", True), ("[1.0]", False), ("[1.0], others: [0.002]", True)):
+        design = text.replace("design: trajectories", f"times: {times}").replace(", others: [0.4, 0.8]", "")
+        (where / "study.yaml").write_text(design.replace("[160]", "[48]"))
+        done = fare(where, "infer", "study.yaml")
+        expect((done.returncode != 0) == wanted, f"times {times}", done.stdout + done.stderr)
+        expect(("0.002 the density is as steep" in done.stderr) == wanted, f"why: {times}", done.stderr)
+
+
 def refusals(where):
     for old, new, wanted in (
         ("times: [0.5, 1.0]\n", "\n", "add 'times', of which the design is"),
@@ -168,6 +189,7 @@ def refusals(where):
         expect(done.returncode == 2 and wanted in done.stderr, wanted, done.stderr)
     for old, new, wanted in (
         ("lag: [0.2]", "lag: [1.0e-4]", "a lag of 0.0001 spreads a point by"),
+        ("lag: [0.2]", "noise: 0.5, lag: [0.2]", "identifiability is that of observations without noise"),
         ("design: trajectories", "times: [1.0e6]", "is 5.6e+08 times that in which a cell is left"),
         (
             "name: ornstein_uhlenbeck, parameters: {stiffness: 1.5, kT: 0.7}",
@@ -190,6 +212,8 @@ def main():
         where = pathlib.Path(folder)
         turning_trap(where)
         tracks(where)
+        units(where)
+        narrow(where)
         refusals(where)
     return conclude()
 

@@ -149,7 +149,7 @@ def refusals(where):
     tracks = [(0.2 * np.arange(3), np.zeros(3))]
     text = STUDY.format(cells=160, drive="", more="")
     for noise, cells, more, wanted in (
-        (0.3, 8, "", "cells: noise of 0.3 along x needs cells of 0.429 or less: take 28 or more"),
+        (0.3, 8, "", "cells: noise of 0.3 along x needs cells of 0.214 or less: take 56 or more"),
         (
             0.3,
             160,

@@ -8,6 +8,7 @@
 /* Information of one particle at one time, or of one transition, in units of the parameters' scales. */
 typedef struct {
   double time, information[FARE_INFER_MAX * FARE_INFER_MAX];
+  double width; /* of a density that tells anything, in cells: fare_masses_width(); else infinite */
 } fare_tell;
 /*
   Of each of n times, in order, with these cells and steps in time: of snapshots from an initial density, or

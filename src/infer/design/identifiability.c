@@ -19,6 +19,7 @@
 #define COMPONENT 1e-3  /* of a direction, below which a parameter has no part in it */
 #define UNTOLD    1e15  /* relative variance of a direction that is not told */
 #define MORE      1.01  /* gain in a variance that is worth a row */
+#define RESOLVED  2.0   /* cells in the standard deviation of a density, at least */
 
 /* Times with the information of each, on three levels: as asked, half the cells, half the steps. */
 enum { FINE, COARSE, LONG, LEVELS };
@@ -77,6 +78,32 @@ static PetscErrorCode fill(
     if (driven) PetscCall(fare_tell_snapshots(c, initial, c->cells, STEPS / 2, t->n, t->level[LONG]));
   }
   if (!driven) memcpy(t->level[LONG], t->level[FINE], (size_t)t->n * sizeof(fare_tell));
+  PetscFunctionReturn(0);
+}
+
+/*
+  Densities of snapshots that the cells do not resolve: those that were asked about are refused, those that a
+  better design might take of its own accord tell nothing.
+*/
+static PetscErrorCode check_widths(
+  const fare_infer_context *c, const fare_design *d, const int64_t mine[], table *t)
+{
+  PetscFunctionBegin;
+  for (int64_t k = 0; k < t->n && d->kind == FARE_DESIGN_SNAPSHOTS; k++) {
+    const fare_tell *tell  = &t->level[FINE][k];
+    PetscBool        asked = d->others.count > 0 ? PETSC_TRUE : PETSC_FALSE;
+
+    if (tell->width >= RESOLVED) continue;
+    for (size_t i = 0; i < d->times.count; i++)
+      if (mine[i] == k) asked = PETSC_TRUE;
+    if (asked)
+      FARE_FAIL(FARE_ERR_INPUT,
+        "cells: at time %g the density is as steep as a Gaussian of standard deviation %.2g cells: take %.0f "
+        "times as many or more",
+        tell->time, tell->width, ceil(RESOLVED / PetscMax(tell->width, 1e-3)));
+    for (int level = 0; level < LEVELS; level++)
+      memset(t->level[level][k].information, 0, (size_t)(c->count * c->count) * sizeof(double));
+  }
   PetscFunctionReturn(0);
 }
 
@@ -270,6 +297,7 @@ static PetscErrorCode judge_start(const fare_infer_context *c, const char *name,
   PetscCall(PetscMalloc2(d->times.count, &chosen, d->times.count, &given));
   PetscCall(list_times(c, d, &t, given));
   PetscCall(fill(c, d, initial, &t));
+  PetscCall(check_widths(c, d, given, &t));
   for (size_t first = 0; first < d->times.count; first += n) {
     memcpy(chosen, given + first, n * sizeof *chosen);
     PetscCall(add_row(c, d, name, start, &t, n, chosen, results));

@@ -97,6 +97,9 @@ static PetscErrorCode pass(const fare_infer_context *c, const fare_initial *init
     now = tell[i].time;
     memset(tell[i].information, 0, sizeof tell[i].information);
     add_information(m, 1, P[0], (const double *const *)P + 1, tell[i].information);
+    tell[i].width = HUGE_VAL;
+    for (int k = 0; k < m->count; k++)
+      if (tell[i].information[k * m->count + k] > 0) tell[i].width = fare_masses_width(m, P[0]);
   }
   PetscCall(PetscFree(all));
   PetscFunctionReturn(0);

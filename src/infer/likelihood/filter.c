@@ -4,7 +4,7 @@
   observations so far, is taken through each interval by the Fokker-Planck equation, p <- K p, and multiplied
   by what the next observation says, p <- p g(y|.); ln of the norms adds up to ln p(y_1, y_2, ...). Slopes go
   the same way. Scores of successive observations are uncorrelated, so that the sum of their squares stands
-  for the information. Tracks with the same intervals go side by side.
+  for the information. Tracks with the same intervals, and the same start where that matters, go side by side.
 */
 #include "likelihood.h"
 
@@ -13,9 +13,12 @@
 #include <math.h>
 #include <string.h>
 
-#define RESOLVED 0.7       /* cells in the noise, at least: sums over cells are then integrals to 1e-4 */
-#define ROOM     (1 << 27) /* numbers in matrices of transition probabilities, at most */
-#define SAME     1e-6
+#define RESOLVED \
+  0.7 /* cells in the noise, at least, of half as many: sums over cells are then integrals to 1e-4 */
+#define ROOM  (1 << 27) /* numbers in matrices of transition probabilities, at most */
+#define SAME  1e-6
+#define REACH 8.0 /* standard deviations of noise that images along a ring are summed over */
+#define MODES 5   /* of a ring that is less than four times as wide as the noise: the next is exp(-44) */
 
 /* Sums of one batch, which one rank makes. */
 #define SUMS      (2 + FARE_INFER_MAX + FARE_INFER_MAX * FARE_INFER_MAX)
@@ -41,24 +44,26 @@ static int interval_before(const filter *d, int64_t track, int64_t row)
   return d->intervals.of[row - track - 1];
 }
 
-static PetscBool go_together(const filter *d, int64_t a, int64_t b)
+/* `timed`: the states at their first observations depend on when these are. */
+static PetscBool go_together(const filter *d, PetscBool timed, int64_t a, int64_t b)
 {
   const int64_t *first = d->tracks->first, rows = first[a + 1] - first[a];
 
   if (first[b + 1] - first[b] != rows) return PETSC_FALSE;
+  if (timed && d->tracks->time[first[a]] != d->tracks->time[first[b]]) return PETSC_FALSE;
   for (int64_t i = 1; i < rows; i++)
     if (interval_before(d, a, first[a] + i) != interval_before(d, b, first[b] + i)) return PETSC_FALSE;
   return PETSC_TRUE;
 }
 
-static PetscErrorCode find_batches(filter *d)
+static PetscErrorCode find_batches(PetscBool timed, filter *d)
 {
   PetscFunctionBegin;
   PetscCall(PetscMalloc1((size_t)d->tracks->tracks + 1, &d->batch));
   for (int64_t track = 0; track < d->tracks->tracks; track++) {
     const int64_t first = d->batches ? d->batch[d->batches - 1] : 0;
 
-    if (!d->batches || track - first == FARE_LANES || !go_together(d, first, track))
+    if (!d->batches || track - first == FARE_LANES || !go_together(d, timed, first, track))
       d->batch[d->batches++] = track;
   }
   d->batch[d->batches] = d->tracks->tracks;
@@ -72,13 +77,16 @@ static PetscErrorCode check_rows(const fare_likelihood *l, const fare_tracks *t)
 
   PetscFunctionBegin;
   for (int axis = 0; axis < t->dim; axis++) {
+    const double width = g->upper[axis] - g->lower[axis];
+
     if (!(t->noise[axis] > 0))
       FARE_FAIL(FARE_ERR_INPUT, "observations of %s have no noise, others have: give each axis some",
         fare_system_axis_name(l->model->system, axis));
-    if (t->noise[axis] < RESOLVED * g->spacing[axis])
+    /* of the cells asked for, and of half as many, which tell their error */
+    if (t->noise[axis] * (double)(l->context->cells[axis] / 2) < RESOLVED * width)
       FARE_FAIL(FARE_ERR_INPUT, "cells: noise of %g along %s needs cells of %.3g or less: take %d or more",
-        t->noise[axis], fare_system_axis_name(l->model->system, axis), t->noise[axis] / RESOLVED,
-        2 * (int)ceil(0.5 * RESOLVED * (double)g->cells[axis] * g->spacing[axis] / t->noise[axis]));
+        t->noise[axis], fare_system_axis_name(l->model->system, axis), 0.5 * t->noise[axis] / RESOLVED,
+        2 * (int)ceil(RESOLVED * width / t->noise[axis]));
   }
   for (int64_t track = 0; track < t->tracks; track++) {
     const int64_t first = t->first[track];
@@ -121,7 +129,7 @@ static PetscErrorCode begin(fare_likelihood *l, const fare_tracks *t)
   PetscCall(PetscFree(pair));
   PetscCall(code);
   if (!count) FARE_FAIL(FARE_ERR_INPUT, "%s: no track has two observations", t->name);
-  PetscCall(find_batches(d));
+  PetscCall(find_batches(l->context->first == FARE_FIRST_INITIAL ? PETSC_TRUE : PETSC_FALSE, d));
   PetscFunctionReturn(0);
 }
 
@@ -258,22 +266,45 @@ static PetscErrorCode begin_states(fare_likelihood *l, const double theta[], int
   PetscFunctionReturn(0);
 }
 
+/* The Gaussian of mean 0; along a ring, of a width, the sum over its images, by whichever series is short. */
+static double gaussian(double off, double sd, double width)
+{
+  const double peak = 1 / (sd * sqrt(2 * PETSC_PI));
+  double       sum  = 0;
+
+  if (!(width > 0)) return peak * exp(-0.5 * PetscSqr(off / sd));
+  off = remainder(off, width);
+  if (sd > 0.25 * width) {
+    const double fade = 2 * PetscSqr(PETSC_PI * sd / width);
+
+    for (int k = MODES; k > 0; k--) sum += 2 * exp(-fade * k * k) * cos(2 * PETSC_PI * k * off / width);
+    return (1 + sum) / width;
+  }
+  for (int far = (int)ceil(REACH * sd / width), k = -far; k <= far; k++)
+    sum += exp(-0.5 * PetscSqr((off + k * width) / sd));
+  return peak * sum;
+}
+
 /* g(y|x) at the centres of all cells. */
 static void weigh(const fare_grid *g, const fare_tracks *t, int64_t row, double weight[])
 {
-  for (PetscInt cell = 0; cell < fare_grid_owned(g); cell++) {
-    double x[FARE_DIM_MAX], sum = 0, norm = 1;
+  const PetscInt cells  = fare_grid_owned(g);
+  PetscInt       stride = 1;
 
-    fare_cell_centre(g, cell, x);
-    for (int axis = 0; axis < g->dim; axis++) {
-      const double width = g->upper[axis] - g->lower[axis], sd = t->noise[axis];
-      double       off = t->x[row * g->dim + axis] - x[axis];
+  for (PetscInt cell = 0; cell < cells; cell++) weight[cell] = 1;
+  for (int axis = 0; axis < g->dim; axis++) {
+    const PetscInt n     = g->cells[axis];
+    const double   width = g->boundary[axis] == FARE_BOUNDARY_PERIODIC ? g->upper[axis] - g->lower[axis] : 0;
 
-      if (g->boundary[axis] == FARE_BOUNDARY_PERIODIC) off -= width * round(off / width);
-      sum += off * off / (sd * sd);
-      norm *= sd * sqrt(2 * PETSC_PI);
+    for (PetscInt i = 0; i < n; i++) {
+      double x[FARE_DIM_MAX], factor;
+
+      fare_cell_centre(g, i * stride, x);
+      factor = gaussian(t->x[row * g->dim + axis] - x[axis], t->noise[axis], width);
+      for (PetscInt block = i * stride; block < cells; block += n * stride)
+        for (PetscInt cell = block; cell < block + stride; cell++) weight[cell] *= factor;
     }
-    weight[cell] = exp(-0.5 * sum) / norm;
+    stride *= n;
   }
 }
 

@@ -88,31 +88,11 @@ static PetscErrorCode add_rows(const fare_tracks *t, fare_likelihood *l)
   PetscFunctionReturn(0);
 }
 
-/* The smallest standard deviation along an axis, in cells. */
-static double narrowest(const fare_grid *g, const double P[])
-{
-  double least = HUGE_VAL;
-
-  for (int axis = 0; axis < g->dim; axis++) {
-    double sum[3] = {0}, x[FARE_DIM_MAX];
-
-    for (PetscInt cell = 0; cell < fare_grid_owned(g); cell++) {
-      fare_cell_centre(g, cell, x);
-      x[axis] = (x[axis] - g->lower[axis]) / g->spacing[axis];
-      sum[0] += P[cell];
-      sum[1] += P[cell] * x[axis];
-      sum[2] += P[cell] * x[axis] * x[axis];
-    }
-    least = PetscMin(least, sqrt(PetscMax(0, sum[2] / sum[0] - PetscSqr(sum[1] / sum[0]))));
-  }
-  return least;
-}
-
 static void add_snapshot(const fare_model *m, snapshots_of *d, const snapshot *at, double *const P[],
   double *value, double score[], double information[])
 {
   const int    count = score ? m->count : 0;
-  const double width = narrowest(m->grid, P[0]);
+  const double width = fare_masses_width(m, P[0]);
 
   if (!(width >= d->narrow)) {
     d->narrow    = width;
@@ -223,7 +203,9 @@ static PetscErrorCode check(fare_likelihood *l, const double theta[])
   (void)theta;
   if (d->narrow < RESOLVED)
     FARE_FAIL(FARE_ERR_INPUT,
-      "cells: at time %g the density's standard deviation is %.2g cells: take %.0f times as many or more",
+      "cells: at time %g the density is as steep as a Gaussian of standard deviation %.2g cells: take %.0f "
+      "times as "
+      "many or more",
       d->narrow_at, d->narrow, ceil(RESOLVED / PetscMax(d->narrow, 1e-3)));
   if (isnan(d->absent_at)) PetscFunctionReturn(0);
   fare_infer_place(l->model->grid, d->absent, place);

@@ -189,3 +189,21 @@ PetscErrorCode fare_model_set(fare_model *m, const double theta[], PetscBool slo
   PetscCall(PetscFree2(leaving, work));
   PetscFunctionReturn(0);
 }
+
+double fare_masses_width(const fare_model *m, const double P[])
+{
+  double sum = 0, least = HUGE_VAL;
+
+  for (PetscInt cell = 0; cell < m->cells; cell++) sum += P[cell];
+  for (int axis = 0; axis < m->grid->dim; axis++) {
+    double apart = 0; /* 1 - b, over faces: a wall is not steep */
+
+    for (PetscInt cell = 0; cell < m->cells; cell++) {
+      const double next = P[m->neighbour[cell * m->faces + 2 * axis + 1]];
+
+      apart += 0.5 * PetscSqr(sqrt(PetscMax(0, next)) - sqrt(PetscMax(0, P[cell]))) / sum;
+    }
+    least = PetscMin(least, apart < 1 ? sqrt(-0.125 / log1p(-apart)) : 0);
+  }
+  return least;
+}

@@ -1,33 +1,45 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Rates of a driven system over an interval: over each piece those of its middle, which is of second order in
-  the length of a piece.
+  the length of a piece. With 8 steps pieces are as long as a method may take that is to see the drive at all,
+  an eighth of a sine's period, say; with more steps all are shorter.
 */
 #include "transition.h"
 
 #include <math.h>
 #include <string.h>
 
-/* How many pieces, and where they end. */
-static int cut(const fare_system *system, double from, double to, int steps, double end[])
+#define ROUNDING 1e-9
+#define STEPS    8         /* of which one passes what the drive's own time scale allows for a step */
+#define MOST     (1 << 20) /* pieces */
+#define ROOM     (1 << 28) /* numbers in rates of all pieces */
+
+/*
+  How many pieces, and where they end; MOST: that many or more. Whatever the interval is, they are no longer
+  than a part of the drive's own time scale, so that no period hides between their middles; and all become
+  shorter with more steps, so that the difference tells the error.
+*/
+static int cut(const fare_model *m, double from, double to, int steps, double end[])
 {
-  double now   = from;
-  int    count = 0;
+  double   now   = from;
+  int      count = 0;
+  fare_box box   = {0};
 
-  for (int step = 1; step <= steps; step++) {
-    const double stop = step == steps ? to : from + (to - from) * step / steps;
+  memcpy(box.lower, m->grid->lower, (size_t)m->grid->dim * sizeof *box.lower);
+  memcpy(box.upper, m->grid->upper, (size_t)m->grid->dim * sizeof *box.upper);
+  while (now < to && count < MOST) {
+    const double smooth = fare_system_smooth_until(m->system, &box, now, to),
+                 next   = PetscMin(smooth, now + fare_system_longest_step(m->system, 0.5 * (now + smooth)));
+    const int fine      = (int)ceil(steps * (next - now) / (to - from) * (1 - ROUNDING)),
+              pieces    = PetscMax(fine, (steps + STEPS - 1) / STEPS);
 
-    while (now < stop) {
-      const double next = PetscMin(stop, fare_system_next_corner(system, now));
-
-      if (next > now) {
-        if (end) end[count] = next;
-        count++;
-      }
-      now = next;
+    for (int piece = 1; piece <= pieces && count < MOST; piece++) {
+      if (end) end[count] = piece == pieces ? next : now + (next - now) * piece / pieces;
+      count++;
     }
+    now = next;
   }
-  return count;
+  return PetscMax(count, 1);
 }
 
 /* A model whose rates are copied to room of their own. */
@@ -50,17 +62,26 @@ static double *copy_rates(const fare_model *m, PetscBool slopes, double *room, f
 PetscErrorCode fare_path_create(
   fare_model *m, const double theta[], double from, double to, int steps, PetscBool slopes, fare_path *path)
 {
-  const int driven  = fare_system_is_driven(m->system),
-            count   = driven ? cut(m->system, from, to, steps, NULL) : 1;
-  const size_t size = (size_t)m->cells * (size_t)(1 + m->faces) * (size_t)(slopes ? 1 + m->count : 1);
+  const int    driven = fare_system_is_driven(m->system);
+  int          count  = 1;
+  const size_t size   = (size_t)m->cells * (size_t)(1 + m->faces) * (size_t)(slopes ? 1 + m->count : 1);
   double      *end, *room, now = from;
 
   PetscFunctionBegin;
-  *path = (fare_path){.count = count};
+  *path = (fare_path){0};
+  if (driven) {
+    PetscCall(fare_system_cover(m->system, from, to));
+    count = cut(m, from, to, steps, NULL);
+  }
+  if (count >= MOST || (size_t)count * size > ROOM)
+    FARE_FAIL(FARE_ERR_INPUT,
+      "the drive takes %d%s steps in a time of %g between observations: take a shorter one, or fewer cells",
+      count, count >= MOST ? " or more" : "", to - from);
+  path->count = count;
   PetscCall(PetscMalloc3(count, &path->piece, count, &path->span, (size_t)count * size, &path->room));
   PetscCall(PetscMalloc1(count, &end));
   end[0] = to;
-  if (driven) (void)cut(m->system, from, to, steps, end);
+  if (driven) (void)cut(m, from, to, steps, end);
   room = path->room;
   for (int i = 0; i < count; i++) {
     if (driven) m->time = 0.5 * (now + end[i]);

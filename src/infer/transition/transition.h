@@ -65,6 +65,13 @@ PetscErrorCode fare_columns(const fare_model *model, double lag, PetscBool slope
 */
 PetscErrorCode fare_masses_advance(const fare_model *model, double span, int fields, double *const P[]);
 
+/*
+  How well cells resolve masses: the standard deviation, in cells, of Gaussians as steep, along the axis where
+  it is least. It is that of a Gaussian itself, wherever it lies on a ring, and however many there are. With
+  b = sum_i sqrt(P_i P_{i+1}) of neighbours, which a Gaussian has as exp(-1/(8 sd^2)). Not collective.
+*/
+double fare_masses_width(const fare_model *model, const double P[]);
+
 /* Rates over an interval: constant over each piece, as they are in its middle. */
 typedef struct {
   int         count;
@@ -73,8 +80,9 @@ typedef struct {
   double     *room;
 } fare_path;
 /*
-  Pieces end at corners of the drive; there are `steps` or more, without a drive one. Leaves the model with
-  the parameters. Not collective.
+  Pieces end at corners of the drive; there are `steps` or more, and steps/8 or more in what the drive's own
+  time scale allows for a step, without a drive one. Leaves the model with the parameters. FARE_ERR_INPUT
+  where there are too many. Not collective.
 */
 PetscErrorCode fare_path_create(fare_model *model, const double theta[], double from, double to, int steps,
   PetscBool slopes, fare_path *path);
