@@ -192,15 +192,20 @@ static PetscErrorCode bound(const fare_control_line *line, const fare_grid *grid
 
   PetscFunctionBegin;
   r->bound = r->bound_error = NAN;
-  for (int d = 0; d < line->drives; d++) {
-    if (line->drive[d].parameter < FARE_OWN) PetscFunctionReturn(0);
-  }
   if (!fare_aim_is_work(line->aim)) PetscFunctionReturn(0);
+  for (int d = 0; d < line->drives; d++) {
+    if (line->drive[d].parameter >= FARE_OWN) continue;
+    fare_log(
+      "control %s: no bound: '%s' moves, and not the potential alone", line->name, line->drive[d].name);
+    PetscFunctionReturn(0);
+  }
   PetscCall(fare_control_system(line, PETSC_FALSE, &before));
   PetscCall(fare_control_system(line, PETSC_TRUE, &after));
   code = fare_transport_bound_between(grid, before, after, line->duration, &found);
   PetscCall(fare_system_destroy(&before));
   PetscCall(fare_system_destroy(&after));
+  if (code == FARE_ERR_INPUT) fare_log("control %s: no bound: %s", line->name, fare_error_message());
+  if (code == FARE_ERR_FAILED) fare_warn("control %s: no bound: %s", line->name, fare_error_message());
   if (!code) r->bound = found.value;
   if (!code) r->bound_error = found.error;
   PetscFunctionReturn(code == FARE_ERR_INPUT || code == FARE_ERR_FAILED ? 0 : code);
