@@ -108,7 +108,8 @@ typedef struct {
   @param control may be NULL; the results borrow from it
   @param grid    of the truth
   @param results free with fare_control_results_free()
-  @return errors other than FARE_ERR_FAILED and FARE_ERR_INPUT of one line
+  @return FARE_ERR_STOPPED where a rank was asked to stop; errors other than FARE_ERR_FAILED and
+  FARE_ERR_INPUT of one line
 */
 PetscErrorCode fare_control_run(
   const fare_control *control, const fare_grid *grid, fare_control_results *results);

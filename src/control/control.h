@@ -65,6 +65,7 @@ PetscErrorCode fare_control_system(const fare_control_line *line, PetscBool afte
 /* What a drive leads to, by one number of steps on one grid. Knots: [knot * drives + drive]. */
 typedef struct {
   const fare_control_line *line;
+  MPI_Comm                 comm;
   fare_protocol            protocol;
   fare_adjoint            *adjoint;
   fare_goal                goal;
@@ -74,7 +75,10 @@ typedef struct {
 PetscErrorCode fare_control_problem_create(
   const fare_control_line *line, const fare_grid *grid, PetscInt steps, fare_control_problem *problem);
 PetscErrorCode fare_control_problem_free(fare_control_problem *problem);
-/* The number that the aim is about; its derivatives by the knots, where not NULL. Collective. */
+/*
+  The number that the aim is about; its derivatives by the knots, where not NULL. FARE_ERR_STOPPED instead
+  where a rank was asked to stop. Collective.
+*/
 PetscErrorCode fare_control_value(
   fare_control_problem *problem, const double knot[], double *value, double gradient[]);
 /* That number as a cost, which is to be least; *factor: derivative of the cost by the number. */
@@ -86,10 +90,11 @@ PetscBool fare_control_scale(const fare_control_line *line, double knot[]);
 
 /*
   Improves knots, from those given. *left: by how much the cost would still fall, at the slope of the end,
-  where each knot moved by its unit. Every rank does the same with the same numbers. Collective.
+  where each knot moved by its unit. *cut: the search has taken as long as it may. Every rank does the same
+  with the same numbers. Collective.
 */
 PetscErrorCode fare_control_search(
-  fare_control_problem *problem, double knot[], PetscInt *iterations, double *left);
+  fare_control_problem *problem, double knot[], PetscInt *iterations, double *left, PetscBool *cut);
 
 /*
   What the best drive leads to by the truth's own time method, and the density at the knots. Start and field

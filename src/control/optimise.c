@@ -14,7 +14,8 @@
 
 #include <math.h>
 
-#define TRUSTED 0.01 /* change of the optimum, of its scale */
+#define TRUSTED 0.01  /* change of the optimum, of its scale */
+#define LOST    1e-10 /* of kT: no dissipated work is told from rounding below that */
 
 /* The same drive by other steps and cells. */
 typedef struct {
@@ -126,18 +127,22 @@ static double scale_of(const fare_control_line *line, const fare_control_result 
   return r->optimum;
 }
 
-/* left: what the search has not found, at the slope of its end. */
-static PetscErrorCode certify(const fare_control_line *line, double left, const fare_control_result *r)
+/* left: what the search has not found, at the slope of its end; cut: it was not given more time. */
+static PetscErrorCode certify(
+  const fare_control_line *line, double left, PetscBool cut, const fare_control_result *r)
 {
   const double most = TRUSTED * scale_of(line, r);
   double       factor;
 
   PetscFunctionBegin;
+  if (fare_aim_is_work(line->aim) && !(r->optimum > LOST * fare_system_kT(line->system, 0)))
+    FARE_FAIL(FARE_ERR_FAILED, "%s %g is lost in rounding: expected `from` and `to` that are farther apart",
+      r->quantity, r->optimum);
   if (!(left <= (line->event ? TRUSTED : most)))
     FARE_FAIL(FARE_ERR_FAILED,
-      "the search ended after %lld iterations at %s %g, which still has a slope: take other `knots` or "
+      "the search %s after %lld iterations at %s %g, which still has a slope: take other `knots` or "
       "bounds",
-      (long long)r->iterations, r->quantity, r->optimum);
+      cut ? "was cut off" : "ended", (long long)r->iterations, r->quantity, r->optimum);
   if (!(r->step_error <= most))
     FARE_FAIL(FARE_ERR_FAILED,
       "%s %g by the best drive changes by %g with twice the steps: it exploits the time steps; take more "
@@ -150,8 +155,7 @@ static PetscErrorCode certify(const fare_control_line *line, double left, const 
   if (!(fabs(r->checked - r->optimum) <= most))
     FARE_FAIL(FARE_ERR_FAILED,
       "%s %g by the best drive is %g by the truth's own steps: it exploits the time steps; take more "
-      "`steps`, or "
-      "fewer `knots`",
+      "`steps`, fewer `knots`, or a smaller `tolerance` of the truth",
       r->quantity, r->optimum, r->checked);
   for (int i = 0; i < r->rungs; i++) {
     if (r->rung[i].feasible &&
@@ -188,15 +192,20 @@ static PetscErrorCode bound(const fare_control_line *line, const fare_grid *grid
 
   PetscFunctionBegin;
   r->bound = r->bound_error = NAN;
-  for (int d = 0; d < line->drives; d++) {
-    if (line->drive[d].parameter < FARE_OWN) PetscFunctionReturn(0);
-  }
   if (!fare_aim_is_work(line->aim)) PetscFunctionReturn(0);
+  for (int d = 0; d < line->drives; d++) {
+    if (line->drive[d].parameter >= FARE_OWN) continue;
+    fare_log(
+      "control %s: no bound: '%s' moves, and not the potential alone", line->name, line->drive[d].name);
+    PetscFunctionReturn(0);
+  }
   PetscCall(fare_control_system(line, PETSC_FALSE, &before));
   PetscCall(fare_control_system(line, PETSC_TRUE, &after));
   code = fare_transport_bound_between(grid, before, after, line->duration, &found);
   PetscCall(fare_system_destroy(&before));
   PetscCall(fare_system_destroy(&after));
+  if (code == FARE_ERR_INPUT) fare_log("control %s: no bound: %s", line->name, fare_error_message());
+  if (code == FARE_ERR_FAILED) fare_warn("control %s: no bound: %s", line->name, fare_error_message());
   if (!code) r->bound = found.value;
   if (!code) r->bound_error = found.error;
   PetscFunctionReturn(code == FARE_ERR_INPUT || code == FARE_ERR_FAILED ? 0 : code);
@@ -207,6 +216,7 @@ PetscErrorCode fare_control_optimise(
 {
   fare_control_ladder ladder;
   double             *knot, left;
+  PetscBool           cut;
   trio                t;
 
   PetscFunctionBegin;
@@ -216,13 +226,13 @@ PetscErrorCode fare_control_optimise(
   PetscCall(fare_control_ladder_create(line, grid, &ladder));
   PetscCall(compare(line, &ladder, &t, r));
   choose_start(line, &ladder, r, knot);
-  PetscCall(fare_control_search(&t.plain, knot, &r->iterations, &left));
+  PetscCall(fare_control_search(&t.plain, knot, &r->iterations, &left, &cut));
   PetscCall(assess(&t, knot, &r->optimum, &r->step_error, &r->grid_error));
   PetscCall(keep_numbers(line, knot, &t, r));
   PetscCall(fare_control_follow(line, grid, &t.plain, r));
   fare_control_ladder_free(&ladder);
   PetscCall(destroy(&t));
   PetscCall(PetscFree(knot));
-  PetscCall(certify(line, left, r));
+  PetscCall(certify(line, left, cut, r));
   PetscFunctionReturn(0);
 }

@@ -64,7 +64,7 @@ PetscErrorCode fare_control_problem_create(
   PetscInt values;
 
   PetscFunctionBegin;
-  *p = (fare_control_problem){.line = line};
+  *p = (fare_control_problem){.line = line, .comm = grid->comm};
   for (int k = 0; k < line->drives; k++) parameter[k] = line->drive[k].parameter;
   PetscCall(fare_protocol_plan(
     line->system, 0, line->duration, (int)line->knots - 1, steps, line->drives, parameter, &p->protocol));
@@ -105,6 +105,17 @@ static double between(double left, double right, double share)
   return PetscMax(PetscMin(left, right), PetscMin(PetscMax(left, right), value));
 }
 
+/* A search looks at many drives. Collective. */
+static PetscErrorCode stop_if_asked(MPI_Comm comm)
+{
+  int asked = fare_stop_asked();
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &asked, 1, MPI_INT, MPI_MAX, comm));
+  if (asked) FARE_FAIL(FARE_ERR_STOPPED, "stopped on request while the best drive was sought");
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_control_value(
   fare_control_problem *p, const double knot[], double *value, double gradient[])
 {
@@ -113,6 +124,7 @@ PetscErrorCode fare_control_value(
   double         share;
 
   PetscFunctionBegin;
+  PetscCall(stop_if_asked(p->comm));
   for (int d = 0; d < drives; d++) {
     p->place[d]                 = p->line->drive[d].from;
     p->place[last * drives + d] = p->line->drive[d].to;

@@ -16,18 +16,23 @@
 #include <math.h>
 
 #define ITERATIONS_MAX 500
-#define TIGHT          1e-7 /* gradient at the end, relative to the first */
-#define LOOSE          1e-5 /* the same in a round of multipliers */
-#define ROUNDS         20   /* of multipliers, at most */
-#define KEPT           1e-7 /* energy beyond the limit that is left, relative */
-#define FIRM           10   /* first weight of that, in units of the cost */
+#define LOOKS_MAX      2000  /* at the cost, in all rounds together */
+#define IDLE           8     /* iterations that lead nowhere, after which one more would not */
+#define NOWHERE        1e-13 /* of the cost: lost in rounding */
+#define TIGHT          1e-7  /* gradient at the end, relative to the first */
+#define LOOSE          1e-5  /* the same in a round of multipliers */
+#define ROUNDS         20    /* of multipliers, at most */
+#define KEPT           1e-7  /* energy beyond the limit that is left, relative */
+#define FIRM           10    /* first weight of that, in units of the cost */
 #define FIRMER         4 /* what the weight grows by where a round has not made the excess as much smaller */
 
 /* TAO's variables are knots in the unit of their drive; its function is the cost in a unit of its own. */
 typedef struct {
   fare_control_problem *problem;
   PetscBool             sphere;
-  int                   size;
+  int                   size, looks; /* looks: at the cost so far */
+  PetscInt              gained;      /* the iteration that has made the cost less last, and that cost */
+  double                least;
   double                unit;    /* of the cost; 0: not known yet */
   double  weight, multiplier;    /* of the energy beyond the limit; weight 0: it is not limited so */
   double *z;                     /* knots before they are scaled to the energy */
@@ -72,6 +77,7 @@ static PetscErrorCode find_cost(search *s, const double x[], double *cost, doubl
   PetscFunctionBegin;
   for (int i = 0; i < s->size; i++) s->z[i] = s->knot[i] = x[i] * unit_of(s, i);
   if (s->sphere) (void)fare_control_scale(line, s->knot);
+  s->looks++;
   PetscCall(fare_control_value(s->problem, s->knot, &value, s->slope));
   if (fare_aim_is_event(line->aim) && !(value > 0))
     FARE_FAIL(
@@ -81,6 +87,29 @@ static PetscErrorCode find_cost(search *s, const double x[], double *cost, doubl
   if (s->sphere) scale_gradient(s, s->z, gradient);
   if (s->weight > 0) add_energy(s, s->knot, cost, gradient);
   for (int i = 0; i < s->size; i++) gradient[i] *= unit_of(s, i) / s->unit;
+  PetscFunctionReturn(0);
+}
+
+/*
+  Also over where rounding is all that is left: the steps of a line search are then noise, and TAO would go on
+  with them to the last iteration. And where the search has taken long enough.
+*/
+static PetscErrorCode is_over(Tao tao, void *context)
+{
+  search            *s = context;
+  TaoConvergedReason reason;
+  PetscInt           now;
+  PetscReal          cost;
+
+  PetscFunctionBegin;
+  PetscCall(TaoDefaultConvergenceTest(tao, NULL));
+  PetscCall(TaoGetSolutionStatus(tao, &now, &cost, NULL, NULL, NULL, &reason));
+  if (now == 0 || cost < s->least - NOWHERE * PetscMax(1, fabs(cost))) {
+    s->gained = now;
+    s->least  = cost;
+  }
+  if (reason == TAO_CONTINUE_ITERATING && (now - s->gained >= IDLE || s->looks >= LOOKS_MAX))
+    PetscCall(TaoSetConvergedReason(tao, TAO_DIVERGED_USER));
   PetscFunctionReturn(0);
 }
 
@@ -165,6 +194,7 @@ static PetscErrorCode minimise(search *s, double at[], PetscInt *iterations)
   PetscCall(TaoSetObjectiveAndGradient(tao, NULL, evaluate, s));
   PetscCall(TaoSetTolerances(tao, 0, 0, s->weight > 0 ? LOOSE : TIGHT));
   PetscCall(TaoSetMaximumIterations(tao, ITERATIONS_MAX));
+  PetscCall(TaoSetConvergenceTest(tao, is_over, s));
   PetscCall(TaoSetOptionsPrefix(tao, "control_"));
   PetscCall(TaoSetFromOptions(tao));
   PetscCall(TaoSolve(tao));
@@ -245,7 +275,7 @@ static PetscErrorCode run_bounded(search *s, double knot[], PetscInt *iterations
     PetscCall(run(s, knot, iterations, left));
     over          = fare_control_energy(line, knot, NULL) / line->energy - 1;
     s->multiplier = PetscMax(0, s->multiplier + s->weight * over);
-    if (over <= KEPT && (s->multiplier == 0 || over >= -KEPT)) break;
+    if ((over <= KEPT && (s->multiplier == 0 || over >= -KEPT)) || s->looks >= LOOKS_MAX) break;
     if (fabs(over) > before / FIRMER) s->weight *= FIRMER;
     before = fabs(over);
   }
@@ -254,7 +284,8 @@ static PetscErrorCode run_bounded(search *s, double knot[], PetscInt *iterations
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_control_search(fare_control_problem *p, double knot[], PetscInt *iterations, double *left)
+PetscErrorCode fare_control_search(
+  fare_control_problem *p, double knot[], PetscInt *iterations, double *left, PetscBool *cut)
 {
   const fare_control_line *line = p->line;
   search                   s    = {.problem = p, .size = (int)line->knots * line->drives};
@@ -269,6 +300,7 @@ PetscErrorCode fare_control_search(fare_control_problem *p, double knot[], Petsc
     PetscCall(run_sphere(&s, knot, iterations, left));
   else
     PetscCall(run_bounded(&s, knot, iterations, left));
+  *cut = s.looks >= LOOKS_MAX ? PETSC_TRUE : PETSC_FALSE;
   PetscCall(PetscFree7(s.z, s.knot, s.slope, s.pull, s.low, s.high, s.gradient));
   if (!fare_control_is_feasible(line, knot))
     FARE_FAIL(FARE_ERR_FAILED,

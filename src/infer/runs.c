@@ -181,6 +181,20 @@ static void name_rows(const fare_infer_context *c, const fare_infer_line *l, con
 
 #define LONG 0.1 /* dt |df/dx| at which a step of second order errs by about a percent */
 
+/* Standard deviation along an axis of every so-many-th row. */
+static double spread_of(const fare_tracks *t, int axis, int64_t every)
+{
+  double looks = 0, mean = 0, sum = 0;
+
+  for (int64_t row = 0; row < t->rows; row += every) {
+    const double away = t->x[row * t->dim + axis] - mean;
+
+    mean += away / ++looks;
+    sum += away * (t->x[row * t->dim + axis] - mean);
+  }
+  return sqrt(sum / looks);
+}
+
 /* Whether the force varies within a step of the simulation: root mean square of dt df/dx where particles are.
  */
 static PetscErrorCode tell_step(const fare_infer *infer, const fare_infer_line *l, const fare_tracks *t)
@@ -191,13 +205,14 @@ static PetscErrorCode tell_step(const fare_infer *infer, const fare_infer_line *
 
   PetscFunctionBegin;
   for (int axis = 0; axis < t->dim; axis++) {
-    double sum = 0, looks = 0;
+    const double spread = spread_of(t, axis, every);
+    double       sum = 0, looks = 0;
 
     for (int64_t row = 0; row < t->rows; row += every, looks++) {
       double        x[2][FARE_DIM_MAX], f[2][FARE_DIM_MAX];
       const double *at[2][FARE_DIM_MAX] = {{x[0], x[0] + 1, x[0] + 2}, {x[1], x[1] + 1, x[1] + 2}};
       double       *to[2][FARE_DIM_MAX] = {{f[0], f[0] + 1, f[0] + 2}, {f[1], f[1] + 1, f[1] + 2}};
-      const double  h                   = 1e-4 * (1 + fabs(t->x[row * t->dim + axis]));
+      const double  h = 1e-4 * (spread > 0 ? spread : 1) + 1e-8 * fabs(t->x[row * t->dim + axis]);
 
       for (int side = 0; side < 2; side++) {
         memcpy(x[side], t->x + row * t->dim, (size_t)t->dim * sizeof **x);

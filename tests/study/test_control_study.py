@@ -2,20 +2,23 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 The best drive of a study, pasted into another: the evolution of the truth, by steps and quadrature of its own,
-needs the work that was promised. And what a failure says.
+needs the work that was promised. And what a failure says, and a request to stop does.
 fare-test: labels=study timeout=200
 """
 from __future__ import annotations
 
 import csv
 import pathlib
+import signal
+import subprocess
 import sys
 import tempfile
+import time
 
 import h5py
 
 from checks import conclude, expect, fare
-from launch import SOURCE
+from launch import ENVIRONMENT, FARE, SOURCE
 
 CONTROL = "control=[{name: ramp, parameter: tilt, from: 0.0, to: 2.0, duration: 1.0, knots: 10}]"
 STUDY = """study: pasted
@@ -73,11 +76,28 @@ def refused(where):
         expect("optimum" not in file["control/wild"].attrs, "no number is kept")
 
 
+def stopped(where):
+    command = [FARE, "run", SOURCE / "input/control/prinz_tilt.yaml", "--no-report"]
+    sets = [f"output.directory={where / 'stopped'}", "truth.cells=[512]", CONTROL.replace("10", "80")]
+    command += [word for text in sets for word in ("--set", text)]
+    with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as process:
+        while "checkpoints" not in (line := process.stdout.readline()) and line:
+            pass
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        asked = time.monotonic()
+        process.stdout.read()
+    expect(process.returncode == 75, "a search stops on request", process.returncode)
+    expect(time.monotonic() - asked < 10, "soon")
+    expect(any((where / "stopped/checkpoints").iterdir()), "with a checkpoint")
+
+
 def main():
     with tempfile.TemporaryDirectory() as directory:
         where = pathlib.Path(directory)
         pasted(where)
         refused(where)
+        stopped(where)
     return conclude()
 
 

@@ -323,6 +323,33 @@ def one_time(where):
     expect(done.returncode == 1 and "all observations are of one time" in done.stderr, "one time", done)
 
 
+def few(where):
+    """Five displacements of one track are not known to nine digits."""
+    x = np.array([0.5241220395, 1.133291112, 1.003594002, 0.2345595524, -0.2423612814, 0.5209338259])
+    rows = "".join(f"0,{0.25 * k},{value}\n" for k, value in enumerate(x))
+    (where / "few.csv").write_text("id,time,x\n" + rows)
+    found = infer(where, trap(1.0, 0.5, 100, "method: [kramers_moyal, sfi, sindy]"), "few.csv")
+    share = (found["error"] / found["estimate"])[found["parameters"] == "kT"]
+    expect(len(share) == 3 and ((share > 0.2) & (share < 1)).all(), "errors of few data", share)
+
+
+def small_units(where):
+    """Whether steps are long does not depend on the unit of length."""
+    for unit, energy in ((1.0, 1.0), (2.0**-20, 2.0**-18)):
+        potential = f"{energy}*((x/{unit})^2 - 1)^2, lower: [{-2.6 * unit}], upper: [{2.6 * unit}]"
+        parameters = f"{{kT: {0.5 * energy}, mobility: {8 * unit**2 / energy}}}"
+        system = f"{{expression: {{potential: {potential}}}, parameters: {parameters}}}"
+        for lag, dt in ((0.0125, 0.000625), (0.125, 0.0125)):
+            line = (
+                f"method: sfi, parameters: {{kT: {0.4 * energy}}}, lag: [{lag}], tracks: 1, transitions: 100"
+            )
+            text = study(system, [(-2.6 * unit, 2.6 * unit)], "[128]", f"{line}, dt: {dt}")
+            (where / "study.yaml").write_text(text)
+            done = fare(where, "infer", "study.yaml", "--out", "small.h5")
+            expect(done.returncode == 0, "small units run", done.stderr)
+            expect(("are long" in done.stderr) == (dt > 0.01), f"steps in units of {unit}", done.stderr)
+
+
 def sparse(where):
     """A tilt that is not there is left out; one that is there stays; errors scatter as they say."""
     text = study(
@@ -444,6 +471,8 @@ def main():
             snapshots_of_a_plane,
             data,
             one_time,
+            few,
+            small_units,
             sparse,
             refusals,
         ):

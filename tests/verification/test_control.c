@@ -124,6 +124,30 @@ static void units_and_ranges_do_not_matter(void **state)
   }
 }
 
+/* Where nothing but rounding is left, neither does a search go on nor is a work of that size a result. */
+static void rounding_ends_a_search(void **state)
+{
+  const fare_control_result *r;
+  double                     mean[2];
+  study                      s;
+
+  (void)state;
+  for (int i = 0; i < 2; i++) {
+    r       = run_control("double_well", -3.5, 3.5, 64,
+      i ? "control: [{name: weak, aim: observable, parameter: tilt, duration: 1, energy: 1e-12, knots: 3}]"
+              : "control: [{name: weak, aim: observable, parameter: tilt, duration: 1, energy: 1e-6, knots: 3}]",
+            &s);
+    mean[i] = r->optimum;
+    assert_true(r->iterations < 60);
+    free_control(&s);
+  }
+  assert_near(mean[1] / mean[0], 1e-3, 1e-7);
+  r = run_control("double_well", -3.5, 3.5, 64,
+    "control: [{name: still, parameter: tilt, to: 1e-300, duration: 1, knots: 3}]", &s);
+  assert_non_null(strstr(r->failure, "lost in rounding"));
+  free_control(&s);
+}
+
 /*
   With centre and stiffness any Gaussian path can be had, so that the best one is the bound of full control:
   the centre adds the least of m^2 + 2 (m - 2)^2, which is 8/3.
@@ -485,6 +509,7 @@ int main(int argc, char **argv)
     cmocka_unit_test(knots_have_their_derivatives),
     cmocka_unit_test(traps_have_closed_forms),
     cmocka_unit_test(units_and_ranges_do_not_matter),
+    cmocka_unit_test(rounding_ends_a_search),
     cmocka_unit_test(two_drives_do_what_one_cannot),
     cmocka_unit_test(wells_are_tilted_as_another_program_says),
     cmocka_unit_test(ladders_are_ordered),

@@ -171,6 +171,43 @@ static void walls_hold_what_comes_to_them(void **state)
   assert_between(solve(make_system(&box, 1), "stiffness", 50, 0.1, 4).value, 0.01, 2);
 }
 
+/* A double well is made steeper, in lengths and energies of any size. */
+static void units_do_not_matter(void **state)
+{
+  const double unit[] = {1, 1. / (1 << 20)}, energy[] = {1, 1. / (1 << 18)};
+  double       found[2];
+
+  (void)state;
+  for (int i = 0; i < 2; i++) {
+    const double         lower = -2.6 * unit[i], upper = 2.6 * unit[i];
+    const PetscInt       cells = 16;
+    char                 yaml[512];
+    fare_config         *config;
+    fare_system         *first, *last;
+    fare_grid           *grid;
+    fare_transport_bound bound;
+
+    snprintf(yaml, sizeof yaml,
+      "{expression: {potential: height*%.17g*((x/%.17g)^2 - 1)^2, lower: [%.17g], upper: [%.17g]}, "
+      "parameters: "
+      "{height: 1, kT: %.17g, mobility: %.17g}}",
+      energy[i], unit[i], lower, upper, 0.5 * energy[i], 8 * unit[i] * unit[i] / energy[i]);
+    assert_ok(fare_config_parse("plan.yaml", yaml, strlen(yaml), &config));
+    assert_ok(fare_system_from_config(fare_config_root(config), NULL, &first));
+    assert_ok(fare_system_from_config(fare_config_root(config), NULL, &last));
+    assert_ok(fare_system_set(last, "height", 1.2));
+    assert_ok(fare_grid_create(PETSC_COMM_SELF, 1, &cells, &lower, &upper, NULL, &grid));
+    assert_ok(fare_transport_bound_between(grid, first, last, 0.125, &bound));
+    found[i] = bound.value / energy[i];
+    assert_between(bound.error, 0, 1e-4 * bound.value);
+    assert_ok(fare_grid_destroy(&grid));
+    assert_ok(fare_system_destroy(&first));
+    assert_ok(fare_system_destroy(&last));
+    fare_config_destroy(&config);
+  }
+  assert_near(found[1] / found[0], 1, 1e-6);
+}
+
 static void what_it_is_not_for_is_refused(void **state)
 {
   fare_system         *system  = make_system(&washboard, 1), *plane;
@@ -200,6 +237,7 @@ int main(int argc, char **argv)
     cmocka_unit_test(four_wells_agree_with_another_program),
     cmocka_unit_test(walls_hold_what_is_moved),
     cmocka_unit_test(walls_hold_what_comes_to_them),
+    cmocka_unit_test(units_do_not_matter),
     cmocka_unit_test(what_it_is_not_for_is_refused),
   };
 

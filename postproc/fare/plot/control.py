@@ -52,7 +52,7 @@ def ladder_panel(ax: Axes, control: Control) -> None:
         ax.set_xlim(values.min() / 3, values.max() * 6)
     else:
         low, high = min(0, values.min()), max(0, values.max())
-        ax.set_xlim(low, high + 0.35 * (high - low))
+        ax.set_xlim(low, high + 0.35 * (high - low or 1))
     for k, rung in enumerate(rungs):
         ax.annotate(
             f"{rung.value if abs(rung.value) > 1e-6 * abs(values).max() else 0:.4g}",

@@ -18,12 +18,14 @@
 
 #define CELLS  1024  /* of the coarsest mesh */
 #define TAIL   1e-14 /* of the mass, that is cut off at an end */
+#define APART  2e-5  /* of the box: differences of the force */
 #define ROUNDS 400
 #define ENOUGH 1e-13 /* of kT: what a step promises at most when it is over */
 
 typedef struct {
   fare_system *first, *last;                             /* frozen */
   double       lower, upper, kT, stiffness, h, constant; /* stiffness: 1/(mobility duration) */
+  double       apart;                                    /* differences of the force */
   int          cells;
   double    wall[2];  /* of the box: an end of the map that has come to one stays while it is pushed there */
   PetscBool fixed[2]; /* and one whose mass begins at it always */
@@ -31,11 +33,11 @@ typedef struct {
   double   *step, *diagonal, *beside, *middle, *V, *slope, *bend;
 } problem;
 
-/* V at n points, and its first two derivatives, by differences of the force. */
+/* V at n points, and its first two derivatives, by differences of the force `apart` to both sides. */
 static void look(
-  const fare_system *system, int n, const double x[], double V[], double slope[], double bend[])
+  const fare_system *system, double apart, int n, const double x[], double V[], double slope[], double bend[])
 {
-  const double  shift[] = {-1e-4, 1e-4, 0};
+  const double  shift[] = {-apart, apart};
   double       *moved   = bend; /* in turn */
   const double *at[]    = {moved};
   double       *to[]    = {slope};
@@ -107,7 +109,7 @@ static double value_of(problem *p, const double map[], double *moved)
 static void assemble(problem *p, PetscBool convex)
 {
   for (int i = 0; i < p->cells; i++) p->middle[i] = 0.5 * (p->map[i] + p->map[i + 1]);
-  look(p->last, p->cells, p->middle, p->V, p->slope, p->bend);
+  look(p->last, p->apart, p->cells, p->middle, p->V, p->slope, p->bend);
   for (int i = 0; i <= p->cells; i++) p->step[i] = p->diagonal[i] = p->beside[i] = 0;
   for (int i = 0; i < p->cells; i++) {
     const double P = p->mass[i], width = p->map[i + 1] - p->map[i],
@@ -249,7 +251,8 @@ static PetscErrorCode solve(problem *p, fare_transport_bound *bound)
 PetscErrorCode fare_transport_bound_between(const fare_grid *grid, const fare_system *first,
   const fare_system *last, double duration, fare_transport_bound *bound)
 {
-  problem        p = {.lower = grid->lower[0], .upper = grid->upper[0]};
+  problem p = {
+    .lower = grid->lower[0], .upper = grid->upper[0], .apart = APART * (grid->upper[0] - grid->lower[0])};
   double         theta[FARE_PARAMETERS_MAX];
   PetscErrorCode code;
 

@@ -13,7 +13,8 @@
 
   again and again, with e falling. What counts is the inequality, without entropy, for the g that is found: so
   that a g that is not the best makes the bound low, never high. Sums and minima go axis by axis. Masses lie
-  at the centres of a mesh; half as many cells tell what that changes.
+  at the centres of a mesh, so that the inequality is that of the mesh: beside the bound of the continuum it
+  may err to either side. Half as many cells tell what that changes.
 */
 #include "response.h"
 

@@ -80,14 +80,17 @@ static double products(const fare_moments *m, const double value[], size_t apart
 
 /*
   Variance of the sum of values that depend on each other within a track. Of their covariances, pairs of
-  successive distances count as long as they are positive (Geyer, Statist. Sci. 7, 473 (1992)).
+  successive distances count as long as they are positive (Geyer, Statist. Sci. 7, 473 (1992)). The values add
+  to 0 where something was fitted: pairs of all distances would tell a variance of 0, so that those of a few
+  are taken, with at most a FEW-th of what all hold.
 */
+#define FEW 4
 static double variance_of_sum(const fare_moments *m, const double value[])
 {
   const double square = products(m, value, 0);
   double       sum    = -square;
 
-  for (size_t apart = 0; apart < m->rows; apart += 2) {
+  for (size_t apart = 0; FEW * (2 * apart + 3) <= m->rows; apart += 2) {
     const double pair = (apart ? products(m, value, apart) : square) + products(m, value, apart + 1);
 
     if (!(pair > 0)) break;

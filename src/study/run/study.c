@@ -246,6 +246,18 @@ static PetscErrorCode pause_rare(void *to)
   PetscFunctionReturn(0);
 }
 
+/* All snapshots are there. */
+static PetscErrorCode run_control(fare_run *s)
+{
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  fare_doing("the best drives");
+  code = fare_control_run(s->plan->control, fare_run_grid(s), &s->results.control);
+  if (code == FARE_ERR_STOPPED) PetscCall(fare_run_checkpoint(s, s->plan->snapshots.count));
+  PetscFunctionReturn(code);
+}
+
 static PetscErrorCode run(fare_run *s)
 {
   const PetscInt64 count    = s->plan->snapshots.count;
@@ -292,7 +304,7 @@ static PetscErrorCode run(fare_run *s)
   if (s->plan->rare)
     PetscCall(fare_rare_run(
       s->plan->rare, s->comm, fare_run_grid(s), (uint64_t)s->plan->seed, pause_rare, s, &s->results.rare));
-  if (s->plan->control) PetscCall(fare_control_run(s->plan->control, fare_run_grid(s), &s->results.control));
+  if (s->plan->control) PetscCall(run_control(s));
   PetscCall(fare_infer_run(s->plan->infer, s->comm, &s->results.infer));
   if (s->thermo)
     PetscCall(fare_thermo_finish(s->thermo, s->comm, s->plan->snapshots.start, s->plan->snapshots.end,
