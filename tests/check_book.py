@@ -88,7 +88,11 @@ def gallery() -> list[str]:
     page = (ROOT / "docs/gallery.md").read_text()
     studies = [path.stem for path in [*ROOT.glob("input/*.yaml"), *ROOT.glob("input/plugin/*.yaml")]]
     studies += [path.stem for path in ROOT.glob("input/control/*.yaml")]
-    studies += [f"rare/{path.stem}" for path in ROOT.glob("input/rare/*.yaml")]
+    studies += [
+        f"{folder}/{path.stem}"
+        for folder in ("infer", "rare")
+        for path in ROOT.glob(f"input/{folder}/*.yaml")
+    ]
     entry = "### `{0}`\n\n!\\[{0}\\]\\(images/(gallery/)?{1}.png\\)\n\n"
     found = [
         f"docs/gallery.md lacks {name}"
@@ -98,8 +102,7 @@ def gallery() -> list[str]:
     costs = len(re.findall(r"^Cost: [0-9.]+ ", page, re.MULTILINE))
     if costs != len(shown := re.findall(r"^### `([\w/]+)`$", page, re.MULTILINE)):
         found.append(f"docs/gallery.md has {costs} costs for {len(shown)} studies")
-    known = {*studies, *(f"infer/{path.stem}" for path in ROOT.glob("input/infer/*.yaml"))}
-    found += [f"docs/gallery.md shows {name}, which is not in input" for name in set(shown) - known]
+    found += [f"docs/gallery.md shows {name}, which is not in input" for name in set(shown) - set(studies)]
     pictures = [*ROOT.glob("docs/images/gallery/*"), *ROOT.glob("docs/tutorial/*.png")]
     large = [path for path in pictures if path.stat().st_size > LARGEST]
     return found + [f"{path.relative_to(ROOT)} is larger than {LARGEST} bytes" for path in large]

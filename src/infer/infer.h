@@ -86,7 +86,8 @@ typedef struct fare_infer_type {
     const fare_infer_context *context, const fare_tracks *tracks, fare_inferred *inferred);
   /*
     What it finds in infinitely many tracks of the study's own system, as the context simulates them, on
-    these cells; NaN: not known. NULL: the truth, for it is consistent. Collective.
+    these cells; NaN: not known. NULL: the truth, for it is consistent. Methods of one line that share
+    limit(), truth() and variant take it from the first of them. Collective.
   */
   PetscErrorCode (*limit)(const fare_infer_context *context, const PetscInt cells[], double theta[]);
   /* What such a number is in the study's own system. NULL: parameters have their values. Collective. */

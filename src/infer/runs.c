@@ -107,9 +107,22 @@ static void finish(int count, fare_infer_row row[])
   }
 }
 
-/* What infinitely many data would give, with the error of the cells. */
+/* The row at this lag of a method before number `i` with the same functions; NULL: there is none. */
+static const fare_infer_row *alike(const fare_infer_line *l, size_t i, int count, const fare_infer_row row[])
+{
+  const fare_infer_type *type = l->type[i];
+
+  for (size_t k = 0; k < i; k++) {
+    if (l->type[k]->limit == type->limit && l->type[k]->truth == type->truth &&
+      l->type[k]->variant == type->variant)
+      return row - (i - k) * (size_t)count;
+  }
+  return NULL;
+}
+
+/* What infinitely many data would give, with the error of the cells. `known` (may be NULL) has it, or NaN. */
 static PetscErrorCode find_limit(
-  const fare_infer_context *c, const fare_infer_type *type, fare_infer_row row[])
+  const fare_infer_context *c, const fare_infer_row *known, fare_infer_row row[])
 {
   double   fine[FARE_INFER_MAX], coarse[FARE_INFER_MAX];
   PetscInt half[FARE_DIM_MAX];
@@ -119,10 +132,17 @@ static PetscErrorCode find_limit(
     row[k].limit       = row[k].truth;
     row[k].limit_error = 0;
   }
-  if (!type->limit) PetscFunctionReturn(0);
+  if (!c->type->limit) PetscFunctionReturn(0);
+  if (known && !isnan(known->limit)) {
+    for (int k = 0; k < c->count; k++) {
+      row[k].limit       = known[k].limit;
+      row[k].limit_error = known[k].limit_error;
+    }
+    PetscFunctionReturn(0);
+  }
   fare_infer_half(c, half);
-  PetscCall(type->limit(c, c->cells, fine));
-  PetscCall(type->limit(c, half, coarse));
+  PetscCall(c->type->limit(c, c->cells, fine));
+  PetscCall(c->type->limit(c, half, coarse));
   for (int k = 0; k < c->count; k++) {
     row[k].limit       = fine[k];
     row[k].limit_error = fabs(fine[k] - coarse[k]) / 3;
@@ -130,8 +150,8 @@ static PetscErrorCode find_limit(
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode fit_all(const fare_infer_context *c, const fare_infer_type *type,
-  const fare_infer_line *l, const fare_tracks *tracks, fare_infer_results *results)
+static PetscErrorCode fit_all(const fare_infer_context *c, const fare_infer_line *l,
+  const fare_infer_row *known, const fare_tracks *tracks, fare_infer_results *results)
 {
   fare_infer_row *row   = &results->row[results->count];
   const double    began = fare_seconds();
@@ -145,7 +165,7 @@ static PetscErrorCode fit_all(const fare_infer_context *c, const fare_infer_type
     PetscErrorCode code  = 0;
 
     if (l->repeats > 1) PetscCall(take_some(tracks, set * l->tracks, l->tracks, &some));
-    code = type->fit(c, some ? some : tracks, &found);
+    code = c->type->fit(c, some ? some : tracks, &found);
     PetscCall(fare_tracks_destroy(&some));
     for (int k = 0; k < c->count && !found.draws; k++)
       found.posterior[k] = (fare_posterior_of){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
@@ -161,7 +181,7 @@ static PetscErrorCode fit_all(const fare_infer_context *c, const fare_infer_type
   }
   fare_progress_end(&progress);
   finish(c->count, row);
-  if (l->limits && !isnan(row[0].truth)) PetscCall(find_limit(c, type, row));
+  if (l->limits && !isnan(row[0].truth)) PetscCall(find_limit(c, known, row));
   for (int k = 0; k < c->count; k++) row[k].seconds = fare_seconds() - began;
   PetscFunctionReturn(0);
 }
@@ -260,14 +280,15 @@ static PetscErrorCode run_lag(
   if (fare_infer_is_simulated(infer, l)) PetscCall(tell_step(infer, l, tracks));
   if (lag > 0 && !fare_infer_is_simulated(infer, l)) PetscCall(tell_unused(l, lag, tracks));
   for (size_t i = 0; i < l->methods; i++) {
-    fare_infer_row *row = &results->row[results->count];
+    fare_infer_row       *row   = &results->row[results->count];
+    const fare_infer_row *known = alike(l, i, c.count, row);
 
     if (l->type[i]->unpaired && tracks->tracks < tracks->rows)
       fare_warn("inference %s, %s: observations of one track are not independent; intervals are too narrow",
         l->name, l->type[i]->name);
     c.type = l->type[i];
-    for (int k = 0; k < c.count; k++) truth[k] = NAN;
-    if (fare_infer_is_simulated(infer, l) && (l->limits || !c.type->truth))
+    for (int k = 0; k < c.count; k++) truth[k] = known ? known[k].truth : NAN;
+    if (!known && fare_infer_is_simulated(infer, l) && (l->limits || !c.type->truth))
       code = (c.type->truth ? c.type->truth : fare_infer_truth)(&c, truth);
     if (code == FARE_ERR_FAILED) {
       fare_warn(
@@ -277,7 +298,7 @@ static PetscErrorCode run_lag(
     }
     PetscCall(code);
     name_rows(&c, l, l->type[i], truth, row);
-    code = fit_all(&c, l->type[i], l, tracks, results);
+    code = fit_all(&c, l, known, tracks, results);
     for (int k = 0; k < c.count; k++) {
       if (code) results->failure[results->count] = strdup(fare_error_message());
       results->count++;

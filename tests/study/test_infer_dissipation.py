@@ -3,7 +3,7 @@
 """
 Dissipation from tracks: estimates of a swirl against the closed form at that lag, held-out scores against NumPy,
 none in equilibrium and without a flow, in three axes, in other units, on two ranks; and what is refused.
-fare-test: labels=study ranks=2 timeout=180
+fare-test: labels=study timeout=180
 """
 import json
 import math

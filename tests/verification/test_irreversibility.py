@@ -3,7 +3,7 @@
 """
 Dissipation that pairs of positions tell, against the closed form of a swirl, NumPy's matrix exponential on a
 ring, and 0 in equilibrium; on two ranks as on one; in other units; and what is refused.
-fare-test: labels=verification ranks=2 timeout=120
+fare-test: labels=verification timeout=120
 """
 import json
 import math

@@ -4,7 +4,7 @@
 The least entropy production with given marginals against closed forms and NumPy: a swirl in two axes, a ring
 with a flow through, a closed axis without one, and three axes. On two ranks as on one, after a resume as
 without a stop; refused where nothing diffuses along an axis.
-fare-test: labels=verification ranks=2 timeout=120
+fare-test: labels=verification timeout=120
 """
 import csv
 import json
