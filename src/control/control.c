@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FIELDS_MAX 64 /* of a line, far more than there are */
+
 struct fare_control {
   size_t             count;
   fare_control_line *line;
@@ -82,11 +84,18 @@ void fare_control_write(const fare_control *control, fare_text *to)
 static PetscErrorCode compare_one(
   const fare_control_line *line, const fare_node *before, fare_difference *difference)
 {
-  char path[128], key[256];
+  fare_field written[FIELDS_MAX + 1];
+  char       path[128], key[256];
+  int        count = 0;
 
   PetscFunctionBegin;
+  for (const fare_field *f = fare_control_fields; f->key && count < FIELDS_MAX; f++) {
+    if (is_general(f->key) || fare_node_find(before, f->key) || fare_node_find(line->node, f->key))
+      written[count++] = *f;
+  }
+  written[count] = (fare_field)FARE_FIELDS_END;
   fare_key_join("control", line->name, sizeof path, path);
-  PetscCall(fare_fields_compare(fare_control_fields, NULL, before, line, path, difference));
+  PetscCall(fare_fields_compare(written, NULL, before, line, path, difference));
   for (const fare_field *f = fare_control_fields; f->key; f++) {
     fare_key_join(path, f->key, sizeof key, key);
     if (f->kind == FARE_NODE)

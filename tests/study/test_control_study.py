@@ -90,6 +90,11 @@ def stopped(where):
     expect(process.returncode == 75, "a search stops on request", process.returncode)
     expect(time.monotonic() - asked < 10, "soon")
     expect(any((where / "stopped/checkpoints").iterdir()), "with a checkpoint")
+    run = [*command[1:], "--resume"]
+    done = fare(where, *run, "--max-seconds", "0.001")
+    expect(done.returncode == 75, "it goes on with the same plan", (done.returncode, done.stderr))
+    done = fare(where, *run, "--set", "control[0].from=-1.5")
+    expect(done.returncode == 2 and "control.ramp.from was" in done.stderr, "not with another", done.stderr)
 
 
 def main():
