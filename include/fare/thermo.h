@@ -85,7 +85,7 @@ typedef struct {
   double excess;                  /**< integral of the excess rate */
   double geometric_rate;          /**< least rate of entropy production that changes the density as it does */
   double geometric;               /**< integral of that */
-  double speed_limit; /**< W2(first row, this row)^2/(D time): no way between both produces less */
+  double speed_limit; /**< W2(first row, this row)^2/int D dt: no way between both produces less */
   double kl_integral; /**< of kl_to_equilibrium over time */
   /**
     what energy misses with heat from currents, all panels' absolute values summed: shows the error of the

@@ -445,10 +445,12 @@ typedef struct {
   PetscBool       forward, lags; /* lags: factors are used again */
   double          b, factored;   /* factored: width that they are of; 0: none yet */
   const double   *value;         /* in each target; not NULL: backward steps of order 1 by positive sums */
-  PetscBool       still;         /* of such steps: nothing is driven */
+  PetscBool       still;         /* nothing is driven */
+  double          filled;        /* width that the matrix is of, where it is still; 0: none yet */
   Mat             A, transposed;
   KSP             ksp;
   Vec             base, r, *slope;
+  Vec             weight; /* of what lives, in cells; borrowed; NULL: 1 */
   /* d x/ds of a tilted generator, which goes along with x backward in time; NULL: none is wanted */
   Vec      tangent, part, *tangent_slope;
   PetscInt spent, steps; /* iterations of the last solve; steps so far */
@@ -461,7 +463,7 @@ PetscErrorCode fare_stepper_add_tangent(fare_stepper *stepper);
 PetscErrorCode fare_stepper_drop_tangent(fare_stepper *stepper);
 /*
   One step; rates are taken between within[0] and within[1], at neither. *lived, where not NULL, grows by the
-  integral of the sum of x. Collective.
+  integral of the sum of x, weighted. Collective.
 */
 PetscErrorCode fare_stepper_step(
   fare_stepper *stepper, double from, double to, const double within[2], Vec x, double *lived);

@@ -259,7 +259,7 @@ static void print_path(const fare_thermo *thermo, FILE *to)
   }
   if (defined & FARE_HAS_GEOMETRIC) print_geometric(thermo, to);
   if (defined & FARE_HAS_SPEED_LIMIT) {
-    print_line(to, "speed limit W2^2/(D T)", thermo, AT(speed_limit));
+    print_line(to, "speed limit W2^2/int D dt", thermo, AT(speed_limit));
   }
   if (defined & FARE_HAS_ENERGY && fare_system_is_driven(thermo->system) &&
     last->energy_balance > 1e-3 * PetscMax(fabs(last->work), fabs(last->heat))) {

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The speed limit on one axis: going from one density to another within a time T produces W2^2/(D T) or more,
-  by whatever forces (Benamou and Brenier, Numer. Math. 84, 375 (2000); Aurell, Gawedzki, Mejia-Monasterio,
-  Mohayaee and Muratore-Ginanneschi, J. Stat. Phys. 147, 487 (2012)). Densities are even within cells.
+  by whatever forces, or W2^2/int D dt where D changes in time (Benamou and Brenier, Numer. Math. 84, 375
+  (2000); Aurell, Gawedzki, Mejia-Monasterio, Mohayaee and Muratore-Ginanneschi, J. Stat. Phys. 147, 487
+  (2012)). Densities are even within cells.
 */
 #include "thermo.h"
 
 #include <math.h>
+
+#define POINTS   5     /* of the quadrature of D */
+#define AGREE    1e-10 /* relative, of panels and their halves */
+#define HALVINGS 12
+#define PANELS   1e5 /* between two corners of the drive, at most */
 
 PetscBool fare_speed_limit_serves(const fare_grid *grid, const fare_system *system, double t, double *D)
 {
@@ -22,6 +28,54 @@ PetscBool fare_speed_limit_serves(const fare_grid *grid, const fare_system *syst
     if (here != *D) return PETSC_FALSE;
   }
   return *D > 0 ? PETSC_TRUE : PETSC_FALSE;
+}
+
+/* By the rule on one panel, whose end counts as just before it. */
+static double over_panel(const fare_grid *grid, const fare_system *system, const fare_lobatto *rule,
+  double from, double to, double end)
+{
+  double sum = 0, D;
+
+  for (int k = 0; k < rule->count; k++) {
+    const double t = PetscMin(from + rule->at[k] * (to - from), end);
+
+    if (!fare_speed_limit_serves(grid, system, t, &D)) return NAN;
+    sum += rule->weight[k] * (to - from) * D;
+  }
+  return sum;
+}
+
+/* Panels are halved until halves agree with the whole. */
+static double over_stretch(const fare_grid *grid, const fare_system *system, const fare_lobatto *rule,
+  double from, double to, double end, int depth)
+{
+  const double middle = 0.5 * (from + to), whole = over_panel(grid, system, rule, from, to, end),
+               halves = over_panel(grid, system, rule, from, middle, end) +
+    over_panel(grid, system, rule, middle, to, end);
+
+  if (!(fabs(whole - halves) > AGREE * halves) || !depth) return halves;
+  return over_stretch(grid, system, rule, from, middle, end, depth - 1) +
+    over_stretch(grid, system, rule, middle, to, end, depth - 1);
+}
+
+double fare_speed_limit_diffusion(const fare_grid *grid, const fare_system *system, double from, double to)
+{
+  double       sum = 0;
+  fare_lobatto rule;
+
+  fare_lobatto_make(POINTS, &rule);
+  while (from < to) {
+    const double next = PetscMin(to, fare_system_next_corner(system, from)),
+                 edge = 2e-12 * PetscMax(1, fabs(next)), longest = fare_system_longest_step(system, from);
+    const double panels = ceil(PetscMin(PANELS, PetscMax(1, (next - from) / longest))),
+                 width  = (next - from) / panels;
+
+    for (int i = 0; i < (int)panels; i++)
+      sum +=
+        over_stretch(grid, system, &rule, from + i * width, from + (i + 1) * width, next - edge, HALVINGS);
+    from = next;
+  }
+  return sum;
 }
 
 /* Where a share of the mass of one density is reached. */

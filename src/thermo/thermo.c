@@ -207,12 +207,19 @@ static PetscErrorCode cross_stretches(fare_thermo *thermo, double start, double 
   PetscFunctionReturn(0);
 }
 
-/* At the first row: remembers its masses. */
-static PetscErrorCode limit_speed(const fare_thermo *thermo, fare_track *of, Vec P, double t, double *limit)
+/* Brings int D dt from the row before to the next one, at t. */
+static void add_diffusion(fare_thermo *thermo, double t)
 {
-  const fare_grid *grid  = of->grid;
-  const double     since = thermo->count ? t - of->row[0].time : 0;
-  double          *now, D;
+  if (!(thermo->defined & FARE_HAS_SPEED_LIMIT) || !thermo->count) return;
+  thermo->diffused += fare_speed_limit_diffusion(
+    thermo->track[0].grid, thermo->system, thermo->track[0].row[thermo->count - 1].time, t);
+}
+
+/* At the first row: remembers its masses. */
+static PetscErrorCode limit_speed(const fare_thermo *thermo, fare_track *of, Vec P, double *limit)
+{
+  const fare_grid *grid = of->grid;
+  double          *now;
 
   PetscFunctionBegin;
   *limit = 0;
@@ -220,9 +227,7 @@ static PetscErrorCode limit_speed(const fare_thermo *thermo, fare_track *of, Vec
   PetscCall(PetscMalloc1(grid->cells[0], &now));
   PetscCall(fare_grid_gather(grid, P, now));
   if (thermo->count) {
-    *limit = fare_speed_limit_serves(grid, thermo->system, t, &D) && D == thermo->D
-      ? fare_wasserstein_squared(grid, of->first, now) / (D * since)
-      : NAN;
+    *limit = fare_wasserstein_squared(grid, of->first, now) / thermo->diffused;
     PetscCall(PetscFree(now));
   } else
     of->first = now;
@@ -260,7 +265,7 @@ static PetscErrorCode make_row(const fare_thermo *thermo, fare_track *of, double
   else
     PetscCall(fare_operator_velocity(of->op, t, last->P, row->velocity));
   row->geometric_rate = last->rates.geometric;
-  PetscCall(limit_speed(thermo, of, last->P, t, &row->speed_limit));
+  PetscCall(limit_speed(thermo, of, last->P, &row->speed_limit));
   row->dissipated_work = row->work - (row->equilibrium_free_energy - of->row[0].equilibrium_free_energy);
   if (!(defined & FARE_HAS_FREE_WORK)) row->dissipated_work = NAN;
   if (!(defined & FARE_HAS_ENERGY))
@@ -300,6 +305,7 @@ static PetscErrorCode add_row(fare_thermo *thermo, double t)
 {
   PetscFunctionBegin;
   PetscCall(make_room(thermo, thermo->count + 1));
+  add_diffusion(thermo, t);
   for (int i = 0; i < thermo->tracks; i++) PetscCall(make_row(thermo, &thermo->track[i], t));
   settle(thermo);
   PetscFunctionReturn(0);
@@ -325,6 +331,7 @@ PetscErrorCode fare_thermo_create(
   fare_truth *truth, const fare_system *system, const fare_thermo_options *options, fare_thermo **thermo)
 {
   const double start = fare_truth_get_status(truth)->time;
+  double       D;
   fare_thermo *h;
 
   PetscFunctionBegin;
@@ -339,7 +346,7 @@ PetscErrorCode fare_thermo_create(
     : PETSC_FALSE;
   if (options->geometric && h->defined & FARE_HAS_PRODUCTION) {
     h->defined |= FARE_HAS_GEOMETRIC;
-    if (fare_speed_limit_serves(fare_truth_part_grid(truth, 0), system, start, &h->D))
+    if (fare_speed_limit_serves(fare_truth_part_grid(truth, 0), system, start, &D))
       h->defined |= FARE_HAS_SPEED_LIMIT;
   }
   h->needs_rest =
@@ -430,7 +437,11 @@ PetscErrorCode fare_thermo_restore(fare_thermo *thermo, size_t count, const fare
     thermo->track[i].sum = rows[(size_t)i * count + count - 1];
   }
   thermo->extrapolates = fare_truth_extrapolates(thermo->truth);
-  for (thermo->count = 0; thermo->count < count;) settle(thermo);
+  thermo->diffused     = 0;
+  for (thermo->count = 0; thermo->count < count;) {
+    add_diffusion(thermo, rows[thermo->count].time);
+    settle(thermo);
+  }
   PetscFunctionReturn(0);
 }
 

@@ -51,7 +51,7 @@ struct fare_thermo {
   const fare_system  *system;
   fare_thermo_options options;
   int                 defined, tracks;
-  double              D; /* of the speed limit */
+  double              diffused; /* int D dt since the first row, of the speed limit */
   PetscBool           needs_rest, warned, warned_geometric;
   PetscBool           high_order; /* flows are not those of rates */
   fare_lobatto        rule;
@@ -77,6 +77,8 @@ PetscErrorCode fare_inertia_current(
 
 /* Whether diffusion is the same in all cells of one axis with ends. Not collective. */
 PetscBool fare_speed_limit_serves(const fare_grid *grid, const fare_system *system, double t, double *D);
+/* int D dt between two times; NaN where D is not the same in all cells throughout. Not collective. */
+double fare_speed_limit_diffusion(const fare_grid *grid, const fare_system *system, double from, double to);
 /* W2^2 of masses of all cells of one axis; less than none counts as none. Not collective. */
 double fare_wasserstein_squared(const fare_grid *grid, const double p[], const double q[]);
 

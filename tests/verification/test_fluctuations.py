@@ -77,11 +77,55 @@ def washboard(where):
     check(found, "long_bound", velocity**2 / diffusion, 1e-3)
 
 
+def fourier(kT, height, force, horizons, modes=120):
+    """Mean, diffusion, and variances per time of a displacement: of ln <exp(q x)>, by Fourier series in x."""
+    k = np.arange(-modes, modes + 1)
+
+    def grown(q):
+        drift = force * np.eye(len(k)) + height * (np.eye(len(k), k=-1) - np.eye(len(k), k=1)) / 2j
+        one = 1j * k - q
+        values, right = np.linalg.eig(-one[:, None] * drift + kT * np.diag(one**2))
+        return values, right, np.linalg.inv(right)
+
+    values, right, _ = grown(0.0)
+    rest = right[:, np.argmax(values.real)]
+    rest = rest / rest[modes]
+    q = 0.01 * kT
+    long, short = [], []
+    for i in (-2, -1, 0, 1, 2):
+        values, right, left = grown(i * q)
+        long.append(max(values.real))
+        short.append([np.log((right[modes] * np.exp(values * t) @ (left @ rest)).real) / t for t in horizons])
+    second = np.array([-1, 16, -30, 16, -1]) / (12 * q * q)
+    mean = np.array([1, -8, 0, 8, -1]) @ long / (12 * q)
+    return mean, 0.5 * second @ long, second @ np.array(short)
+
+
+def cold(where):
+    """A slip carries 110 units of entropy; times from far below to far beyond all relaxation."""
+    kT, force, times = 0.05, 0.9, [0.5, 10.0, 100.0, 1e6]
+    system = {"name": "tilted_washboard", "parameters": {"kT": kT, "height": 1.0, "force": force}}
+    mean, diffusion, variance = fourier(kT, 1.0, force, times)
+    per = (force / kT) ** 2
+    long = {"current": "displacement", "horizons": [1e-9] + times}
+    found = analyse(where, "cold", system, {"cells": [512]}, long)
+    check(found, "mean", mean, 1e-4)
+    check(found, "diffusion", diffusion, 1e-4)
+    check(found, "variance", [2 * kT, *variance], 1e-4)
+    for current, unit in (("entropy", 1.0), ("heat", kT), ("work", kT)):
+        found = analyse(where, current, system, {"cells": [512]}, {"current": current, "horizons": times})
+        check(found, "diffusion", diffusion * per * unit**2, 1e-4)
+        check(found, "long_bound", mean**2 / diffusion, 1e-4)
+        if current == "work":
+            check(found, "variance", variance * per * unit**2, 1e-4)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         where = pathlib.Path(folder)
         swirl(where)
         washboard(where)
+        cold(where)
         ring = {"name": "tilted_washboard", "parameters": {"force": 0.0}}
         found = analyse(where, "still", ring, {"cells": [64]}, {"current": "displacement"})
         expect(abs(found["mean"][0]) < 1e-12 and found["long_bound"][0] < 1e-20, "nothing flows", found)

@@ -157,6 +157,24 @@ def check_closed(where):
     expect(texts[0] == texts[1], "to the same bits", texts)
 
 
+def check_heated(where):
+    """kT from 0.1 to 2.1 and back within a period: it is the integral of D that limits."""
+    drive = {"parameter": "kT", "waveform": "sine", "amplitude": 1.0, "period": 1.0, "phase": -0.5 * math.pi}
+    system = {"name": "ornstein_uhlenbeck", "parameters": {"stiffness": 1.0, "kT": 1.1}}
+    study = CLOSED | {"study": "heated", "system": system, "drive": [drive]}
+    study["truth"] = {"cells": [256], "lower": [-7], "upper": [7], "tolerance": 1e-7}
+    study["initial"] = {"density": "gaussian", "mean": [1.0], "sd": [0.5]}
+    c, _ = run(where, study)
+    node, weight = np.polynomial.legendre.leggauss(40)
+    for i, t in enumerate(c["time"]):
+        u = 0.5 * t * (1 + node)
+        D = 1.1 - np.cos(2 * math.pi * u)
+        sd = math.sqrt(0.25 * math.exp(-2 * t) + t * weight @ (D * np.exp(-2 * (t - u))))
+        if i:
+            apart = (1 - math.exp(-t)) ** 2 + (sd - 0.5) ** 2
+            check(c, "production_speed_limit", i, apart / (0.5 * t * weight @ D))
+
+
 def check_space(where):
     c, _ = run(where, SPACE)
     exact = swirl_rate(0, 1.0, 1.0, 0.7, 0.8, 0.81, dim=3, drifting=0.25)
@@ -176,7 +194,7 @@ def check_refused(where):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         where = pathlib.Path(folder)
-        for check_one in (check_closed, check_ring, check_swirl, check_space, check_refused):
+        for check_one in (check_closed, check_heated, check_ring, check_swirl, check_space, check_refused):
             check_one(where)
     return conclude()
 

@@ -2,8 +2,8 @@
 /*
   Fluctuations of a current in the stationary state: scaled cumulants, mean, effective diffusion, the variance
   over finite times, and the entropy production that they bound, 2 <J>^2/(t Var J) (Barato and Seifert, Phys.
-  Rev. Lett. 114, 158101 (2015); Pietzonka, Ritort and Seifert, Phys. Rev. E 96, 012101 (2017)). Variances are
-  differences of the mean of J under two small tilts, which the tilted generator gives without noise.
+  Rev. Lett. 114, 158101 (2015); Pietzonka, Ritort and Seifert, Phys. Rev. E 96, 012101 (2017)). Scaled
+  cumulants are eigenvalues of the tilted generator; mean and variances need no tilt: see cumulants.c.
 */
 #include "currents.h"
 
@@ -12,8 +12,6 @@
 
 #define COUNTING_MAX 64
 #define HORIZONS_MAX 32
-#define TILT         0.02  /* of the inverse unit of the current */
-#define TILT_WHILE   0.005 /* the same for finite times, which are not extrapolated */
 
 static const char *const currents[] = {
   [FARE_OF_DISPLACEMENT] = "displacement",
@@ -42,7 +40,7 @@ static const fare_field fields[] = {
     "times over which to give variance and bound, rising, at most 32"},
   {"axis", FARE_STRING, AT(axis), "", 0, 0, NULL, "", "of displacement; by default the first"},
   {"tolerance", FARE_REAL, AT(tolerance), "1e-8", 1e-12, 0.1, NULL, "",
-    "estimated time-stepping error of ln <exp(q A)> over a horizon"},
+    "estimated time-stepping error of a variance, relative"},
   FARE_FIELDS_END,
 };
 
@@ -76,14 +74,6 @@ static PetscErrorCode check(
   PetscFunctionReturn(0);
 }
 
-/* The unit in which the current is of order 1. */
-static double unit_of(const fluctuations *s, const fare_grid *grid, const fare_system *system, double time)
-{
-  if (s->current == FARE_OF_DISPLACEMENT)
-    return (grid->upper[s->along] - grid->lower[s->along]) / (2 * PETSC_PI);
-  return s->current == FARE_OF_ENTROPY ? 1 : fare_system_kT(system, time);
-}
-
 typedef struct {
   const fluctuations *s;
   const fare_grid    *grid;
@@ -106,43 +96,6 @@ static PetscErrorCode at(const problem *p, double q, double *psi, double *slope,
   PetscFunctionReturn(0);
 }
 
-/* psi' of paths from the stationary density over a horizon. */
-static PetscErrorCode at_horizon(
-  const problem *p, double q, double horizon, Vec begin, double *slope, double *change)
-{
-  const fare_tilted_span span = {p->time, p->time + horizon, p->s->tolerance, PETSC_FALSE, begin};
-  fare_tilted            one;
-  fare_driven            driven;
-
-  PetscFunctionBegin;
-  PetscCall(fare_tilted_solve_driven(p->grid, p->system, &span, &p->a, q, &one, &driven, change));
-  *slope = one.slope;
-  PetscCall(VecDestroy(&one.right));
-  PetscFunctionReturn(0);
-}
-
-/* Mean, variance per time for all times, and the error of taking differences. */
-static PetscErrorCode find_cumulants(
-  const problem *p, double unit, double *mean, double *variance, double *error)
-{
-  double psi, rounding, slope[2], wide[2];
-
-  PetscFunctionBegin;
-  PetscCall(at(p, 0, &psi, mean, &rounding));
-  for (int side = 0; side < 2; side++) {
-    const double q = (side ? TILT : -TILT) / unit;
-
-    PetscCall(at(p, q, &psi, &slope[side], &rounding));
-    PetscCall(at(p, 2 * q, &psi, &wide[side], &rounding));
-  }
-  const double near = (slope[1] - slope[0]) * unit / (2 * TILT),
-               far  = (wide[1] - wide[0]) * unit / (4 * TILT);
-
-  *variance = near + (near - far) / 3;
-  *error    = fabs(near - far) / 15 + rounding * unit / TILT;
-  PetscFunctionReturn(0);
-}
-
 static PetscErrorCode keep_counting(const problem *p, fare_findings *found)
 {
   const size_t  count = p->s->counting.count;
@@ -160,63 +113,50 @@ static PetscErrorCode keep_counting(const problem *p, fare_findings *found)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode keep_horizons(const problem *p, double unit, double mean, fare_findings *found)
+static void keep_bound(const char *name, const char *meaning, size_t count, const fare_cumulants *c,
+  const double variance[], const double error[], fare_findings *found)
 {
-  const size_t  count = p->s->horizons.count;
-  const double  q     = TILT_WHILE / unit;
-  double        variance[HORIZONS_MAX], error[HORIZONS_MAX], bound[HORIZONS_MAX];
-  fare_solved   solved;
+  double        bound[HORIZONS_MAX];
   fare_finding *f;
-  Vec           begin;
 
-  PetscFunctionBegin;
-  if (!count) PetscFunctionReturn(0);
-  PetscCall(fare_stationary_solve(p->grid, p->system, p->time, &begin, &solved));
-  for (size_t k = 0; k < count; k++) {
-    double slope[2], change[2];
-
-    for (int side = 0; side < 2; side++)
-      PetscCall(at_horizon(p, side ? q : -q, p->s->horizons.values[k], begin, &slope[side], &change[side]));
-    variance[k] = (slope[1] - slope[0]) / (2 * q);
-    error[k]    = fabs(change[1] - change[0]) / (2 * q) + p->s->tolerance * unit * unit;
-    bound[k]    = 2 * mean * mean / variance[k];
-  }
-  PetscCall(VecDestroy(&begin));
-  fare_found_exact(
-    found, "horizons", "times over which the current is summed", count, 1, p->s->horizons.values);
-  f = fare_found(found, "variance", "of the current summed over a horizon, per time", count, variance);
-  memcpy(f->least, error, count * sizeof *f->least);
-  f->by_start = PETSC_TRUE;
-  f           = fare_found(found, "bound", "2 <J>^2/(t Var J): less than the production", count, bound);
-  for (size_t k = 0; k < count; k++) f->least[k] = bound[k] * error[k] / variance[k];
-  f->by_start = PETSC_TRUE;
-  PetscFunctionReturn(0);
+  for (size_t k = 0; k < count; k++) bound[k] = 2 * c->mean * c->mean / variance[k];
+  f = fare_found(found, name, meaning, count, bound);
+  for (size_t k = 0; k < count; k++)
+    f->least[k] = bound[k] * error[k] / variance[k] + 4 * fabs(c->mean) * c->mean_error / variance[k];
+  f->by_start = variance != &c->variance ? PETSC_TRUE : PETSC_FALSE;
 }
 
 static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time,
   const fare_findings *like, fare_findings *found)
 {
-  const fluctuations *s = state;
-  const problem       p = {s, grid, system, time, {(fare_observable_kind)s->current, s->along, 1, NULL}};
-  problem             entropy = p;
-  const double        unit    = unit_of(s, grid, system, time);
-  double              mean = 0, variance = 0, error = 0, psi, production, rounding;
+  const fluctuations   *s = state;
+  const problem         p = {s, grid, system, time, {(fare_observable_kind)s->current, s->along, 1, NULL}};
+  const fare_observable entropy = {FARE_OF_ENTROPY, s->along, 1, NULL};
+  const size_t          count   = s->horizons.count;
+  double                variance[HORIZONS_MAX], error[HORIZONS_MAX];
+  fare_cumulants        c, all;
 
   PetscFunctionBegin;
   (void)like;
-  entropy.a.kind = FARE_OF_ENTROPY;
   PetscCall(keep_counting(&p, found));
-  PetscCall(find_cumulants(&p, unit, &mean, &variance, &error));
-  PetscCall(at(&entropy, 0, &psi, &production, &rounding));
-  fare_found(found, "mean", "of the current, per time", 1, &mean);
-  const double diffusion = 0.5 * variance, bound = 2 * mean * mean / variance;
+  PetscCall(fare_current_cumulants(
+    grid, system, time, &p.a, (int)count, s->horizons.values, s->tolerance, &c, variance, error));
+  PetscCall(fare_current_cumulants(grid, system, time, &entropy, 0, NULL, s->tolerance, &all, NULL, NULL));
+  const double diffusion = 0.5 * c.variance;
 
+  fare_found(found, "mean", "of the current, per time", 1, &c.mean)->least[0] = c.mean_error;
   fare_found(found, "diffusion", "half the variance per time, for all times", 1, &diffusion)->least[0] =
-    0.5 * error;
-  fare_found(found, "long_bound", "2 <J>^2/(t Var J) for all times: less than the production", 1, &bound)
-    ->least[0] = bound * error / variance;
-  fare_found(found, "production", "rate of entropy production", 1, &production);
-  PetscCall(keep_horizons(&p, unit, mean, found));
+    0.5 * c.error;
+  keep_bound("long_bound", "2 <J>^2/(t Var J) for all times: less than the production", 1, &c, &c.variance,
+    &c.error, found);
+  fare_found(found, "production", "rate of entropy production", 1, &all.mean)->least[0] = all.mean_error;
+  if (!count) PetscFunctionReturn(0);
+  fare_found_exact(found, "horizons", "times over which the current is summed", count, 1, s->horizons.values);
+  fare_finding *f =
+    fare_found(found, "variance", "of the current summed over a horizon, per time", count, variance);
+  memcpy(f->least, error, count * sizeof *f->least);
+  f->by_start = PETSC_TRUE;
+  keep_bound("bound", "2 <J>^2/(t Var J): less than the production", count, &c, variance, error, found);
   PetscFunctionReturn(0);
 }
 

@@ -251,8 +251,9 @@ PetscErrorCode fare_stepper_step(
     double       scale, weight[STAGES];
     PetscScalar  sum;
 
-    PetscCall(fare_absorbing_move(s->absorbing, t));
-    PetscCall(fare_absorbing_fill(s->absorbing, 1, width, s->A));
+    if (!s->still) PetscCall(fare_absorbing_move(s->absorbing, t));
+    if (!s->still || s->filled != width) PetscCall(fare_absorbing_fill(s->absorbing, 1, width, s->A));
+    s->filled = width;
     for (int j = 0; j < i; j++) weight[j] = h * part[i][j];
     PetscCall(VecCopy(x, s->base));
     PetscCall(VecMAXPY(s->base, i, weight, s->slope));
@@ -267,7 +268,7 @@ PetscErrorCode fare_stepper_step(
     PetscCall(solve(s, width, s->slope[i]));
     if (lived) {
       PetscCall(VecAXPY(s->base, 1, s->slope[i]));
-      PetscCall(VecSum(s->base, &sum));
+      PetscCall(s->weight ? VecDot(s->base, s->weight, &sum) : VecSum(s->base, &sum));
       *lived += h * part[STAGES - 1][i] * sum;
     }
     if (s->tangent) PetscCall(tangent_stage(s, i, width, weight));
