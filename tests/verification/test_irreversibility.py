@@ -74,6 +74,11 @@ def ring(lags, n):
     return np.array(found)
 
 
+def ring_extrapolated(lags):
+    coarse, fine = ring(lags, 150), ring(lags, 300)
+    return fine + (fine - coarse) / 3
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         where = pathlib.Path(folder)
@@ -86,6 +91,12 @@ def main():
         both = analyse(where, "ring", system, {"cells": [192]}, lags, 2)
         expect(np.allclose(both["rate"], found["rate"], rtol=1e-11), "on two ranks", both["rate"])
         check(found, "production", 0.1755934 * np.ones(1), "its production by Stratonovich's velocity")
+
+        # by squares, where lags are long; from there on nothing is told but 1/lag of what one pair tells
+        long = [lags[2], 40.0, 1e6, 1e9]
+        far = analyse(where, "far", system, {"cells": [192]}, long)
+        check(far, "rate", ring_extrapolated(long), "far lags")
+        expect(abs(far["rate"][0] / found["rate"][2] - 1) < 1e-10, "the same by squares", far["rate"][0])
 
         # kT cancels, and time is measured in other units
         k, w = 300.0, 200.0

@@ -20,8 +20,8 @@
 typedef struct {
   const fare_grid   *grid;
   const fare_system *system;
-  double             time, tolerance;
-  fare_absorbing    *moves; /* tilted by 0: for what the current grows by */
+  double             time, tolerance, unit; /* unit: of a logarithm of rates; 0: none */
+  fare_absorbing    *moves;                 /* tilted by 0: for what the current grows by */
   fare_stepper      *stepper;
   Vec                masses, phi, spread, left; /* spread: what phi rounds by, over eps */
   int                count;
@@ -59,11 +59,12 @@ static PetscErrorCode add_energies(const problem *p)
   PetscFunctionReturn(0);
 }
 
-/* b, and the sum of the sizes of its terms. */
+/* b, and what its terms round by, over eps: logarithms of rates by 1 however small they are. */
 static PetscErrorCode fill_sources(const problem *p, Vec b, Vec sizes)
 {
   const fare_absorbing *k     = p->moves;
   const int             faces = 2 * p->grid->dim;
+  const double          unit  = p->unit;
   PetscScalar          *to, *size;
 
   PetscFunctionBegin;
@@ -73,7 +74,7 @@ static PetscErrorCode fill_sources(const problem *p, Vec b, Vec sizes)
     to[n] = size[n] = 0;
     for (PetscInt at = n * faces; at < (n + 1) * faces; at++) {
       to[n] += k->leaving[at] * k->tilting->step[at];
-      size[n] += k->leaving[at] * fabs(k->tilting->step[at]);
+      size[n] += k->leaving[at] * (fabs(k->tilting->step[at]) + unit);
     }
   }
   PetscCall(VecRestoreArrayWrite(sizes, &size));
@@ -156,7 +157,7 @@ static PetscErrorCode sum_moves(problem *p)
 
       all += k->leaving[i];
       sum[0] += flow * grows * grows;
-      sum[1] += flow * fabs(grows) * (fabs(step) + at.value[2][there] + at.value[2][here]);
+      sum[1] += flow * fabs(grows) * (fabs(step) + p->unit + at.value[2][there] + at.value[2][here]);
       left[n] -= at.value[0][there] * k->entering[i] * step;
     }
     fastest = PetscMax(fastest, all);
@@ -234,13 +235,15 @@ PetscErrorCode fare_current_cumulants(const fare_grid *grid, const fare_system *
   const fare_observable *current, int count, const double horizons[], double tolerance, fare_cumulants *found,
   double variance[], double error[])
 {
-  problem     p = {grid, system, t, tolerance, .count = count, .horizon = horizons, .found = found};
+  problem     p = {grid, system, t, tolerance, 0, .count = count, .horizon = horizons, .found = found};
   fare_solved solved;
 
   PetscFunctionBegin;
   PetscCall(fare_stationary_solve(grid, system, t, &p.masses, &solved));
   PetscCall(fare_absorbing_create(grid, system, t, 0, NULL, &p.moves));
   PetscCall(fare_absorbing_tilt(p.moves, system, current, 0));
+  if (current->kind != FARE_OF_DISPLACEMENT)
+    p.unit = current->kind == FARE_OF_ENTROPY ? 1 : fare_system_kT(system, t);
   if (current->kind == FARE_OF_WORK) PetscCall(add_energies(&p));
   PetscCall(find_phi(&p));
   PetscCall(VecDuplicate(p.masses, &p.left));
