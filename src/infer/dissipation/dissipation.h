@@ -36,6 +36,22 @@ PetscErrorCode fare_dissipation_limit(
 PetscErrorCode fare_dissipation_truth(const fare_infer_context *context, double theta[]);
 PetscErrorCode fare_dissipation_check(const fare_infer_context *context);
 
+/* The descriptor of a method, by its scores. */
+#define FARE_DISSIPATION_METHOD(METHOD, SCORE, RATIO, SUMMARY, REFERENCE)                                    \
+  static PetscErrorCode fit(const fare_infer_context *c, const fare_tracks *tracks, fare_inferred *inferred) \
+  {                                                                                                          \
+    return fare_dissipation_fit(c, tracks, SCORE, RATIO, inferred);                                          \
+  }                                                                                                          \
+  const fare_infer_type fare_infer_##METHOD = {.name = #METHOD,                                              \
+    .summary                                         = SUMMARY,                                              \
+    .reference                                       = REFERENCE,                                            \
+    .seeks                                           = "entropy_production",                                 \
+    .dim_max                                         = FARE_DIM_MAX,                                         \
+    .fit                                             = fit,                                                  \
+    .limit                                           = fare_dissipation_limit,                               \
+    .truth                                           = fare_dissipation_truth,                               \
+    .check                                           = fare_dissipation_check}
+
 static inline PetscBool fare_is_held_out(const fare_dissipation_pairs *pairs, int64_t i)
 {
   return i >= pairs->first && i < pairs->last ? PETSC_TRUE : PETSC_FALSE;

@@ -76,19 +76,6 @@ static PetscErrorCode score(const fare_dissipation_pairs *p, double to[])
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode fit(const fare_infer_context *c, const fare_tracks *tracks, fare_inferred *inferred)
-{
-  return fare_dissipation_fit(c, tracks, score, PETSC_FALSE, inferred);
-}
-
-const fare_infer_type fare_infer_neep = {
-  .name      = "neep",
-  .summary   = "dissipation by the objective <h - exp(-h)> of NEEP, with polynomial features",
-  .reference = "Kim, Bae, Lee and Jeong, Phys. Rev. Lett. 125, 140604 (2020)",
-  .seeks     = "entropy_production",
-  .dim_max   = FARE_DIM_MAX,
-  .fit       = fit,
-  .limit     = fare_dissipation_limit,
-  .truth     = fare_dissipation_truth,
-  .check     = fare_dissipation_check,
-};
+FARE_DISSIPATION_METHOD(neep, score, PETSC_FALSE,
+  "dissipation by the objective <h - exp(-h)> of NEEP, with polynomial features",
+  "Kim, Bae, Lee and Jeong, Phys. Rev. Lett. 125, 140604 (2020)");

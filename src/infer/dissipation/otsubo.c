@@ -18,19 +18,6 @@ static PetscErrorCode score(const fare_dissipation_pairs *p, double to[])
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode fit(const fare_infer_context *c, const fare_tracks *tracks, fare_inferred *inferred)
-{
-  return fare_dissipation_fit(c, tracks, score, PETSC_FALSE, inferred);
-}
-
-const fare_infer_type fare_infer_otsubo = {
-  .name      = "otsubo",
-  .summary   = "dissipation by the short-time uncertainty relation in variational form",
-  .reference = "Otsubo, Manikandan, Sagawa and Krishnamurthy, Communications Physics 5, 11 (2022)",
-  .seeks     = "entropy_production",
-  .dim_max   = FARE_DIM_MAX,
-  .fit       = fit,
-  .limit     = fare_dissipation_limit,
-  .truth     = fare_dissipation_truth,
-  .check     = fare_dissipation_check,
-};
+FARE_DISSIPATION_METHOD(otsubo, score, PETSC_FALSE,
+  "dissipation by the short-time uncertainty relation in variational form",
+  "Otsubo, Manikandan, Sagawa and Krishnamurthy, Communications Physics 5, 11 (2022)");

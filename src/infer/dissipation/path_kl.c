@@ -115,19 +115,5 @@ static PetscErrorCode score(const fare_dissipation_pairs *p, double to[])
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode fit(const fare_infer_context *c, const fare_tracks *tracks, fare_inferred *inferred)
-{
-  return fare_dissipation_fit(c, tracks, score, PETSC_FALSE, inferred);
-}
-
-const fare_infer_type fare_infer_path_kl = {
-  .name      = "path_kl",
-  .summary   = "dissipation by counts of moves between bins and back",
-  .reference = "Roldan and Parrondo, Phys. Rev. Lett. 105, 150607 (2010)",
-  .seeks     = "entropy_production",
-  .dim_max   = FARE_DIM_MAX,
-  .fit       = fit,
-  .limit     = fare_dissipation_limit,
-  .truth     = fare_dissipation_truth,
-  .check     = fare_dissipation_check,
-};
+FARE_DISSIPATION_METHOD(path_kl, score, PETSC_FALSE, "dissipation by counts of moves between bins and back",
+  "Roldan and Parrondo, Phys. Rev. Lett. 105, 150607 (2010)");

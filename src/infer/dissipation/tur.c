@@ -27,19 +27,6 @@ static PetscErrorCode score(const fare_dissipation_pairs *p, double to[])
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode fit(const fare_infer_context *c, const fare_tracks *tracks, fare_inferred *inferred)
-{
-  return fare_dissipation_fit(c, tracks, score, PETSC_TRUE, inferred);
-}
-
-const fare_infer_type fare_infer_tur = {
-  .name      = "tur",
-  .summary   = "dissipation by the thermodynamic uncertainty relation of the best current",
-  .reference = "Li, Horowitz, Gingrich and Fakhri, Nature Communications 10, 1666 (2019)",
-  .seeks     = "entropy_production",
-  .dim_max   = FARE_DIM_MAX,
-  .fit       = fit,
-  .limit     = fare_dissipation_limit,
-  .truth     = fare_dissipation_truth,
-  .check     = fare_dissipation_check,
-};
+FARE_DISSIPATION_METHOD(tur, score, PETSC_TRUE,
+  "dissipation by the thermodynamic uncertainty relation of the best current",
+  "Li, Horowitz, Gingrich and Fakhri, Nature Communications 10, 1666 (2019)");
