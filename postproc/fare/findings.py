@@ -25,8 +25,7 @@ def findings(study: Study) -> list[str]:
     of = _truth(study, span)
     if not of:
         return [
-            f"{ensembles.capitalize()} {span}. The study has no truth, so that there is nothing to compare"
-            " with."
+            f"{ensembles.capitalize()} {span}. The study has no truth, so there is nothing to compare with."
         ]
     name = headline(study)
     against = [
@@ -39,9 +38,9 @@ def findings(study: Study) -> list[str]:
         return [f"{of[0].upper()}{of[1:]}. Nothing was compared with it.", *_failures(study)]
     baseline = _baseline(study, against)
     text = [
-        f"{ensembles.capitalize()} against {of}. What follows is by"
+        f"{ensembles.capitalize()} against {of}. The following statements use"
         f" {html.escape(name)} ({html.escape(unit_of(against[0].measures[name]))}), averaged over times"
-        f"{', those trained on and those held out' if study.held_out.any() else ''}."
+        f"{', trained and held out' if study.held_out.any() else ''}."
     ]
     text += [_verdict(study, c, baseline, name) for c in against]
     text += _failures(study)
@@ -119,7 +118,10 @@ def _verdict(study: Study, comparison: Comparison, baseline: Comparison | None, 
         f" at {measured.within_noise.sum()} of {len(study.times)} times"
     )
     if is_noise(measured, everywhere):
-        verdict = f"tracks the truth: its {count(comparison.samples)} samples cannot be told from exact draws"
+        verdict = (
+            f"tracks the truth: its {count(comparison.samples)} samples cannot be distinguished from exact"
+            " draws"
+        )
     elif (
         baseline
         and baseline is not comparison
@@ -131,7 +133,7 @@ def _verdict(study: Study, comparison: Comparison, baseline: Comparison | None, 
     if is_noise(measured, everywhere):
         finer = [of for of, one in comparison.measures.items() if of != name and _is_seen(one, everywhere)]
         if finer:
-            verdict += f" by {html.escape(name)}, but {html.escape(', '.join(finer))} can tell"
+            verdict += f" by {html.escape(name)}, but {html.escape(', '.join(finer))} can"
     trainings = len(study.members.get(comparison.ensemble, []))
     over = f"means over {trainings} trainings: " if trainings else ""
     return f"<b>{html.escape(comparison.ensemble)}</b> {verdict} ({over}{numbers})."

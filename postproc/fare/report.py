@@ -41,18 +41,19 @@ except ImportError as missing:
     sys.exit(f"fare report: needs Python with h5py, numpy and matplotlib 3.6 or later ({missing})")
 
 DISTANCE = (
-    "Distance from the truth over time. Shaded, in the colour of the ensemble: what exact draws of as many"
-    " particles would show (mean to 95% quantile). Nothing below that can be told apart from the truth. Where"
-    " a measure without bias falls below 0, its axis is linear within the noise floor."
+    "Distance from the truth over time. The bands, in the colours of the ensembles, are noise floors: what"
+    " the same number of exact samples would score (mean to 95% quantile). An ensemble within its band cannot"
+    " be distinguished from the truth. If an unbiased measure falls below 0, its axis is linear within the"
+    " noise floor."
 )
 CAPTIONS = {
     "divergences": DISTANCE,
     "density": (
-        "Density over time on one colour scale: the truth and each ensemble, and below, where an ensemble has"
-        " too much (red) or too little (blue)."
+        "Density over time on one colour scale: the truth and each ensemble. Below: the difference from the"
+        " truth, too much (red) or too little (blue)."
     ),
     "snapshots": "Snapshots: the truth as a line, each ensemble as a histogram of its particles.",
-    "differences": "Each ensemble less the truth, on one scale: too much (red), too little (blue).",
+    "differences": "Each ensemble minus the truth, on one scale: too much (red), too little (blue).",
     "marginals": (
         "Marginal densities of single axes over time: the truth, and histograms of each ensemble's particles,"
         " on the scale of the truth."
@@ -64,62 +65,62 @@ CAPTIONS = {
     "corner": (
         "Marginal densities at the last time. On the diagonal single axes, the truth as a line and the"
         " ensemble as a histogram; below it pairs of axes of the truth, above it those of the ensemble's"
-        " particles, on the scale of the truth. No marginal shows how more than two axes move together."
+        " particles, on the scale of the truth. These marginals do not show correlations of more than two"
+        " axes."
     ),
     "currents": (
-        "Probability current of the truth: in one dimension over time; else arrows over the density (grey),"
-        " means over blocks of cells. Arrows have a scale of their own at each time; the size of the longest"
-        " is written above."
+        "Probability current of the truth: in one dimension over time; otherwise as arrows over the density"
+        " (grey), averaged over blocks of cells. The scale of the arrows differs from time to time; the"
+        " length of the longest is written above."
     ),
     "ranking": (
-        "The lines of the study in the order of the ranking, with their ranks. Left, the distance from the"
-        " truth: the mean over trainings with their standard deviation (of a single one, its standard error),"
-        " and the noise floor. Right, what one training costs, and with its samples."
+        "Ensembles in the order of the ranking, with their ranks. Left: the distance from the truth, as the"
+        " mean over trainings with their standard deviation (for a single one, its standard error), and the"
+        " noise floor. Right: the cost of one training, and of training and sampling together."
     ),
     "costs": (
-        "What each ensemble has cost and how far it is from the truth, averaged over times; the stem reaches"
-        " down to its noise floor. Lower left is better."
+        "Cost of each ensemble and its distance from the truth, averaged over times; the stem reaches down to"
+        " its noise floor. Lower left is better."
     ),
     "rare": (
         "Estimators of rare events: steps to a relative error of 10% against the rarity of the event. The"
-        " dashed line is plain simulation, as exact numbers tell; dashes are the least that a method can"
-        " cost."
+        " dashed line is the exact cost of plain simulation; dashes are the lowest possible cost of a method."
     ),
     "inference": (
-        "Parameters from data, against the time between observations. Bars are standard errors; the lines are"
-        " what each method finds in infinitely many data, so that what lies between line and truth is its"
-        " bias."
+        "Parameters from data, against the time between observations. Bars are standard errors. Lines are the"
+        " limits of each method for infinitely many data; the distance of a line from the truth is its bias."
     ),
     "posteriors": (
         "Draws from the posterior of each fit; lines are the Gaussian of estimate and standard error, dashed"
         " the truth."
     ),
     "identifiability": (
-        "What designs of observations can tell: relative standard deviations of the parameters by all"
-        " particles, by Fisher's information. What is at the right edge, no number of particles tells."
+        "What designs of observations can determine: relative standard deviations of the parameters from all"
+        " particles, by the Fisher information. Parameters at the right edge are not determined by any number"
+        " of particles."
     ),
     "control": (
-        "The best drive of each line: its parameters with their jumps at both ends, beside linear ramps"
-        " (dashed); what it leads to beside other drives, with the bound that no control can undercut"
-        " (black); and the density under it."
+        "The best drive of each entry: its parameters with their jumps at both ends, and linear ramps"
+        " (dashed); its result compared with other drives and with the lower bound for any control (black);"
+        " and the density under it."
     ),
     "control_durations": (
-        "What drives between the same two states dissipate, against the time that they have. No control with"
-        " any potential in between comes below the black line."
+        "Dissipation of drives between the same two states, against their duration. No control, with any"
+        " potential, can be below the black line."
     ),
     "sensitivity": (
         "By how much a result changes with the value of a driven parameter at each time, per time: a drive"
         " that differs by a small function of time changes it by the integral of both."
     ),
     "thermodynamics": (
-        "What the drive costs: work, heat and entropy production of the truth. Where particles measured their"
-        " work, its distribution forward and reversed: the two cross at the change of the free energy"
-        " (Crooks)."
+        "Work, heat and entropy production of the truth. If the work of particles was measured, its"
+        " distributions forward and reversed: they cross at the change of the free energy (Crooks)."
     ),
     "training": "Training loss.",
     "truth_error": (
-        "The truth's own error, estimated with coarser companions in space and time; that of the density"
-        " extrapolated from them, which others are compared with; and what the scheme must keep."
+        "The truth's own error, estimated from companions that are coarser in space and time; the error of"
+        " the density extrapolated from them, with which ensembles are compared; and quantities that the"
+        " scheme must conserve."
     ),
     "other_divergences": DISTANCE,
 }
@@ -272,7 +273,7 @@ def inference(study: Study) -> str:
             f"<tr><td>{html.escape(r.inference)}</td>"
             f"{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>"
         )
-    note = "<p class=note>Limit: of infinitely many data at that lag. Cells: error that the grid makes.</p>"
+    note = "<p class=note>Limit: for infinitely many data at that lag. Cells: error due to the grid.</p>"
     return note + table([(head, head in ("", "method", "parameter")) for head in heads], rows)
 
 
@@ -357,9 +358,9 @@ def ranking(study: Study) -> str:
         )
     note = (
         f"<p class=note>By {html.escape(study.ranked_by)} above its noise floor, averaged over"
-        f" {study.ranked_over}. Means over trainings; lines share a rank where two standard errors and the"
-        " truth's own error do not tell them apart, and all that cannot be told from exact samples (grey)"
-        " share one.</p>"
+        f" {study.ranked_over}. Means over trainings; ensembles share a rank if two standard errors and the"
+        " truth's own error do not separate them, and all that cannot be distinguished from exact samples"
+        " (grey) share one.</p>"
     )
     if any(r.converged == 0 for r in study.ranking):
         note += (
@@ -383,9 +384,9 @@ def ranking(study: Study) -> str:
         ]
         blocks += [
             (
-                "<p class=note>Where the error comes from: the noise floor; what is left with the exact field"
-                " (oracle less floor); what learning adds (learned less oracle), and the part of that which"
-                " the best fit to the training set has, too.</p>"
+                "<p class=note>Where the error comes from: the noise floor; what remains with the exact field"
+                " (oracle minus floor); what learning adds (learned minus oracle), and the part of that which"
+                " the best fit to the training set also has.</p>"
             ),
             table([(h, i == 0) for i, h in enumerate(heads)], rows),
         ]
@@ -394,16 +395,16 @@ def ranking(study: Study) -> str:
 
 def reading() -> str:
     return (
-        "<p>The <b>noise floor</b> is what the same estimator gives on exact draws from the truth, as many as"
-        " the ensemble has samples: no ensemble can be seen to be closer than that. The <b>excess</b>, value"
-        " minus mean floor, is therefore the part that is the ensemble's own; it may be negative by chance,"
-        " and rows that cannot be told from exact draws are grey. The <b>truth's own error</b> is how much"
-        " the value would change if the estimated error of the truth were added to it: differences"
-        " smaller than that mean nothing.</p><p class=note>Averages and maxima are over the snapshots. A"
-        " density on the grid has no noise and no floor. ‘Within noise’ counts the times at which the value"
-        " is at most the 95% quantile of the floor plus the truth's own error; exact draws are there at 95%"
-        " of times, and an ensemble counts as exact if chance could explain as many misses and its average"
-        " excess is below its floor.</p>"
+        "<p>The <b>noise floor</b> is what the same estimator gives for the same number of exact draws from"
+        " the truth; smaller distances cannot be seen. The <b>excess</b>, value minus mean floor, is"
+        " therefore the error of the ensemble itself; it may be negative by chance. Rows that cannot be"
+        " distinguished from exact draws are grey. The <b>truth's own error</b> is how much the value would"
+        " change if the estimated error of the truth were added to it: smaller differences are"
+        " meaningless.</p><p class=note>Averages and maxima are over the snapshots. A density on the grid has"
+        " no noise and no floor. ‘Within noise’ counts the times at which the value is at most the 95%"
+        " quantile of the floor plus the truth's own error; exact draws are there at 95% of times, and an"
+        " ensemble counts as exact if the misses can be explained by chance and its average excess is below"
+        " its floor.</p>"
     )
 
 

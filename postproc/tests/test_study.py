@@ -168,5 +168,5 @@ def test_a_finding_tells_what_its_measure_does_not_see(tmp_path: pathlib.Path) -
     )
     assert isinstance(study, fare.Study)
     long, short = (s for s in findings(study.results) if "</b> tracks" in s)
-    assert "cannot be told from exact draws by kl, but energy_distance can tell (" in long, long
-    assert "cannot be told from exact draws (" in short, short
+    assert "cannot be distinguished from exact draws by kl, but energy_distance can (" in long, long
+    assert "cannot be distinguished from exact draws (" in short, short
