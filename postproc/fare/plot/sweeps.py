@@ -37,16 +37,16 @@ NEAR = 0.01  # nats above the floor within which a sampler counts as following t
 
 CAPTIONS = {
     "rare": (
-        "Estimators of rare events: steps to a relative error of 10% against how rare the event is, from all"
-        " points. Dashed: plain simulation, by the exact probability; dotted: the least that a method can"
-        " cost. Bars: the 95% interval, from the spread of runs."
+        "Estimators of rare events: steps to a relative error of 10% against the rarity of the event, for all"
+        " points. Dashed: plain simulation, from the exact probability; dotted: the lowest possible cost of a"
+        " method. Bars: the 95% interval, from the scatter of runs."
     ),
     "measures": (
-        "Distance from the truth, averaged over all times, against what was swept. Bars: the 95% interval,"
-        " averaged likewise; a band: the range over trainings; dashed, in the colour of the ensemble: its"
-        " noise floor. A cross at the top: the ensemble ended early there."
+        "Distance from the truth, averaged over all times, against the swept key. Bars: the 95% interval,"
+        " also averaged; band: the range over trainings; dashed, in the colour of the ensemble: its noise"
+        " floor. A cross at the top: the ensemble ended early."
     ),
-    "costs": "The same against what it cost.",
+    "costs": "The same against cost.",
     "curves": (
         "The same as maps, as curves over one of the swept axes, one for each value of the other. Bars: the"
         " 95% interval, averaged over times; dashed: the noise floor."
@@ -62,8 +62,9 @@ CAPTIONS = {
         " the divergence from equilibrium there (dotted)."
     ),
     "tracking": (
-        f"Where each sampler stays within {NEAR:g} nats of its noise floor (filled) and where not (open); the"
-        " number is its excess in nats. Grey: where equilibrium is right by the truth alone."
+        f"Where each sampler stays within {NEAR:g} nats of its noise floor (filled) and where it does not"
+        " (open); the number is its excess in nats. Grey: where equilibrium sampling is right, according to"
+        " the truth."
     ),
 }
 
