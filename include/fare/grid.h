@@ -258,6 +258,17 @@ static inline PetscInt fare_ghosts_at(const fare_ghosts *g, const PetscInt index
   return ((index[2] - g->start[2]) * g->count[1] + index[1] - g->start[1]) * g->count[0] + index[0] -
     g->start[0];
 }
+/**
+  The cell beyond a face. Not collective.
+  @param g    the layout
+  @param here a cell, as of fare_ghosts_at()
+  @param face 2 axis + side; side 0: below
+  @return its place, as of fare_ghosts_at()
+*/
+static inline PetscInt fare_ghosts_over(const fare_ghosts *g, PetscInt here, int face)
+{
+  return here + (face % 2 ? 1 : -1) * g->stride[face / 2];
+}
 
 /** Number of Gauss-Legendre points in half a cell. */
 #define FARE_HALF_POINTS 3

@@ -61,7 +61,7 @@ static PetscErrorCode residual(void *context, Vec g, Vec r, double *scale)
     here = fare_ghosts_at(&ghosts, index);
     for (int face = 0; face < faces; face++) {
       const PetscInt at    = n * faces + face,
-                     there = k->column[at] < 0 ? here : here + (face % 2 ? 1 : -1) * ghosts.stride[face / 2];
+                     there = k->column[at] < 0 ? here : fare_ghosts_over(&ghosts, here, face);
 
       to[n] -= flow_out(p, at, value[here], value[there], pi[here], pi[there]);
       *scale += k->leaving[at] * pi[here];
@@ -129,8 +129,7 @@ static PetscErrorCode count_transitions(const problem *p, fare_reaction *reactio
 
       if (k->column[at] < 0 || k->beyond[at] < 0) continue;
       if (k->beyond[at] == A)
-        sum[0] -=
-          q[n] * flow_out(p, at, 0, 0, pi[here], pi[here + (face % 2 ? 1 : -1) * ghosts.stride[face / 2]]);
+        sum[0] -= q[n] * flow_out(p, at, 0, 0, pi[here], pi[fare_ghosts_over(&ghosts, here, face)]);
       else
         sum[1] += flow_out(p, at, g[n], 0, 0, 0);
     }

@@ -49,7 +49,7 @@ static PetscErrorCode residual(void *context, Vec masses, Vec r, double *scale)
       to[n] -= out;
       *scale += out;
       if (k->column[at] >= 0 && k->beyond[at] < 0)
-        to[n] += k->entering[at] * value[here + (face % 2 ? 1 : -1) * ghosts.stride[face / 2]];
+        to[n] += k->entering[at] * value[fare_ghosts_over(&ghosts, here, face)];
     }
   }
   PetscCall(VecRestoreArray(r, &to));
@@ -115,8 +115,8 @@ static PetscErrorCode find_spread(const fare_absorbing *k, double rate, Vec time
     fare_cell_index(k->grid, n, index);
     here = fare_ghosts_at(&ghosts, index);
     for (int face = 0; face < faces && k->in[n] < 0; face++) {
-      const PetscInt at  = n * faces + face;
-      const double there = k->column[at] < 0 ? 0 : tau[here + (face % 2 ? 1 : -1) * ghosts.stride[face / 2]];
+      const PetscInt at    = n * faces + face;
+      const double   there = k->column[at] < 0 ? 0 : tau[fare_ghosts_over(&ghosts, here, face)];
 
       if (k->leaving[at] > 0) to[n] += k->leaving[at] / k->cut[at] * PetscSqr(rate * (tau[here] - there));
     }

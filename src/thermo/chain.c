@@ -95,8 +95,7 @@ static PetscErrorCode assemble(fare_chain *chain, double t, double step, Vec U)
 
       row[1 + face] = 0;
       if (!(both > 0)) continue;
-      const double gain =
-        exp(0.5 * (u[here + (face % 2 ? 1 : -1) * chain->ghosts.stride[face / 2]] - u[here]) / chain->kT);
+      const double gain = exp(0.5 * (u[fare_ghosts_over(&chain->ghosts, here, face)] - u[here]) / chain->kT);
 
       row[0] += step * sqrt(both) / gain;
       row[1 + face] = -step * sqrt(both) * gain;

@@ -60,7 +60,7 @@ static PetscErrorCode fill(network *net, fare_operator *op, double t, Vec P)
     here    = fare_ghosts_at(&ghosts, index);
     rows[n] = sum[n] = 0;
     for (PetscInt face = 0; face < faces; face++) {
-      const PetscInt  at = n * faces + face, there = here + (face % 2 ? 1 : -1) * ghosts.stride[face / 2];
+      const PetscInt  at = n * faces + face, there = fare_ghosts_over(&ghosts, here, face);
       const PetscBool open = out[at] > 0 || in[at] > 0 ? PETSC_TRUE : PETSC_FALSE;
 
       net->weight[at] = open ? weigh(net, out[at] * p[here], in[at] * p[there], p[here], p[there]) : 0;

@@ -51,7 +51,7 @@ static PetscErrorCode add_energies(const problem *p)
     here = fare_ghosts_at(&ghosts, index);
     for (int face = 0; face < faces; face++) {
       if (k->column[n * faces + face] < 0) continue;
-      k->tilting->step[n * faces + face] += U[here + (face % 2 ? 1 : -1) * ghosts.stride[face / 2]] - U[here];
+      k->tilting->step[n * faces + face] += U[fare_ghosts_over(&ghosts, here, face)] - U[here];
     }
   }
   PetscCall(fare_ghosts_restore(p->grid, &local, &U));
@@ -149,7 +149,7 @@ static PetscErrorCode sum_moves(problem *p)
     here    = fare_ghosts_at(&at.ghosts, index);
     left[n] = -p->found->mean * at.value[0][here];
     for (int face = 0; face < faces; face++) {
-      const PetscInt i = n * faces + face, there = here + (face % 2 ? 1 : -1) * at.ghosts.stride[face / 2];
+      const PetscInt i = n * faces + face, there = fare_ghosts_over(&at.ghosts, here, face);
 
       if (k->column[i] < 0) continue;
       const double step = k->tilting->step[i], grows = step + at.value[1][there] - at.value[1][here],

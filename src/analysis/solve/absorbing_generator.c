@@ -62,7 +62,7 @@ static PetscErrorCode look_at_faces(fare_absorbing *k, int targets, const fare_r
       k->part[at]   = NAN;
       k->column[at] = k->beyond[at] = -1;
       if (!fare_cell_over(k->grid, index, face, there)) continue;
-      k->column[at] = global[fare_ghosts_at(&ghosts, index) + (face % 2 ? 1 : -1) * ghosts.stride[face / 2]];
+      k->column[at] = global[fare_ghosts_over(&ghosts, fare_ghosts_at(&ghosts, index), face)];
       centre(k->grid, there, y);
       k->beyond[at] = (signed char)target_of(targets, target, y);
       if (k->in[n] < 0 && k->beyond[at] >= 0)
@@ -216,10 +216,9 @@ PetscErrorCode fare_absorbing_residual(const fare_absorbing *k, double b, Vec x,
     to[n] = b + gain_at(k, n) * value[here];
     *scale += fabs(to[n]);
     for (int face = 0; face < faces; face++) {
-      const PetscInt at = n * faces + face;
-      const double   there =
-        k->column[at] < 0 ? 0 : value[here + (face % 2 ? 1 : -1) * ghosts.stride[face / 2]];
-      const double flow =
+      const PetscInt at    = n * faces + face;
+      const double   there = k->column[at] < 0 ? 0 : value[fare_ghosts_over(&ghosts, here, face)];
+      const double   flow =
         k->leaving[at] > 0 ? k->leaving[at] / k->cut[at] * (value[here] - factor_at(k, at) * there) : 0;
 
       to[n] -= flow;
@@ -388,8 +387,7 @@ PetscErrorCode fare_absorbing_pin(fare_absorbing *k, Vec masses)
     for (int face = 0; face < faces; face++) {
       const PetscInt at = n * faces + face;
 
-      if (k->column[at] >= 0 && pinned[here + (face % 2 ? 1 : -1) * ghosts.stride[face / 2]] > 0)
-        k->beyond[at] = 0;
+      if (k->column[at] >= 0 && pinned[fare_ghosts_over(&ghosts, here, face)] > 0) k->beyond[at] = 0;
     }
   }
   PetscCall(fare_ghosts_restore(k->grid, &local, &pinned));
