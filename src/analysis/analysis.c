@@ -341,7 +341,7 @@ static PetscErrorCode look_for_rough_cells(const fare_analysis_result *r)
   PetscCall(roughest(r, r->grid[0], &rough));
   if (rough > ROUGH_HIGH)
     fare_warn("analysis %s: the drift has a kink, a jump or a bump within a cell (of %.2g kT): "
-              "its errors are an order of magnitude at best; take more cells",
+              "its errors are good to an order of magnitude at best; take more cells",
       r->of->name, rough);
   PetscFunctionReturn(0);
 }

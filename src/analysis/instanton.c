@@ -73,7 +73,7 @@ static PetscErrorCode check_diffusion(
           "axis %s has no diffusion: paths are not free to go, and the action is not this one",
           fare_system_axis_name(context->system, axis));
       if (fabs(D[axis] - first[axis]) > same * first[axis])
-        FARE_REFUSE(node, "diffusion along axis %s changes from place to place: that of weak noise must not",
+        FARE_REFUSE(node, "diffusion along axis %s depends on position: weak noise must be uniform",
           fare_system_axis_name(context->system, axis));
     }
   }

@@ -68,7 +68,8 @@ PetscErrorCode fare_passage_check(
     FARE_REFUSE(node, "expected one of 'target' and 'leave', got %s", s->target ? "both" : "neither");
   PetscCall(fare_region_read(s->target ? s->target : s->leave, context, &s->absorbing));
   if (s->leave && fare_region_has_formulas(&s->absorbing))
-    FARE_REFUSE(s->leave, "a set to leave must be boxes: give what lies outside of the formula as 'target'");
+    FARE_REFUSE(
+      s->leave, "a set to leave must consist of boxes: give the outside of the formula as 'target'");
   if (s->leave) s->absorbing.outside = PETSC_TRUE;
   PetscCall(check_left(s, context));
   for (int axis = 0; axis < context->dim; axis++)

@@ -19,7 +19,7 @@ const fare_field fare_thermo_fields[] = {
   {"currents", FARE_BOOLEAN, offsetof(fare_thermo_options, currents), "false", 0, 0, NULL, "",
     "also record the probability currents at every snapshot"},
   {"geometric", FARE_BOOLEAN, offsetof(fare_thermo_options, geometric), "false", 0, 0, NULL, "",
-    "also give the least entropy production with these marginals: what snapshots can tell of it"},
+    "also compute the least entropy production with these marginals, the part that snapshots reveal"},
   FARE_FIELDS_END,
 };
 

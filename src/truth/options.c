@@ -15,7 +15,7 @@ static const char *const kind_names[] = {"grid", NULL};
 
 const fare_field fare_truth_fields[] = {
   {"kind", FARE_CHOICE, offsetof(fare_truth_options, kind), "grid", 0, 0, kind_names, "",
-    "how it is computed: on one grid, or another of `fare list truths`, each with keys of its own"},
+    "how it is computed: on one grid, or another kind of `fare list truths`, each with its own keys"},
   {"cells", FARE_INTEGERS, offsetof(fare_truth_options, cells), "", 4, FARE_CELLS_MAX, NULL, "",
     "cells per axis, each even; or give accuracy"},
   {"accuracy", FARE_REAL, offsetof(fare_truth_options, accuracy), "0", 0, 1, NULL, "",
@@ -30,16 +30,16 @@ const fare_field fare_truth_fields[] = {
   {"tolerance", FARE_REAL, offsetof(fare_truth_options, tolerance), "1e-8", 1e-14, 0.1, NULL, "",
     "estimated L1 error that one time step may add"},
   {"extrapolate", FARE_BOOLEAN, offsetof(fare_truth_options, extrapolate), "true", 0, 0, NULL, "",
-    "compare with the density that truth and companions give together, of the next order in space, where it "
-    "is smooth; false where estimate is"},
+    "compare with the density extrapolated from truth and companions, of the next order in space, where it "
+    "is smooth; needs estimate"},
   {"estimate", FARE_BOOLEAN, offsetof(fare_truth_options, estimate), "true", 0, 0, NULL, "",
     "also evolve coarser companions to estimate the error"},
   {"fit_domain", FARE_BOOLEAN, offsetof(fare_truth_options, fit_domain), "false", 0, 0, NULL, "",
     "find the box by pilot runs: the smallest that holds all but 1e-10 of the mass at all times"},
   {"scheme", FARE_CHOICE, offsetof(fare_truth_options, scheme), "auto", 0, 0, scheme_names, "",
     "fitted: positive rates, implicit, of second order where cells resolve drift against diffusion; "
-    "high_order: explicit flows of order 7; auto: high_order where an axis has no diffusion or drift outruns "
-    "it"},
+    "high_order: explicit fluxes of order 7; auto: high_order where an axis has no diffusion or drift "
+    "dominates it"},
   FARE_FIELDS_END,
 };
 

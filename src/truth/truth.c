@@ -497,7 +497,7 @@ PetscErrorCode fare_truth_load(fare_truth *truth, int part, const double numbers
   truth->status.time = part_of(truth, part)->before;
   PetscCall(load_doubt(numbers + DOUBT, &truth->status));
   if (!(numbers[STEEP_ERROR] >= 0 && numbers[STEEP_ERROR] <= 2))
-    FARE_FAIL(FARE_ERR_FAILED, "the saved truth has an error that is none");
+    FARE_FAIL(FARE_ERR_FAILED, "the saved truth has an invalid error");
   if (truth->estimate) fare_estimate_set_steep_error(truth->estimate, numbers[STEEP_ERROR]);
   if (part < fare_truth_parts(truth) - 1) PetscFunctionReturn(0);
   /* the estimate asks them about the scheme's order */

@@ -136,7 +136,7 @@ def main():
         refused = (
             ("ends", well, {"current": "displacement"}, None, "take a periodic axis"),
             ("driven", well, {"current": "heat"}, drive, "is driven"),
-            ("falling", well, {"current": "heat", "horizons": [2.0, 1.0]}, None, "horizons must rise"),
+            ("falling", well, {"current": "heat", "horizons": [2.0, 1.0]}, None, "horizons must increase"),
             ("axis", well, {"current": "heat", "axis": "q"}, None, "there is no axis 'q'"),
         )
         for name, system, keys, more, message in refused:

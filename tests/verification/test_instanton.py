@@ -113,7 +113,7 @@ def noise_of_each_axis(where: pathlib.Path) -> None:
 def refusals(where: pathlib.Path) -> None:
     for system, dim, ends, said in (
         ("{name: kramers_double_well}", 2, "from: [-1.0, 0.0], to: [0.0, 0.0]", "no diffusion"),
-        ("{name: geometric_brownian}", 1, "from: [0.5], to: [1.0]", "changes from place to place"),
+        ("{name: geometric_brownian}", 1, "from: [0.5], to: [1.0]", "depends on position"),
         ("{name: double_well}", 1, "from: [0.5], to: [0.5]", "end elsewhere"),
         ("{name: double_well}", 1, "from: [0.5, 1.0], to: [0.5]", "a list of 1 number"),
         ("{name: double_well}", 1, "from: [0.5], to: [0.6], nodes: 50", "a multiple of 4"),

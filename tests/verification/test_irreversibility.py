@@ -113,7 +113,7 @@ def main():
         expect(abs(found["production"]).max() < 1e-12, "nor at once", found["production"])
 
         refused = (
-            ("falling", system, {"cells": [64]}, [0.2, 0.1], "lags must rise"),
+            ("falling", system, {"cells": [64]}, [0.2, 0.1], "lags must increase"),
             ("ends", system, {"cells": [64], "boundaries": ["absorbing"]}, [0.1], "absorbing"),
             ("inertia", {"name": "kramers_double_well"}, {"cells": [32, 32]}, [0.1], "no diffusion"),
         )

@@ -311,7 +311,7 @@ static PetscErrorCode run_once(const problem *p, const char *name, size_t walker
   result[2] = (double)families;
   PetscCall(crowd_free(&c));
   if (!isfinite(result[0]) || !isfinite(result[1]))
-    FARE_FAIL(FARE_ERR_FAILED, "clones: weights are no numbers: take a smaller dt, or resample more often");
+    FARE_FAIL(FARE_ERR_FAILED, "clones: weights are not finite: take a smaller dt, or resample more often");
   PetscFunctionReturn(0);
 }
 

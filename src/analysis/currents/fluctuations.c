@@ -60,10 +60,10 @@ static PetscErrorCode check(
   if (s->counting.count > COUNTING_MAX || s->horizons.count > HORIZONS_MAX)
     FARE_REFUSE(node, "expected at most %d values of counting and %d horizons", COUNTING_MAX, HORIZONS_MAX);
   for (size_t k = 1; k < s->horizons.count; k++) {
-    if (!(s->horizons.values[k] > s->horizons.values[k - 1])) FARE_REFUSE(horizons, "horizons must rise");
+    if (!(s->horizons.values[k] > s->horizons.values[k - 1])) FARE_REFUSE(horizons, "horizons must increase");
   }
   if (s->current == FARE_OF_DISPLACEMENT && context->boundary[s->along] != FARE_BOUNDARY_PERIODIC)
-    FARE_REFUSE(current, "axis %s has ends: nothing flows along it for long; take a periodic axis",
+    FARE_REFUSE(current, "axis %s is not periodic, so its long-time current is 0: take a periodic axis",
       fare_system_axis_name(context->system, s->along));
   if (needs_kT && !fare_system_has_potential(context->system))
     FARE_REFUSE(current, "the system has no temperature: take 'entropy', which is heat over kT");

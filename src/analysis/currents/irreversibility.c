@@ -24,7 +24,7 @@
 #define COST_MAX  1e12  /* multiplications of all ranks */
 #define DENSE_MAX 2048  /* cells of which every rank has whole propagators */
 #define EVENTS    1.0   /* after which these are squared */
-#define UNKNOWN_S "irreversibility: a cell is left for another that is never left for it"
+#define UNKNOWN_S "irreversibility: a transition between two cells has no reverse"
 
 /* All cells on every rank: M = I + L/fastest, by columns and by rows. */
 typedef struct {
@@ -376,7 +376,7 @@ static PetscErrorCode check(
   if (!s->lags.count || s->lags.count > LAGS_MAX)
     FARE_REFUSE(lags, "expected 1 to %d lags, got %zu", LAGS_MAX, s->lags.count);
   for (size_t k = 1; k < s->lags.count; k++) {
-    if (!(s->lags.values[k] > s->lags.values[k - 1])) FARE_REFUSE(lags, "lags must rise");
+    if (!(s->lags.values[k] > s->lags.values[k - 1])) FARE_REFUSE(lags, "lags must increase");
   }
   if (fare_axis_lacks_diffusion(context, time, &axis))
     FARE_REFUSE(node,

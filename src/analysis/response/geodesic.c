@@ -144,7 +144,7 @@ static PetscErrorCode find_path(search *p, double c[], double *energy, double *e
     *energy = fine;
     *error  = fabs(coarse - fine);
   }
-  if (!isfinite(*energy)) FARE_FAIL(FARE_ERR_FAILED, "the search for a geodesic has come to nothing");
+  if (!isfinite(*energy)) FARE_FAIL(FARE_ERR_FAILED, "the search for a geodesic failed");
   PetscFunctionReturn(0);
 }
 

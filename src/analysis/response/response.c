@@ -246,7 +246,7 @@ PetscErrorCode fare_response_check(const fare_node *node, const fare_analysis_co
     FARE_REFUSE(node, "friction needs a system whose whole force is the gradient of its potential");
   for (int axis = 0; axis < context->dim; axis++) {
     if (context->boundary[axis] >= FARE_BOUNDARY_ABSORBING)
-      FARE_REFUSE(node, "axis %s has an absorbing boundary, so that there is no density at rest",
+      FARE_REFUSE(node, "axis %s has an absorbing boundary, so there is no stationary density",
         fare_system_axis_name(context->system, axis));
   }
   PetscFunctionReturn(0);

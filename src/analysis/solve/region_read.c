@@ -143,7 +143,7 @@ static PetscErrorCode find_intervals(const fare_node *node, fare_region *region)
 
     if (in == was) continue;
     if (found == 2 * INTERVALS_MOST)
-      FARE_REFUSE(node, "the formula tells more than %d intervals", INTERVALS_MOST);
+      FARE_REFUSE(node, "the formula defines more than %d intervals", INTERVALS_MOST);
     edge[found++] =
       i == 0 || i > INTERVALS ? x : fare_region_begins(region, box, &x, 0, in ? before : x, in ? x : before);
     was = in;

@@ -251,7 +251,7 @@ static PetscErrorCode solve_level(void *context, int level, double *difference, 
   else
     PetscCall(find_for_a_while(p, &psi, &slope));
   if (!isfinite(psi) || !isfinite(slope))
-    FARE_FAIL(FARE_ERR_FAILED, "tilted: psi is no number at the tilt %g", p->s);
+    FARE_FAIL(FARE_ERR_FAILED, "tilted: psi is not a number at the tilt %g", p->s);
   *difference        = fabs(psi - p->tilted->psi) * duration;
   p->slope_change    = fabs(slope - p->tilted->slope);
   p->tilted->psi     = psi;

@@ -150,8 +150,7 @@ PetscErrorCode fare_absorbing_slope(const fare_absorbing *k, Vec x, Vec y)
       const PetscInt at = n * faces + face;
 
       if (k->column[at] < 0) continue;
-      to[n] += k->leaving[at] * p->step[at] * p->factor[at] *
-        value[here + (face % 2 ? 1 : -1) * ghosts.stride[face / 2]];
+      to[n] += k->leaving[at] * p->step[at] * p->factor[at] * value[fare_ghosts_over(&ghosts, here, face)];
     }
   }
   PetscCall(VecRestoreArray(y, &to));
@@ -316,7 +315,7 @@ static PetscErrorCode find(problem *p, fare_tilted *tilted)
   tilted->iterations = p->solves;
   PetscCall(VecDestroy(&left));
   if (!isfinite(tilted->psi) || !isfinite(tilted->slope))
-    FARE_FAIL(FARE_ERR_FAILED, "tilted: psi is no number at the tilt %g", p->faces->tilting->s);
+    FARE_FAIL(FARE_ERR_FAILED, "tilted: psi is not a number at the tilt %g", p->faces->tilting->s);
   PetscFunctionReturn(0);
 }
 

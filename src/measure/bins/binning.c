@@ -121,7 +121,7 @@ PetscErrorCode fare_binning_density(const fare_binning *binning, Vec masses, far
   }
   if (!(total > 0 && isfinite(total))) {
     PetscCall(fare_binned_free(binned));
-    FARE_FAIL(FARE_ERR_FAILED, "a density with total mass %g cannot be put into bins", total);
+    FARE_FAIL(FARE_ERR_FAILED, "a density with total mass %g cannot be binned", total);
   }
   for (size_t i = 0; i < binning->bins; i++) binned->mass[i] /= total;
   PetscFunctionReturn(0);

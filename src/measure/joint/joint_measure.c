@@ -58,10 +58,10 @@ PetscErrorCode fare_joint_measure_check(
   if (needs & FARE_NEEDS_PAIRS && dim < 2)
     FARE_FAIL(FARE_ERR_INPUT, "measure %s needs two axes: take marginals_1", type->name);
   if (needs & FARE_NEEDS_MARGINALS && !kind->marginal)
-    FARE_FAIL(FARE_ERR_INPUT, "measure %s needs marginals, which a truth of kind '%s' has not: %s",
+    FARE_FAIL(FARE_ERR_INPUT, "measure %s needs marginals, which a truth of kind '%s' does not have: %s",
       type->name, kind->name, kind->no_marginal ? kind->no_marginal : "take log_density_shift");
   if (needs & FARE_NEEDS_ROSENBLATT && !kind->rosenblatt)
-    FARE_FAIL(FARE_ERR_INPUT, "measure %s needs conditionals, which a truth of kind '%s' has not: %s",
+    FARE_FAIL(FARE_ERR_INPUT, "measure %s needs conditionals, which a truth of kind '%s' does not have: %s",
       type->name, kind->name, kind->no_rosenblatt ? kind->no_rosenblatt : "take marginals_2");
   if (needs & FARE_NEEDS_BLOCK_ROSENBLATT && !kind->block_rosenblatt)
     FARE_FAIL(FARE_ERR_INPUT, "measure %s is for rotated products: take %s", type->name,

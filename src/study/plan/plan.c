@@ -29,8 +29,8 @@ const fare_field fare_plan_fields[] = {
   {"events", FARE_NODE, AT(events), "", 0, 0, NULL, "", "list of rare events"},
   {"rare", FARE_NODE, AT(rare), "", 0, 0, NULL, "", "list of estimators of their probabilities"},
   {"condition", FARE_STRING, AT(condition), "", 0, 0, NULL, "",
-    "an estimator by splitting: ensembles learn from paths on their way to its event, and are compared with "
-    "their exact density"},
+    "name of an estimator by splitting: ensembles learn from the paths that lead to its event, and are "
+    "compared with their exact density"},
   {"control", FARE_NODE, AT(control), "", 0, 0, NULL, "", "list of drives to be optimised on the grid"},
   {"infer", FARE_NODE, AT(infer), "", 0, 0, NULL, "", "list of inferences of parameters from tracks"},
   {"thermodynamics", FARE_NODE, AT(thermodynamics), "", 0, 0, NULL, "",
@@ -304,14 +304,14 @@ static PetscErrorCode check_recorded_axes(const fare_plan *plan, const fare_node
   PetscFunctionBegin;
   if (!axes->count) PetscFunctionReturn(0);
   if (!plan->joint)
-    FARE_REFUSE(node, "marginals are stored of truths of many axes (truth.kind): remove this key");
+    FARE_REFUSE(node, "marginals are stored only for truths of many axes (truth.kind): remove this key");
   if (!plan->joint->marginal)
     FARE_REFUSE(node, "a truth of kind '%s' has no marginals to store: remove this key", plan->joint->name);
   for (size_t i = 0; i < axes->count; i++) {
     if (axes->values[i] > dim)
       FARE_REFUSE(node, "there is no axis %lld, the system has %d", (long long)axes->values[i], dim);
     if (i && axes->values[i] <= axes->values[i - 1])
-      FARE_REFUSE(node, "expected axes in rising order, got %lld after %lld", (long long)axes->values[i],
+      FARE_REFUSE(node, "expected axes in increasing order, got %lld after %lld", (long long)axes->values[i],
         (long long)axes->values[i - 1]);
   }
   PetscFunctionReturn(0);

@@ -32,7 +32,7 @@ const fare_field fare_ensemble_fields[] = {
   {"train", FARE_NODE, offsetof(fare_plan_ensemble, train), "", 0, 0, NULL, "",
     "training set of a learning method"},
   {"prior", FARE_NODE, offsetof(fare_plan_ensemble, prior_node), "", 0, 0, NULL, "",
-    "what a learning method is told about the dynamics"},
+    "dynamics that a learning method may assume"},
   {"oracle", FARE_BOOLEAN, offsetof(fare_plan_ensemble, oracle), "false", 0, 0, NULL, "",
     "use the exact score, velocity, energy or coupling from the grid instead of a learned one"},
   {"empirical", FARE_BOOLEAN, offsetof(fare_plan_ensemble, empirical), "false", 0, 0, NULL, "",

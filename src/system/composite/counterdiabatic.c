@@ -391,7 +391,7 @@ static PetscErrorCode make_parameters(const fare_node *section, counterdiabatic 
   moved->min           = PetscMax(moved->min, s->range[0] - slack);
   moved->max           = PetscMin(moved->max, s->range[1] + slack);
   if (!(moved->value >= moved->min && moved->value <= moved->max))
-    FARE_REFUSE(s->unit_node, "%s = %g is outside of the values that the force was found for, [%g, %g]",
+    FARE_REFUSE(s->unit_node, "%s = %g is outside the range for which the force was found, [%g, %g]",
       moved->name, moved->value, s->range[0], s->range[1]);
   PetscFunctionReturn(0);
 }

@@ -19,8 +19,8 @@ static const fare_field fields[] = {
   {"diffusion", FARE_NODE, AT(formula[FARE_PART_DIFFUSION]), "", 0, 0, NULL, "",
     "list of formulas, one per axis: D of dX = f dt + sqrt(2 D) dW, with the drift"},
   {"mass", FARE_NODE, AT(mass), "", 0, 0, NULL, "",
-    "formula of parameters: of a body with inertia in position and velocity; the potential, or the force, "
-    "is one of the position alone"},
+    "formula of parameters: mass of a particle with inertia; the axes are position and velocity, and the "
+    "potential or the force depends on the position alone"},
   {"friction", FARE_NODE, AT(friction), "", 0, 0, NULL, "",
     "formula of parameters, with the mass: damping rate of the velocity"},
   {"lower", FARE_NODE, AT(bound[0]), "", 0, 0, NULL, "",
