@@ -241,6 +241,15 @@ void fare_table_create(int columns, fare_table **table);
 */
 void fare_table_cell(fare_table *table, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(2, 3);
 /**
+  Adds a number with its error as a cell: 1.565(29)e-07 stands for 1.565e-07 +- 0.029e-07. Seven digits
+  without brackets where the error is smaller than the last of them, or not known. Not collective.
+  @param table the table
+  @param mark  before it
+  @param value the number
+  @param error its absolute error; NaN: not known
+*/
+void fare_table_measured(fare_table *table, const char *mark, double value, double error);
+/**
   Appends the heading. Not collective.
 
   @param table the table

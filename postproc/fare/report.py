@@ -30,7 +30,7 @@ try:
     from fare import slider
     from fare.files import Array, FareError
     from fare.findings import findings, is_noise
-    from fare.page import PAGE, count, folded, highest, number, table, unit_of, write_aside
+    from fare.page import PAGE, count, folded, highest, measured, number, table, unit_of, write_aside
     from fare.plot.densities import planes
     from fare.plot.drawing import STYLE, describe, mean, measured_by, principal, shown
     from fare.plot.figures import figures
@@ -233,7 +233,7 @@ def exact(value: float, error: float, mark: str = "") -> str:
     """An exact answer, or what it is below where its error hides it or it is too small for a number."""
     known = error if error > 0 else 0.0
     if value > known or not math.isfinite(value):
-        return mark + number(value, 6)
+        return mark + measured(value, error)
     return f"{mark}< {max(1.05 * (value + known), 1e-308):.1e}"
 
 
@@ -246,7 +246,7 @@ def rare(study: Study) -> str:
         error = number(r.error) if r.normal else f"{number(r.low)} … {number(r.high)}"
         values = (r.z, r.variance, r.cost, r.cost_10, r.gain, r.of_optimum)
         cells = [r.method, r.event, f"{r.estimate:.4g}", r.failure or error]
-        cells += [exact(r.chain, 0, "~" if r.predicted else ""), exact(r.continuum, r.continuum_error)]
+        cells += [exact(r.chain, r.chain_error, "~" if r.predicted else ""), exact(r.continuum, r.continuum_error)]
         cells += map(number, values)
         rows.append(
             f"<tr><td>{html.escape(r.estimator)}</td>"
