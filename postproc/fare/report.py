@@ -246,7 +246,10 @@ def rare(study: Study) -> str:
         error = number(r.error) if r.normal else f"{number(r.low)} … {number(r.high)}"
         values = (r.z, r.variance, r.cost, r.cost_10, r.gain, r.of_optimum)
         cells = [r.method, r.event, f"{r.estimate:.4g}", r.failure or error]
-        cells += [exact(r.chain, r.chain_error, "~" if r.predicted else ""), exact(r.continuum, r.continuum_error)]
+        cells += [
+            exact(r.chain, r.chain_error, "~" if r.predicted else ""),
+            exact(r.continuum, r.continuum_error),
+        ]
         cells += map(number, values)
         rows.append(
             f"<tr><td>{html.escape(r.estimator)}</td>"
