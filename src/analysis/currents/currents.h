@@ -4,7 +4,6 @@
 #define FARE_CURRENTS_PRIVATE_H
 
 #include "analysis/analysis.h"
-#include "walk.h"
 
 /* Whether diffusion along an axis, the first that it finds, is 0 at the middle of the box. */
 PetscBool fare_axis_lacks_diffusion(const fare_analysis_context *context, double time, int *which);

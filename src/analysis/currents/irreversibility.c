@@ -136,7 +136,7 @@ static void advance(const walk *w, const double *move, double span, block *b)
   const double   all    = w->fastest * span;
   const int      pieces = (int)ceil(all / PIECE);
   const double   events = all / pieces;
-  const PetscInt size   = w->cells * FARE_WALK_LANES;
+  const PetscInt size   = w->cells * FARE_CHAIN_LANES;
 
   for (int piece = 0; piece < pieces; piece++) {
     double weight = exp(-events);
@@ -144,7 +144,7 @@ static void advance(const walk *w, const double *move, double span, block *b)
     for (PetscInt i = 0; i < size; i++) b->sum[i] = weight * b->x[i];
     for (int term = 1; term <= terms_of(events); term++) {
       weight *= events / term;
-      fare_walk_step(w->cells, w->faces, w->neighbour, w->stay, move, weight, b->x, b->y, b->sum);
+      fare_chain_step(w->cells, w->faces, w->neighbour, w->stay, move, weight, b->x, b->y, b->sum);
       swap(&b->x, &b->y);
     }
     swap(&b->x, &b->sum);
@@ -162,8 +162,8 @@ static void add_pairs(
     const double share = w->mass[cell] * (double)w->cells < UNSEEN ? 1 : 0.5;
 
     for (int lane = 0; lane < lanes; lane++) {
-      const double a = w->mass[start[lane]] * to->x[cell * FARE_WALK_LANES + lane],
-                   b = w->mass[cell] * from->x[cell * FARE_WALK_LANES + lane];
+      const double a = w->mass[start[lane]] * to->x[cell * FARE_CHAIN_LANES + lane],
+                   b = w->mass[cell] * from->x[cell * FARE_CHAIN_LANES + lane];
 
       if (a > 0 && b > 0 && a != b) sum[lane] += share * (a - b) * log(a / b);
     }
@@ -172,15 +172,15 @@ static void add_pairs(
 
 static void place(const walk *w, int lanes, const PetscInt start[], block *b)
 {
-  memset(b->x, 0, (size_t)w->cells * FARE_WALK_LANES * sizeof *b->x);
-  for (int lane = 0; lane < lanes; lane++) b->x[start[lane] * FARE_WALK_LANES + lane] = 1;
+  memset(b->x, 0, (size_t)w->cells * FARE_CHAIN_LANES * sizeof *b->x);
+  for (int lane = 0; lane < lanes; lane++) b->x[start[lane] * FARE_CHAIN_LANES + lane] = 1;
 }
 
 /* Sums of pairs from some starts, [start * count + lag]. */
 static PetscErrorCode follow(
   const walk *w, int count, const double lags[], int lanes, const PetscInt start[], double sums[])
 {
-  const size_t size = (size_t)w->cells * FARE_WALK_LANES;
+  const size_t size = (size_t)w->cells * FARE_CHAIN_LANES;
   block        to, from;
 
   PetscFunctionBegin;
@@ -191,8 +191,8 @@ static PetscErrorCode follow(
   place(w, lanes, start, &to);
   place(w, lanes, start, &from);
   for (int k = 0; k < count; k++) {
-    const double span                 = lags[k] - (k ? lags[k - 1] : 0);
-    double       sum[FARE_WALK_LANES] = {0};
+    const double span                  = lags[k] - (k ? lags[k - 1] : 0);
+    double       sum[FARE_CHAIN_LANES] = {0};
 
     advance(w, w->in, span, &to);
     advance(w, w->out, span, &from);
@@ -216,10 +216,10 @@ static PetscErrorCode follow_all(MPI_Comm comm, const walk *w, int count, const 
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCallMPI(MPI_Comm_size(comm, &ranks));
   PetscCall(PetscCalloc1(starts * count, &sums));
-  for (PetscInt first = (PetscInt)rank * FARE_WALK_LANES; first < starts;
-       first += (PetscInt)ranks * FARE_WALK_LANES)
+  for (PetscInt first = (PetscInt)rank * FARE_CHAIN_LANES; first < starts;
+       first += (PetscInt)ranks * FARE_CHAIN_LANES)
     PetscCall(follow(
-      w, count, lags, (int)PetscMin(FARE_WALK_LANES, starts - first), start + first, sums + first * count));
+      w, count, lags, (int)PetscMin(FARE_CHAIN_LANES, starts - first), start + first, sums + first * count));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, (int)(starts * count), MPI_DOUBLE, MPI_SUM, comm));
   for (int k = 0; k < count; k++) {
     rate[k] = 0;
@@ -232,23 +232,23 @@ static PetscErrorCode follow_all(MPI_Comm comm, const walk *w, int count, const 
 /* The propagator over a span that is short, [from * cells + to]. */
 static PetscErrorCode fill_propagator(const walk *w, double span, double *P)
 {
-  const size_t size = (size_t)w->cells * FARE_WALK_LANES;
+  const size_t size = (size_t)w->cells * FARE_CHAIN_LANES;
   block        b;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc3(size, &b.x, size, &b.y, size, &b.sum));
   const block kept = b;
 
-  for (PetscInt first = 0; first < w->cells; first += FARE_WALK_LANES) {
-    const int lanes = (int)PetscMin(FARE_WALK_LANES, w->cells - first);
-    PetscInt  start[FARE_WALK_LANES];
+  for (PetscInt first = 0; first < w->cells; first += FARE_CHAIN_LANES) {
+    const int lanes = (int)PetscMin(FARE_CHAIN_LANES, w->cells - first);
+    PetscInt  start[FARE_CHAIN_LANES];
 
     for (int lane = 0; lane < lanes; lane++) start[lane] = first + lane;
     place(w, lanes, start, &b);
     advance(w, w->in, span, &b);
     for (int lane = 0; lane < lanes; lane++) {
       for (PetscInt cell = 0; cell < w->cells; cell++)
-        P[(first + lane) * w->cells + cell] = b.x[cell * FARE_WALK_LANES + lane];
+        P[(first + lane) * w->cells + cell] = b.x[cell * FARE_CHAIN_LANES + lane];
     }
   }
   b = kept;

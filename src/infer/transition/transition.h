@@ -9,7 +9,7 @@
 #include <fare/tracks.h>
 
 #define FARE_INFER_MAX FARE_INFER_PARAMETERS /* parameters that are sought at once */
-#define FARE_LANES     8                     /* columns that are propagated side by side */
+#define FARE_LANES     FARE_CHAIN_LANES      /* columns that are propagated side by side */
 
 /* What sets the rates: a grid, whole on every rank, and a system some of whose parameters are sought. */
 typedef struct {
@@ -145,15 +145,5 @@ PetscErrorCode fare_place(const fare_tracks *tracks, const fare_grid *grid, int6
 /* Three cells along each axis, whose parabola a value is read from at x: their number and weights. */
 #define FARE_STENCIL_MAX 27
 int fare_stencil(const fare_grid *grid, const double x[], PetscInt cell[], double weight[]);
-
-/*
-  Kernels. y = M x of FARE_LANES columns side by side, and sum += weight y. The second one is for derivatives:
-  y = M x + dM base.
-*/
-void fare_chain_step(PetscInt cells, int faces, const int32_t *neighbour, const double *stay,
-  const double *in, double weight, const double *x, double *y, double *sum);
-void fare_chain_step_slope(PetscInt cells, int faces, const int32_t *neighbour, const double *stay,
-  const double *in, const double *stay_slope, const double *in_slope, double weight, const double *base,
-  const double *x, double *y, double *sum);
 
 #endif

@@ -134,3 +134,23 @@ void fare_frame_lift_gradient(
     for (size_t i = 0; i < n; i++) gradient[a][i] -= 2 * frame->lift * y[a][i] * gradient[a + 1][i];
   }
 }
+
+void fare_frame_apply(const fare_frame *frame, size_t n, double *const x[],
+  void (*change)(const fare_frame *frame, size_t n, double *const y[]))
+{
+  static FARE_ALIGNED double store[FARE_AXES_MAX][FARE_BLOCK];
+
+  for (size_t first = 0; first < n; first += FARE_BLOCK) {
+    const size_t  count = PetscMin(n - first, FARE_BLOCK);
+    const double *from[FARE_AXES_MAX];
+    double       *y[FARE_AXES_MAX], *to[FARE_AXES_MAX];
+
+    for (int a = 0; a < frame->axes; a++) {
+      from[a] = y[a] = store[a];
+      to[a]          = x[a] + first;
+    }
+    fare_frame_enter(frame, count, (const double *const *)to, y);
+    change(frame, count, y);
+    fare_frame_leave(frame, count, from, to);
+  }
+}

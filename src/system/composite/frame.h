@@ -27,5 +27,8 @@ void fare_frame_lift(const fare_frame *frame, size_t n, double *const y[]);
 void fare_frame_lower(const fare_frame *frame, size_t n, double *const z[]);
 void fare_frame_lift_gradient(
   const fare_frame *frame, size_t n, const double *const y[], double *const gradient[]);
+/* Changes points x in place: enters the frame, calls `change` there, and leaves it. */
+void fare_frame_apply(const fare_frame *frame, size_t n, double *const x[],
+  void (*change)(const fare_frame *frame, size_t n, double *const y[]));
 
 #endif

@@ -4,42 +4,14 @@
   noise of x is that of y turned: it has the same diffusion along every axis of x only where all blocks have
   the same, so other rotations are refused.
 */
-#include "composite.h"
-#include "frame.h"
+#include "product_parts.h"
 
 #include <fare/random.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define UNITS_MAX  FARE_AXES_MAX
-#define NAME_SIZE  96
 #define ORTHOGONAL 1e-10 /* largest entry of |Q Q' - 1| of a matrix that is given */
-
-/* What blocks are copies of. */
-typedef struct {
-  fare_system *system;
-  char         label[NAME_SIZE / 2];
-  int          copies, axes;
-  int          place[FARE_PARAMETERS_MAX]; /* of its parameters in the product's table */
-} part;
-
-struct fare_product {
-  /* keys */
-  PetscInt64       copies, rotation_seed;
-  const fare_node *unit_node, *blocks_node;
-  int              rotation;
-  fare_reals       matrix;
-  double           lift;
-  /* what they make */
-  int            units, blocks;
-  part           unit[UNITS_MAX];
-  int            block_unit[FARE_AXES_MAX], block_first[FARE_AXES_MAX];
-  PetscBool      thermal, forced; /* all have the same kT; and all have a force and the same mobility */
-  fare_frame     frame;
-  fare_parameter parameters[FARE_PARAMETERS_MAX];
-  char           names[FARE_PARAMETERS_MAX][NAME_SIZE];
-};
 
 enum { NONE, HAAR, PERMUTATION, MATRIX };
 static const char *const rotations[] = {"none", "haar", "permutation", "matrix", NULL};
@@ -61,140 +33,6 @@ static const fare_field fields[] = {
   FARE_FIELDS_END,
 };
 
-/* The values of a unit's parameters. */
-static void unit_theta(const part *u, const double theta[], double own[])
-{
-  memset(own, 0, FARE_PARAMETERS_MAX * sizeof *own);
-  for (int i = 0; u->system->type->parameters[i].name; i++) own[i] = theta[u->place[i]];
-}
-
-/* Calls a function for the axes of each block: points in the frame, and where its values go. */
-typedef void block_kernel(const fare_system_type *type, int dim, const double *theta, size_t n,
-  const double *const y[], double *const v[]);
-
-static void for_blocks(const fare_product *p, const double *theta, size_t n, const double *const y[],
-  double *const v[], block_kernel *kernel)
-{
-  double own[FARE_PARAMETERS_MAX];
-
-  for (int b = 0, last = -1; b < p->blocks; b++) {
-    const part *u     = &p->unit[p->block_unit[b]];
-    const int   first = p->block_first[b];
-
-    if (p->block_unit[b] != last) unit_theta(u, theta, own);
-    last = p->block_unit[b];
-    kernel(u->system->type, u->axes, own, n, y + first, v + first);
-  }
-}
-
-/*
-  The same for points x, whose values are those of vectors: turned back. Without a rotation the arrays only
-  change places.
-*/
-static void for_vectors(
-  const double *theta, size_t n, const double *const x[], double *const f[], block_kernel *kernel)
-{
-  static FARE_ALIGNED double y_store[FARE_AXES_MAX][FARE_BLOCK], v_store[FARE_AXES_MAX][FARE_BLOCK];
-  const fare_product        *p    = fare_composite_at(theta)->state;
-  const int                  axes = p->frame.axes;
-  const double              *from[FARE_AXES_MAX], *vectors[FARE_AXES_MAX];
-  double                    *y[FARE_AXES_MAX], *v[FARE_AXES_MAX], *to[FARE_AXES_MAX];
-
-  if (p->frame.kind != FARE_FRAME_ROTATION) {
-    for (int a = 0; a < axes; a++) {
-      from[a] = x[p->frame.order[a]];
-      to[a]   = f[p->frame.order[a]];
-    }
-    for_blocks(p, theta, n, from, to, kernel);
-    return;
-  }
-  for (size_t first = 0; first < n; first += FARE_BLOCK) {
-    const size_t count = PetscMin(n - first, FARE_BLOCK);
-
-    for (int a = 0; a < axes; a++) {
-      from[a]    = x[a] + first;
-      to[a]      = f[a] + first;
-      y[a]       = y_store[a];
-      vectors[a] = v[a] = v_store[a];
-    }
-    fare_frame_enter(&p->frame, count, from, y);
-    for_blocks(p, theta, count, (const double *const *)y, v, kernel);
-    fare_frame_leave(&p->frame, count, vectors, to);
-  }
-}
-
-static void block_force(const fare_system_type *type, int dim, const double *theta, size_t n,
-  const double *const y[], double *const f[])
-{
-  type->force(dim, theta, n, y, f);
-}
-
-static void force(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
-{
-  (void)dim;
-  for_vectors(theta, n, x, f, block_force);
-}
-
-static void block_nonconservative(const fare_system_type *type, int dim, const double *theta, size_t n,
-  const double *const y[], double *const f[])
-{
-  if (type->nonconservative) {
-    type->nonconservative(dim, theta, n, y, f);
-    return;
-  }
-  for (int a = 0; a < dim; a++) memset(f[a], 0, n * sizeof *f[a]);
-}
-
-static void nonconservative(
-  int dim, const double *theta, size_t n, const double *const x[], double *const f[])
-{
-  (void)dim;
-  for_vectors(theta, n, x, f, block_nonconservative);
-}
-
-static void drift(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
-{
-  (void)dim;
-  for_vectors(theta, n, x, f, fare_system_type_drift);
-}
-
-static void diffusion(int dim, const double *theta, size_t n, const double *const x[], double *const D[])
-{
-  (void)dim;
-  for_vectors(theta, n, x, D, fare_system_type_diffusion);
-}
-
-static void block_potential(const fare_system_type *type, int dim, const double *theta, size_t n,
-  const double *const y[], double *const V[])
-{
-  type->potential(dim, theta, n, y, V[0]);
-}
-
-/* Each block's goes to its first axis; their sum in the order of the blocks. */
-static void potential(int dim, const double *theta, size_t n, const double *const x[], double V[])
-{
-  static FARE_ALIGNED double y_store[FARE_AXES_MAX][FARE_BLOCK], V_store[FARE_AXES_MAX][FARE_BLOCK];
-  const fare_product        *p = fare_composite_at(theta)->state;
-  const double              *from[FARE_AXES_MAX];
-  double                    *y[FARE_AXES_MAX], *each[FARE_AXES_MAX];
-
-  for (size_t first = 0; first < n; first += FARE_BLOCK) {
-    const size_t count = PetscMin(n - first, FARE_BLOCK);
-
-    for (int a = 0; a < dim; a++) {
-      from[a] = x[a] + first;
-      y[a]    = y_store[a];
-      each[a] = V_store[a];
-    }
-    fare_frame_enter(&p->frame, count, from, y);
-    for_blocks(p, theta, count, (const double *const *)y, each, block_potential);
-    memset(V + first, 0, count * sizeof *V);
-    for (int b = 0; b < p->blocks; b++) {
-      for (size_t i = 0; i < count; i++) V[first + i] += each[p->block_first[b]][i];
-    }
-  }
-}
-
 /* The name of the system within a section. */
 static const char *name_in(const fare_node *section)
 {
@@ -206,8 +44,8 @@ static const char *name_in(const fare_node *section)
 static PetscErrorCode add_unit(
   fare_composite *c, const fare_node *section, const fare_node *at, PetscInt64 copies, const char *label)
 {
-  fare_product *p = c->state;
-  part         *u = &p->unit[p->units];
+  fare_product      *p = c->state;
+  fare_product_part *u = &p->unit[p->units];
 
   PetscFunctionBegin;
   if (fare_node_kind_of(section) != FARE_NODE_MAP)
@@ -287,7 +125,8 @@ static PetscBool is_common(const fare_product *p, int row)
 }
 
 /* Adds a parameter of a unit to the table, or finds the one that all share. */
-static PetscErrorCode add_parameter(const fare_node *at, fare_product *p, part *u, int row, int *count)
+static PetscErrorCode add_parameter(
+  const fare_node *at, fare_product *p, fare_product_part *u, int row, int *count)
 {
   const PetscBool common = is_common(p, row);
   fare_parameter *to     = &p->parameters[*count];
@@ -301,9 +140,9 @@ static PetscErrorCode add_parameter(const fare_node *at, fare_product *p, part *
   *to       = u->system->type->parameters[row];
   to->value = u->system->base[row];
   if (p->units > 1 && !common)
-    snprintf(name, NAME_SIZE, "%s.%s", u->label, to->name);
+    snprintf(name, FARE_PRODUCT_NAME, "%s.%s", u->label, to->name);
   else
-    snprintf(name, NAME_SIZE, "%s", to->name);
+    snprintf(name, FARE_PRODUCT_NAME, "%s", to->name);
   to->name = name;
   (*count)++;
   PetscFunctionReturn(0);
@@ -389,7 +228,7 @@ static PetscErrorCode check_lift(const fare_node *section, fare_product *p)
 static void make_box(const fare_product *p, fare_system_type *type)
 {
   for (int b = 0; b < p->blocks; b++) {
-    const part *u = &p->unit[p->block_unit[b]];
+    const fare_product_part *u = &p->unit[p->block_unit[b]];
 
     for (int a = 0; a < u->axes; a++) {
       const int    at     = p->block_first[b] + a;
@@ -418,15 +257,7 @@ static void make_type(fare_product *p, fare_system_type *type)
   type->dimension_min = type->dimension_max = p->frame.axes;
   type->parameters                          = p->parameters;
   make_box(p, type);
-  if (p->thermal) type->potential = potential;
-  if (p->forced) type->force = force;
-  if (!p->forced) {
-    type->drift     = drift;
-    type->diffusion = diffusion;
-  }
-  for (int k = 0; k < p->units && p->thermal; k++) {
-    if (p->unit[k].system->type->nonconservative) type->nonconservative = nonconservative;
-  }
+  fare_product_set_functions(p, type);
 }
 
 static PetscErrorCode read(const fare_node *section, fare_composite *c)
@@ -483,39 +314,18 @@ static void release(fare_composite *c)
   free(p->frame.q);
 }
 
-/* A run of points in place: in the frame of the blocks, changed there, and back. */
-static void in_frame(const fare_frame *frame, size_t n, double *const x[],
-  void (*change)(const fare_frame *frame, size_t n, double *const y[]))
-{
-  static FARE_ALIGNED double store[FARE_AXES_MAX][FARE_BLOCK];
-
-  for (size_t first = 0; first < n; first += FARE_BLOCK) {
-    const size_t  count = PetscMin(n - first, FARE_BLOCK);
-    const double *from[FARE_AXES_MAX];
-    double       *y[FARE_AXES_MAX], *to[FARE_AXES_MAX];
-
-    for (int a = 0; a < frame->axes; a++) {
-      from[a] = y[a] = store[a];
-      to[a]          = x[a] + first;
-    }
-    fare_frame_enter(frame, count, (const double *const *)to, y);
-    change(frame, count, y);
-    fare_frame_leave(frame, count, from, to);
-  }
-}
-
 static void show(const fare_composite *c, size_t n, double *const x[])
 {
   const fare_frame *frame = &((const fare_product *)c->state)->frame;
 
-  if (frame->lift != 0) in_frame(frame, n, x, fare_frame_lift);
+  if (frame->lift != 0) fare_frame_apply(frame, n, x, fare_frame_lift);
 }
 
 static void hide(const fare_composite *c, size_t n, double *const x[])
 {
   const fare_frame *frame = &((const fare_product *)c->state)->frame;
 
-  if (frame->lift != 0) in_frame(frame, n, x, fare_frame_lower);
+  if (frame->lift != 0) fare_frame_apply(frame, n, x, fare_frame_lower);
 }
 
 const fare_composite_kind fare_composite_product = {
@@ -536,90 +346,4 @@ const fare_product *fare_product_of(const fare_system *system)
   const fare_composite *c = system->origin.composite;
 
   return c && c->kind == &fare_composite_product ? c->state : NULL;
-}
-
-fare_frame_kind fare_product_frame(const fare_product *product)
-{
-  return product->frame.kind;
-}
-
-int fare_product_blocks(const fare_product *product)
-{
-  return product->blocks;
-}
-
-int fare_product_first(const fare_product *product, int block, int *axes)
-{
-  if (axes) *axes = product->unit[product->block_unit[block]].axes;
-  return product->block_first[block];
-}
-
-int fare_product_unit(const fare_product *product, int block)
-{
-  return product->block_unit[block];
-}
-
-int fare_product_units(const fare_product *product)
-{
-  return product->units;
-}
-
-const char *fare_product_label(const fare_product *product, int unit)
-{
-  return product->unit[unit].label;
-}
-
-/* The waveforms stay the product's: the unit borrows them until it is brought up to date again. */
-const fare_system *fare_product_unit_system(const fare_system *system, int which)
-{
-  fare_product *p = system->origin.composite->state;
-  part         *u = &p->unit[which];
-
-  u->system->drives = 0;
-  for (int i = 0; u->system->type->parameters[i].name; i++) {
-    u->system->base[i] = system->base[u->place[i]];
-    for (int d = 0; d < system->drives; d++) {
-      if (system->driven[d] != u->place[i]) continue;
-      u->system->drive[u->system->drives]    = system->drive[d];
-      u->system->driven[u->system->drives++] = i;
-    }
-  }
-  return u->system;
-}
-
-int fare_product_axis(const fare_product *product, int axis)
-{
-  return product->frame.order[axis];
-}
-
-const double *fare_product_row(const fare_product *product, int axis)
-{
-  const fare_frame *frame = &product->frame;
-
-  return frame->kind == FARE_FRAME_ROTATION ? frame->q + axis * frame->axes : NULL;
-}
-
-PetscBool fare_product_is_lifted(const fare_product *product)
-{
-  return product && product->frame.lift != 0 ? PETSC_TRUE : PETSC_FALSE;
-}
-
-void fare_product_to_blocks(const fare_product *product, size_t n, const double *const x[], double *const y[])
-{
-  fare_frame_enter(&product->frame, n, x, y);
-  if (product->frame.lift != 0) fare_frame_lower(&product->frame, n, y);
-}
-
-void fare_product_from_blocks(
-  const fare_product *product, size_t n, const double *const y[], double *const x[])
-{
-  fare_frame_leave(&product->frame, n, y, x);
-  if (product->frame.lift != 0) in_frame(&product->frame, n, x, fare_frame_lift);
-}
-
-void fare_product_gradient(
-  const fare_product *product, size_t n, const double *const y[], double *const of_y[], double *const of_x[])
-{
-  if (product->frame.lift != 0) fare_frame_lift_gradient(&product->frame, n, y, of_y);
-  fare_frame_leave(&product->frame, n, (const double *const *)of_y, of_x);
 }

@@ -354,3 +354,23 @@ PetscBool fare_formula_parse(
   }
   return p.failed ? PETSC_FALSE : PETSC_TRUE;
 }
+
+PetscErrorCode fare_formula_refuse(const fare_node *node, const fare_formula_fault *fault)
+{
+  enum { BEFORE = 60, SHOWN = 100 };
+  const char *text = fare_node_text(node), *from = text + (fault->at > BEFORE ? fault->at - BEFORE : 0);
+  fare_text   lines = {0};
+  int         width = 0;
+
+  PetscFunctionBegin;
+  while (from > text && ((unsigned char)*from & 0xC0) == 0x80) from--; /* not in the middle of a character */
+  fare_node_error(node, "%s", fault->what);
+  fare_text_add(&lines, "%s\n  %s", fare_error_message(), from > text ? "..." : "");
+  for (const char *c = from; *c && (c < from + SHOWN || ((unsigned char)*c & 0xC0) == 0x80); c++)
+    fare_text_add(&lines, "%c", (unsigned char)*c < 0x20 || *c == 0x7F ? ' ' : *c);
+  for (const char *c = from; c < text + fault->at; c++) width += ((unsigned char)*c & 0xC0) != 0x80;
+  fare_text_add(&lines, "\n  %*s^", width + (from > text ? 3 : 0), "");
+  fare_error(FARE_ERR_INPUT, "%s", lines.text);
+  fare_text_free(&lines);
+  PetscFunctionReturn(FARE_ERR_INPUT);
+}

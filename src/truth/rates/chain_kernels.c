@@ -1,28 +1,29 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/kernel.h"
-#include "transition.h"
+
+#include <fare/operator.h>
 
 /* sum = stay x + in x of neighbours, of one cell in all lanes. */
 static inline void come(int faces, const int32_t *restrict neighbour, double stay, const double *restrict in,
-  const double *restrict x, PetscInt cell, double sum[FARE_LANES])
+  const double *restrict x, PetscInt cell, double sum[FARE_CHAIN_LANES])
 {
 #pragma omp simd
-  for (int lane = 0; lane < FARE_LANES; lane++) sum[lane] += stay * x[cell * FARE_LANES + lane];
+  for (int lane = 0; lane < FARE_CHAIN_LANES; lane++) sum[lane] += stay * x[cell * FARE_CHAIN_LANES + lane];
   for (int face = 0; face < faces; face++) {
-    const double *from = x + (PetscInt)neighbour[face] * FARE_LANES, rate = in[face];
+    const double *from = x + (PetscInt)neighbour[face] * FARE_CHAIN_LANES, rate = in[face];
 
 #pragma omp simd
-    for (int lane = 0; lane < FARE_LANES; lane++) sum[lane] += rate * from[lane];
+    for (int lane = 0; lane < FARE_CHAIN_LANES; lane++) sum[lane] += rate * from[lane];
   }
 }
 
-static inline void put(
-  PetscInt cell, double weight, const double value[FARE_LANES], double *restrict y, double *restrict sum)
+static inline void put(PetscInt cell, double weight, const double value[FARE_CHAIN_LANES], double *restrict y,
+  double *restrict sum)
 {
 #pragma omp simd
-  for (int lane = 0; lane < FARE_LANES; lane++) {
-    y[cell * FARE_LANES + lane] = value[lane];
-    sum[cell * FARE_LANES + lane] += weight * value[lane];
+  for (int lane = 0; lane < FARE_CHAIN_LANES; lane++) {
+    y[cell * FARE_CHAIN_LANES + lane] = value[lane];
+    sum[cell * FARE_CHAIN_LANES + lane] += weight * value[lane];
   }
 }
 
@@ -31,7 +32,7 @@ static inline void step(PetscInt cells, int faces, const int32_t *restrict neigh
   double *restrict y, double *restrict sum)
 {
   for (PetscInt cell = 0; cell < cells; cell++) {
-    double value[FARE_LANES] = {0};
+    double value[FARE_CHAIN_LANES] = {0};
 
     come(faces, neighbour + cell * faces, stay[cell], in + cell * faces, x, cell, value);
     put(cell, weight, value, y, sum);
@@ -55,7 +56,7 @@ static inline void step_slope(PetscInt cells, int faces, const int32_t *restrict
   double *restrict y, double *restrict sum)
 {
   for (PetscInt cell = 0; cell < cells; cell++) {
-    double value[FARE_LANES] = {0};
+    double value[FARE_CHAIN_LANES] = {0};
 
     come(faces, neighbour + cell * faces, stay[cell], in + cell * faces, x, cell, value);
     come(faces, neighbour + cell * faces, stay_slope[cell], in_slope + cell * faces, base, cell, value);
