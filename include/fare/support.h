@@ -208,6 +208,17 @@ void fare_progress_end(fare_progress *progress);
 */
 PetscErrorCode fare_memory_of_machine(MPI_Comm comm, double bytes, double *asked, double *there);
 
+/** Half the width of a 95% interval of a normal distribution, in standard deviations. */
+#define FARE_NORMAL_95 1.959963984540054
+/**
+  The same of Student's t, by the expansion of Fisher and Cornish: to 0.001 from 5 degrees of freedom on. Not
+  collective.
+
+  @param freedom degrees of freedom
+  @return standard deviations
+*/
+double fare_student_95(double freedom);
+
 /** A growing string. Zero it to begin; the owner frees it with fare_text_free(). */
 typedef struct {
   char  *text;     /**< NULL where nothing was added yet */

@@ -8,8 +8,6 @@
 #include "infer/data/data.h"
 #include "infer/transition/transition.h"
 
-#define FARE_QUANTILE 1.959963984540054 /* of the normal density, for 95% */
-
 enum { FARE_FIRST_FLAT, FARE_FIRST_INITIAL };
 
 #define FARE_CHAINS 4 /* that draw from a posterior */

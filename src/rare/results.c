@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What estimators found: a table for people, and group /rare of study.h5. */
-#include "runs.h"
+#include "run/runs.h"
 
 #include <math.h>
 #include <stdlib.h>

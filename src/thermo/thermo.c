@@ -150,7 +150,7 @@ static PetscErrorCode add_production(
     ? integral(rule, of, offsetof(fare_moment, rates.excess), length)
     : by_balance;
   if (thermo->needs_rest && isinf(geometric) && !thermo->warned_geometric) {
-    fare_warn("thermodynamics: production_geometric is not known from a start with empty cells on, where its "
+    fare_warn("thermodynamics: production_geometric is not known for a start with empty cells, where its "
               "rate is infinite");
     thermo->warned_geometric = PETSC_TRUE;
   }
