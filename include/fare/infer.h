@@ -161,6 +161,23 @@ typedef struct {
 */
 PetscErrorCode fare_infer_run(const fare_infer *infer, MPI_Comm comm, fare_infer_results *results);
 /**
+  Checks that a node names one fit of parameters, and one alone. Not collective.
+  @param infer of the study; may be NULL
+  @param node  NAME, or {name: ..., method: ..., lag: ...} where a line has several methods or lags
+  @return FARE_ERR_INPUT with file, line and path of what is wrong
+*/
+PetscErrorCode fare_infer_check_fit(const fare_infer *infer, const fare_node *node);
+/**
+  Gives a system the parameters that a fit has found, each the mean over its sets of data. Not collective.
+  @param results of all inferences
+  @param node    as checked
+  @param system  changed
+  @param found   appended to: what was found, for people
+  @return FARE_ERR_FAILED where the fit has failed, or found what the system cannot have
+*/
+PetscErrorCode fare_infer_assume(
+  const fare_infer_results *results, const fare_node *node, fare_system *system, fare_text *found);
+/**
   Frees them. Not collective.
   @param results zeroed
 */
