@@ -36,8 +36,8 @@ static void fill_rows(
 
     to->theta[k] = apply(n, row, best->theta);
     to->error[k] = best->held[k] && k < c->potential->first ? NAN : error;
-    to->low[k]   = to->theta[k] - FARE_QUANTILE * to->error[k];
-    to->high[k]  = to->theta[k] + FARE_QUANTILE * to->error[k];
+    to->low[k]   = to->theta[k] - FARE_NORMAL_95 * to->error[k];
+    to->high[k]  = to->theta[k] + FARE_NORMAL_95 * to->error[k];
     to->grid[k]  = fabs(apply(n, row, moved));
   }
   to->log_likelihood = best->value;
@@ -74,7 +74,7 @@ static double covered(const fare_frame *f, const double curve[], int estimate, i
     const double off = fabs(curve[(size_t)estimate * size + i] - curve[(size_t)truth * size + i]);
 
     if (isnan(off)) return NAN;
-    if (off <= FARE_QUANTILE * curve[(size_t)(estimate + 1) * size + i]) sum += f->density[i];
+    if (off <= FARE_NORMAL_95 * curve[(size_t)(estimate + 1) * size + i]) sum += f->density[i];
   }
   return sum;
 }
