@@ -33,7 +33,18 @@ LAYERS = [
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
 # Public headers that are not called after their module.
 HEADERS = {
-    "system": ["box", "chain", "feedback", "formula", "initial", "mixture", "plugin", "product", "schedule"],
+    "system": [
+        "box",
+        "chain",
+        "feedback",
+        "formula",
+        "initial",
+        "mixture",
+        "plugin",
+        "potential_spline",
+        "product",
+        "schedule",
+    ],
     "measure": ["joint_measure"],
     "truth": ["bridge", "evolution", "grid", "operator", "resolution"],
     "analysis": ["adjoint", "friction", "transport_bound"],

@@ -12,6 +12,7 @@
 #include <fare/system.h>
 #include <fare/chain.h>
 #include <fare/mixture.h>
+#include <fare/potential_spline.h>
 #include <fare/product.h>
 #include <fare/feedback.h>
 #include <fare/initial.h>

@@ -100,6 +100,7 @@ typedef struct {
   char   infer[72];     /**< name of the inference */
   char   method[24];    /**< its method */
   char   parameter[64]; /**< that was sought */
+  double knot;          /**< where it is the value of a potential; NaN: it is another parameter */
   double lag;           /**< between observations; 0: as they come */
   double pairs;         /**< of observations, in one set of data */
   double sets;          /**< of data, independent ones */
@@ -122,7 +123,7 @@ typedef struct {
   double posterior_covered; /**< share of the sets whose posterior interval holds the truth; NaN: not known */
 } fare_infer_row;
 
-#define FARE_INFER_PARAMETERS 10 /**< parameters that are sought at once, at most */
+#define FARE_INFER_PARAMETERS 32 /**< parameters that are sought at once, at most */
 
 /** What one design of observations can tell, parameters in units of their values (1 where that is 0). */
 typedef struct {
@@ -141,6 +142,39 @@ typedef struct {
   double cost;                                                       /**< sum of the variances */
 } fare_infer_design;
 
+/** Columns of the curve of a potential without a formula, each over the places of the first. */
+enum {
+  FARE_CURVE_X,       /**< place */
+  FARE_CURVE_DENSITY, /**< of the observations: exact where simulated and nothing drives, else a histogram */
+  FARE_CURVE_POTENTIAL,       /**< estimate, its mean over that density 0 */
+  FARE_CURVE_POTENTIAL_ERROR, /**< standard deviation */
+  FARE_CURVE_DRIFT,           /**< estimate */
+  FARE_CURVE_DRIFT_ERROR,     /**< standard deviation */
+  FARE_CURVE_TRUE_POTENTIAL,  /**< alike; NaN: not known */
+  FARE_CURVE_TRUE_DRIFT,      /**< NaN: not known */
+  FARE_CURVE_COLUMNS          /**< how many */
+};
+/** A potential without a formula, as one method found it at one lag. */
+typedef struct {
+  char    infer[72];   /**< name of the inference */
+  char    method[24];  /**< its method */
+  double  lag;         /**< between observations; 0: as they come */
+  int     knots;       /**< of the spline */
+  double  sets;        /**< of data, independent ones */
+  double  smoothness;  /**< weight of the penalty, of the first set */
+  double  chosen;      /**< 1: by the marginal likelihood; 0: it was given */
+  double  effective;   /**< parameters that the penalty leaves the spline, mean over sets */
+  double  drift_error; /**< relative to the drift, root mean square over the density; NaN: truth not known */
+  double  drift_error_sd;    /**< over sets, or as the covariance predicts it */
+  double  expected;          /**< what the covariance and `alone` predict of that error, mean over sets */
+  double  alone;             /**< the least such error of any spline with these knots; NaN: truth not known */
+  double  grid;              /**< the part of it that the cells make, of the first set */
+  double  covered_potential; /**< share of sets and density where the 95% band holds the true potential */
+  double  covered_drift;     /**< and the true drift */
+  size_t  points;            /**< of the curve */
+  double *curve;             /**< of the first set: [column * points] */
+} fare_infer_potential;
+
 /** What all inferences found. */
 typedef struct {
   size_t          count;   /**< of rows */
@@ -149,7 +183,9 @@ typedef struct {
   double **draw;    /**< per row that is the first of its fit: draws, [draw * parameters + k]; else NULL */
   size_t  *draws;   /**< per row: how many, times the parameters */
   size_t   designs; /**< how many there are */
-  fare_infer_design *design; /**< those of one inference together, the given one first */
+  fare_infer_design    *design;     /**< those of one inference together, the given one first */
+  size_t                potentials; /**< how many there are */
+  fare_infer_potential *potential;  /**< each of them */
 } fare_infer_results;
 /**
   Makes or reads the data of all inferences, and estimates. What fails leaves rows without a result, with a
@@ -160,6 +196,23 @@ typedef struct {
   @return FARE_ERR_INPUT for files that cannot be read, and others than FARE_ERR_FAILED of one method
 */
 PetscErrorCode fare_infer_run(const fare_infer *infer, MPI_Comm comm, fare_infer_results *results);
+/**
+  Checks that a node names one fit of parameters, and one alone. Not collective.
+  @param infer of the study; may be NULL
+  @param node  NAME, or {name: ..., method: ..., lag: ...} where a line has several methods or lags
+  @return FARE_ERR_INPUT with file, line and path of what is wrong
+*/
+PetscErrorCode fare_infer_check_fit(const fare_infer *infer, const fare_node *node);
+/**
+  Gives a system the parameters that a fit has found, each the mean over its sets of data. Not collective.
+  @param results of all inferences
+  @param node    as checked
+  @param system  changed
+  @param found   appended to: what was found, for people
+  @return FARE_ERR_FAILED where the fit has failed, or found what the system cannot have
+*/
+PetscErrorCode fare_infer_assume(
+  const fare_infer_results *results, const fare_node *node, fare_system *system, fare_text *found);
 /**
   Frees them. Not collective.
   @param results zeroed

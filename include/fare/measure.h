@@ -257,15 +257,4 @@ PetscErrorCode fare_measure_compare(MPI_Comm comm, const fare_binning *binning, 
   const fare_binned *p_corrected, const fare_binned *q, size_t count, const fare_measure_type *const types[],
   int replicates, fare_stream stream, fare_measured results[]);
 
-/** Half the width of a 95% interval of a normal distribution, in standard deviations. */
-#define FARE_NORMAL_95 1.959963984540054
-/**
-  The same of Student's t, by the expansion of Fisher and Cornish: to 0.001 from 5 degrees of freedom on. Not
-  collective.
-
-  @param freedom degrees of freedom
-  @return standard deviations
-*/
-double fare_student_95(double freedom);
-
 #endif

@@ -24,6 +24,7 @@ typedef struct {
   const fare_system *system;  /**< the dynamics assumed: the study's own, or `assumed`; borrowed */
   fare_system       *assumed; /**< owned; NULL: the study's own */
   fare_config       *config;  /**< that it was made from, where it is a copy; owned */
+  const fare_node   *infer;   /**< names the inference whose parameters `assumed` is to have; NULL: none */
 } fare_prior;
 
 /** The keys of `prior:`. */

@@ -208,6 +208,17 @@ void fare_progress_end(fare_progress *progress);
 */
 PetscErrorCode fare_memory_of_machine(MPI_Comm comm, double bytes, double *asked, double *there);
 
+/** Half the width of a 95% interval of a normal distribution, in standard deviations. */
+#define FARE_NORMAL_95 1.959963984540054
+/**
+  The same of Student's t, by the expansion of Fisher and Cornish: to 0.001 from 5 degrees of freedom on. Not
+  collective.
+
+  @param freedom degrees of freedom
+  @return standard deviations
+*/
+double fare_student_95(double freedom);
+
 /** A growing string. Zero it to begin; the owner frees it with fare_text_free(). */
 typedef struct {
   char  *text;     /**< NULL where nothing was added yet */
@@ -240,6 +251,15 @@ void fare_table_create(int columns, fare_table **table);
   @param format of the cell, as of printf(), with its arguments behind; cut after 511 bytes
 */
 void fare_table_cell(fare_table *table, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(2, 3);
+/**
+  Adds a number with its error as a cell: 1.565(29)e-07 stands for 1.565e-07 +- 0.029e-07. Seven digits
+  without brackets where the error is smaller than the last of them, or not known. Not collective.
+  @param table the table
+  @param mark  before it
+  @param value the number
+  @param error its absolute error; NaN: not known
+*/
+void fare_table_measured(fare_table *table, const char *mark, double value, double error);
 /**
   Appends the heading. Not collective.
 

@@ -58,9 +58,13 @@ class Sensitivity:
 
     name: str
     value: float
+    """What is differentiated; NaN: a density."""
     times: Array
     by: dict[str, tuple[Array, Array]]
-    """Derivatives by each driven parameter at these times, per time, and their errors."""
+    """Derivatives by each driven parameter at these times, per time, and their errors: of a density, a row for each
+    bin."""
+    edges: Array = field(default_factory=lambda: np.empty(0))
+    """Of the bins, of a density; empty: a number is differentiated."""
 
 
 def _control(name: str, group: h5py.Group) -> Control:
@@ -101,12 +105,14 @@ def sensitivities(file: h5py.File) -> list[Sensitivity]:
     for name, group in file.get("analysis", {}).items():
         if text_of(group.attrs["kind"]) != "sensitivity" or "times" not in group:
             continue
+        edges = np.ravel(group["edges"][:]) if "edges" in group else np.empty(0)
+        shape = (-1, len(np.ravel(group["times"][:]))) if edges.size else (-1,)
         by = {
-            key[3:]: (np.ravel(group[key][:]), np.ravel(group[f"{key}_error"][:]))
+            key[3:]: (np.reshape(group[key][:], shape), np.reshape(group[f"{key}_error"][:], shape))
             for key in group
             if key.startswith("by_") and f"{key}_error" in group
         }
         if by:
-            value = float(np.ravel(group["value"][()])[0])
-            found.append(Sensitivity(name, value, np.ravel(group["times"][:]), by))
+            value = float("nan") if edges.size else float(np.ravel(group["value"][()])[0])
+            found.append(Sensitivity(name, value, np.ravel(group["times"][:]), by, edges))
     return found

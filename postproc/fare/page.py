@@ -76,6 +76,17 @@ def number(value: float, digits: int = 3) -> str:
     return f"{value:.{digits - 1}e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
 
 
+def measured(value: float, error: float) -> str:
+    """A number with its error in brackets, 1.565(29)e-7; six digits without where the error is below them."""
+    if not (0 < error < math.inf and 1e-6 * abs(value) < error < abs(value)):
+        return number(value, 6)
+    bar, last = f"{error:.1e}".split("e")
+    value = round(value / 10.0 ** (int(last) - 1)) * 10.0 ** (int(last) - 1)
+    text = f"{value:.{max(0, int(f'{value:.15e}'.split('e')[1]) - int(last) + 1)}e}"
+    mantissa, power = text.split("e")
+    return f"{mantissa}({bar.replace('.', '')})" + (f"e{int(power)}" if int(power) else "")
+
+
 def count(value: int) -> str:
     return f"{value:,}".replace(",", "\N{NO-BREAK SPACE}") if value < 10_000_000 else number(value)
 

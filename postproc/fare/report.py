@@ -30,7 +30,7 @@ try:
     from fare import slider
     from fare.files import Array, FareError
     from fare.findings import findings, is_noise
-    from fare.page import PAGE, count, folded, highest, number, table, unit_of, write_aside
+    from fare.page import PAGE, count, folded, highest, measured, number, table, unit_of, write_aside
     from fare.plot.densities import planes
     from fare.plot.drawing import STYLE, describe, mean, measured_by, principal, shown
     from fare.plot.figures import figures
@@ -110,7 +110,8 @@ CAPTIONS = {
     ),
     "sensitivity": (
         "By how much a result changes with the value of a driven parameter at each time, per time: a drive"
-        " that differs by a small function of time changes it by the integral of both."
+        " that differs by a small function of time changes it by the integral of both. A map is of the"
+        " density at the end: red where a larger value at that time brings more, blue where it takes away."
     ),
     "thermodynamics": (
         "Work, heat and entropy production of the truth. If the work of particles was measured, its"
@@ -234,7 +235,7 @@ def exact(value: float, error: float, mark: str = "") -> str:
     """An exact answer, or what it is below where its error hides it or it is too small for a number."""
     known = error if error > 0 else 0.0
     if value > known or not math.isfinite(value):
-        return mark + number(value, 6)
+        return mark + measured(value, error)
     return f"{mark}< {max(1.05 * (value + known), 1e-308):.1e}"
 
 
@@ -247,7 +248,10 @@ def rare(study: Study) -> str:
         error = number(r.error) if r.normal else f"{number(r.low)} … {number(r.high)}"
         values = (r.z, r.variance, r.cost, r.cost_10, r.gain, r.of_optimum)
         cells = [r.method, r.event, f"{r.estimate:.4g}", r.failure or error]
-        cells += [exact(r.chain, 0, "~" if r.predicted else ""), exact(r.continuum, r.continuum_error)]
+        cells += [
+            exact(r.chain, r.chain_error, "~" if r.predicted else ""),
+            exact(r.continuum, r.continuum_error),
+        ]
         cells += map(number, values)
         rows.append(
             f"<tr><td>{html.escape(r.estimator)}</td>"

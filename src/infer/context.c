@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What methods ask of their context. */
-#include "infer.h"
+#include "potential.h"
 
 #include <math.h>
 #include <string.h>
 
 PetscErrorCode fare_infer_model(const fare_infer_context *c, const PetscInt cells[], fare_model **model)
 {
-  return fare_model_create(c->study->system, &c->box, c->boundary, cells, c->count, c->name, c->guess, model);
+  const fare_system *system = c->potential ? c->potential->system : c->study->system;
+
+  PetscFunctionBegin;
+  PetscCall(fare_model_create(system, &c->box, c->boundary, cells, c->count, c->name, c->guess, model));
+  for (int k = c->potential ? c->potential->first : c->count; k < c->count; k++)
+    (*model)->scale[k] = fare_system_kT(system, c->study->start);
+  PetscFunctionReturn(0);
 }
 
 void fare_infer_half(const fare_infer_context *context, PetscInt half[FARE_DIM_MAX])

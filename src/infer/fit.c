@@ -243,8 +243,8 @@ PetscErrorCode fare_fit_intervals(const fare_fit_problem *p, const char *const n
 
     to->theta[k] = centre;
     to->error[k] = best->held[k] ? NAN : error;
-    to->low[k]   = PetscMax(p->least[k], centre - FARE_QUANTILE * error);
-    to->high[k]  = PetscMin(p->most[k], centre + FARE_QUANTILE * error);
+    to->low[k]   = PetscMax(p->least[k], centre - FARE_NORMAL_95 * error);
+    to->high[k]  = PetscMin(p->most[k], centre + FARE_NORMAL_95 * error);
     if (profile || best->held[k]) PetscCall(fare_fit_profile(p, name, best, k, &to->low[k], &to->high[k]));
     if (best->held[k] && centre <= p->least[k]) to->low[k] = centre;
     if (best->held[k] && centre >= p->most[k]) to->high[k] = centre;

@@ -8,9 +8,10 @@
 #include "infer/data/data.h"
 #include "infer/transition/transition.h"
 
-#define FARE_QUANTILE 1.959963984540054 /* of the normal density, for 95% */
-
 enum { FARE_FIRST_FLAT, FARE_FIRST_INITIAL };
+
+typedef struct fare_potential fare_potential;
+typedef struct fare_frame     fare_frame;
 
 #define FARE_CHAINS 4 /* that draw from a posterior */
 
@@ -44,7 +45,9 @@ typedef struct {
   double                        transitions; /* ... and how many lags they last */
   fare_posterior                posterior;   /* of likelihoods */
   int                           first; /* density of a state at the first observation, of those with noise */
-  int features, folds, bins;           /* of dissipation: degree of features, held-out parts, bins per axis */
+  const fare_potential         *potential; /* sought without a formula; NULL: none */
+  const fare_frame             *frame;     /* what it is compared with */
+  int features, folds, bins; /* of dissipation: degree of features, held-out parts, bins per axis */
 } fare_infer_context;
 
 enum { FARE_DESIGN_SNAPSHOTS, FARE_DESIGN_TRAJECTORIES };
@@ -60,16 +63,17 @@ typedef struct {
 
 /* What it finds in one set of data. */
 typedef struct {
-  double            theta[FARE_INFER_MAX], low[FARE_INFER_MAX], high[FARE_INFER_MAX]; /* NaN: not known */
-  double            error[FARE_INFER_MAX]; /* NaN: at an end of its range, where others' errors hold it */
-  double            grid[FARE_INFER_MAX];  /* NaN: uses no cells */
-  double            log_likelihood;
-  int64_t           pairs;
-  PetscBool         dropped[FARE_INFER_MAX]; /* a term that the method leaves out: 0 */
-  double            implied;                 /* diffusion that a method's setting claims; NaN: none */
-  fare_posterior_of posterior[FARE_INFER_MAX];
-  int64_t           draws; /* from it, 0: none ... */
-  double           *draw;  /* ... [draw * count + k]; free with PetscFree() */
+  double                theta[FARE_INFER_MAX], low[FARE_INFER_MAX], high[FARE_INFER_MAX]; /* NaN: not known */
+  double                error[FARE_INFER_MAX]; /* NaN: at an end of its range, where others' errors hold it */
+  double                grid[FARE_INFER_MAX];  /* NaN: uses no cells */
+  double                log_likelihood;
+  int64_t               pairs;
+  PetscBool             dropped[FARE_INFER_MAX]; /* a term that the method leaves out: 0 */
+  double                implied;                 /* diffusion that a method's setting claims; NaN: none */
+  fare_posterior_of     posterior[FARE_INFER_MAX];
+  int64_t               draws;     /* from it, 0: none ... */
+  double               *draw;      /* ... [draw * count + k]; free with PetscFree() */
+  fare_infer_potential *potential; /* NULL: none; else filled, but for names */
 } fare_inferred;
 
 /* A method: one const descriptor, exported by its one file. */
@@ -94,6 +98,12 @@ typedef struct fare_infer_type {
   PetscErrorCode (*truth)(const fare_infer_context *context, double theta[]);
   /* FARE_ERR_INPUT where it is not for a system, or not for parameters of it; NULL: for all. */
   PetscErrorCode (*check)(const fare_infer_context *context);
+  /*
+    Before fits of a potential without a formula: what they are compared with. `simulated`: the study's own
+    system is the truth. NULL: seeks none. Destroy with fare_frame_destroy(). Collective.
+  */
+  PetscErrorCode (*prepare)(
+    const fare_infer_context *context, const fare_tracks *tracks, PetscBool simulated, fare_frame **frame);
   /*
     In place of the others, without data: adds what a design can tell to the results, with better ones.
     Collective.
@@ -152,6 +162,10 @@ const fare_infer_type *fare_infer_type_at(size_t i);
 /* Of designs: table and groups. */
 void           fare_infer_designs_print(const fare_infer_results *results, FILE *to);
 PetscErrorCode fare_infer_designs_save(const fare_infer_results *results, fare_store *store);
+
+/* Of potentials without a formula: table and groups. */
+void           fare_infer_potentials_print(const fare_infer_results *results, FILE *to);
+PetscErrorCode fare_infer_potentials_save(const fare_infer_results *results, fare_store *store);
 
 /* A model on cells, with the parameters and the box of a context. */
 PetscErrorCode fare_infer_model(

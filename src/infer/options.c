@@ -2,6 +2,8 @@
 /* The plan's `infer:` read, checked, compared and written back. */
 #include "options.h"
 
+#include "potential.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +46,8 @@ const fare_field fare_infer_fields[] = {
     "density at a track's first observation, if noisy: flat, or what becomes of the initial one"},
   {"posterior", FARE_NODE, AT(posterior), "", 0, 0, NULL, "",
     "of likelihoods: {draws: 4000, prior: {kT: {mean: 0.5, sd: 0.1}, tilt: {low: -1, high: 1}}}"},
+  {"potential", FARE_NODE, AT(potential), "", 0, 0, NULL, "",
+    "of likelihoods: seek V without a formula, {knots: 16, lower: -2, upper: 2, smoothness: auto}"},
   {"repeats", FARE_INTEGER, AT(repeats), "1", 1, 1e5, NULL, "",
     "independent sets of simulated data, which show whether errors and intervals are right"},
   {"limits", FARE_BOOLEAN, AT(limits), "true", 0, 0, NULL, "",
@@ -106,6 +110,16 @@ static PetscErrorCode read_methods(const fare_system *system, fare_infer_line *l
   PetscFunctionReturn(0);
 }
 
+/* Beside a potential: kT, and around a ring a constant force, which is sought whether it is named or not. */
+static PetscErrorCode check_beside(const fare_node *at, const char *name, const fare_infer_line *l)
+{
+  const PetscBool ring = fare_system_box(l->sought->system).periodic[0];
+
+  PetscFunctionBegin;
+  if (!strcmp(name, "kT") || (ring && !strcmp(name, "force"))) PetscFunctionReturn(0);
+  FARE_REFUSE(at, "beside a potential, %s can be sought, not '%s'", ring ? "kT and force" : "kT alone", name);
+}
+
 /* A name, and what the search begins with: what the map says, or the study's own value. */
 static PetscErrorCode add_parameter(const fare_node *at, const char *name, const fare_node *guess,
   const fare_system *system, fare_infer_line *l)
@@ -116,6 +130,7 @@ static PetscErrorCode add_parameter(const fare_node *at, const char *name, const
   size_t                count = 0;
 
   PetscFunctionBegin;
+  if (l->sought) PetscCall(check_beside(at, name, l));
   for (; row->name && strcmp(row->name, name); row++) names[count++] = row->name;
   if (!row->name) {
     PetscErrorCode code;
@@ -139,6 +154,40 @@ static PetscErrorCode add_parameter(const fare_node *at, const char *name, const
   PetscFunctionReturn(0);
 }
 
+/* The values at knots come last. */
+static void add_knots(fare_infer_line *l)
+{
+  const fare_parameter *table = fare_system_type_of(l->sought->system)->parameters;
+  PetscBool             force = fare_system_box(l->sought->system).periodic[0];
+
+  for (int k = 0; k < l->count; k++)
+    if (!strcmp(l->parameter[k], "force")) force = PETSC_FALSE;
+  for (int place = force ? FARE_POTENTIAL_SPLINE_FORCE : FARE_POTENTIAL_SPLINE_VALUES; table[place].name;
+       place++) {
+    if (place == FARE_POTENTIAL_SPLINE_VALUES) l->sought->first = l->count;
+    l->guess[l->count]       = 0;
+    l->parameter[l->count++] = table[place].name;
+  }
+  l->sought->fixed = l->sought->first + l->sought->knots / 2;
+}
+
+static PetscErrorCode read_potential(const fare_infer_study *study, fare_infer_line *l)
+{
+  const fare_box box = fare_truth_box(study->system, study->truth);
+
+  PetscFunctionBegin;
+  if (!l->potential) PetscFunctionReturn(0);
+  for (size_t i = 0; i < l->methods; i++)
+    if (!l->type[i]->prepare)
+      FARE_REFUSE(l->potential, "%s seeks no potential: remove the key", l->type[i]->name);
+  if (l->intervals)
+    FARE_REFUSE(
+      fare_node_find(l->node, "intervals"), "bands of a potential are by Fisher's information: remove it");
+  if (l->posterior) FARE_REFUSE(l->posterior, "there are no draws of a potential: remove the key");
+  PetscCall(fare_potential_create(l->potential, study->system, &box, &l->sought));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode read_parameters(const fare_system *system, fare_infer_line *l)
 {
   const fare_node *node  = l->parameters;
@@ -156,6 +205,10 @@ static PetscErrorCode read_parameters(const fare_system *system, fare_infer_line
     l->parameter[l->count++] = seeks;
     PetscFunctionReturn(0);
   }
+  if (!node && l->sought) {
+    add_knots(l);
+    PetscFunctionReturn(0);
+  }
   if (!node) FARE_REFUSE(l->node, "missing key 'parameters'");
   kind = fare_node_kind_of(node);
   if (kind == FARE_NODE_SCALAR || !fare_node_size(node))
@@ -170,6 +223,7 @@ static PetscErrorCode read_parameters(const fare_system *system, fare_infer_line
       PetscCall(add_parameter(item, fare_node_text(item), NULL, system, l));
     }
   }
+  if (l->sought) add_knots(l);
   PetscFunctionReturn(0);
 }
 
@@ -326,6 +380,7 @@ fare_infer_context fare_infer_context_of(
              .settle                     = l->settle,
              .first                      = l->first,
              .posterior                  = l->asked,
+             .potential                  = l->sought,
              .transitions                = (double)l->transitions};
 
   for (int axis = 0; axis < fare_system_dimension(study->system); axis++) {
@@ -388,7 +443,8 @@ static PetscErrorCode read_line(const fare_node *node, fare_infer *infer, fare_i
     l->file = NULL;
   }
   PetscCall(read_methods(infer->study.system, l));
-  PetscCall(read_parameters(infer->study.system, l));
+  PetscCall(read_potential(&infer->study, l));
+  PetscCall(read_parameters(l->sought ? l->sought->system : infer->study.system, l));
   PetscCall(read_posterior(l));
   PetscCall(check_cells(&infer->study, l));
   PetscCall(check_line(&infer->study, l));
@@ -425,7 +481,10 @@ PetscErrorCode fare_infer_destroy(fare_infer **infer)
 {
   PetscFunctionBegin;
   if (!*infer) PetscFunctionReturn(0);
-  for (size_t i = 0; i < (*infer)->lines; i++) fare_fields_free(fare_infer_fields, &(*infer)->line[i]);
+  for (size_t i = 0; i < (*infer)->lines; i++) {
+    PetscCall(fare_potential_destroy(&(*infer)->line[i].sought));
+    fare_fields_free(fare_infer_fields, &(*infer)->line[i]);
+  }
   free((*infer)->file);
   PetscCall(PetscFree((*infer)->line));
   PetscCall(PetscFree(*infer));
@@ -462,12 +521,13 @@ void fare_infer_write(const fare_infer *infer, fare_text *to)
     write_node("method", l->method, to);
     write_node("starts", l->starts, to);
     write_node("posterior", l->posterior, to);
+    write_node("potential", l->potential, to);
   }
 }
 
 PetscErrorCode fare_infer_compare(const fare_infer *infer, const fare_node *list, fare_difference *difference)
 {
-  static const char *const nodes[] = {"parameters", "method", "starts", "posterior"};
+  static const char *const nodes[] = {"parameters", "method", "starts", "posterior", "potential"};
   const size_t             count   = infer ? infer->lines : 0;
   char                     path[128], key[256];
 

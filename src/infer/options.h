@@ -18,7 +18,8 @@ typedef struct {
   int                    intervals, first, design;
   PetscInt64             particles;
   fare_reals             times, others;
-  const fare_node       *starts, *posterior;
+  const fare_node       *starts, *posterior, *potential;
+  fare_potential        *sought; /* the potential of that key; NULL: none */
   fare_posterior         asked;
   PetscBool              limits, unpaired;
   int                    count; /* of parameters */

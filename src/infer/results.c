@@ -17,6 +17,7 @@ static const struct {
   const char *name;
   size_t      offset;
 } columns[] = {
+  COLUMN(knot),
   COLUMN(lag),
   COLUMN(pairs),
   COLUMN(sets),
@@ -94,7 +95,8 @@ PetscErrorCode fare_infer_results_save(const fare_infer_results *results, fare_s
   for (size_t k = 0; k < PETSC_STATIC_ARRAY_LENGTH(columns); k++) {
     for (size_t i = 0; i < extent; i++) {
       value[i] = *(const double *)((const char *)&results->row[i] + columns[k].offset);
-      if (results->failure[i] && strcmp(columns[k].name, "lag")) value[i] = NAN;
+      if (results->failure[i] && strcmp(columns[k].name, "lag") && strcmp(columns[k].name, "knot"))
+        value[i] = NAN;
     }
     snprintf(path, sizeof path, "/infer/%s", columns[k].name);
     for (char *c = path; *c; c++) *c = *c == '.' ? '_' : *c;
@@ -102,6 +104,7 @@ PetscErrorCode fare_infer_results_save(const fare_infer_results *results, fare_s
   }
   PetscCall(PetscFree2(text, value));
   PetscCall(save_draws(results, store));
+  PetscCall(fare_infer_potentials_save(results, store));
   PetscFunctionReturn(0);
 }
 
@@ -156,7 +159,7 @@ static void print_doubts(const fare_infer_results *results, FILE *to)
     if (r->dropped > 0)
       fprintf(to, "%s, %s: cross-validation leaves the term of %s out in %g of %g fits\n", r->infer,
         r->method, r->parameter, r->dropped, r->sets);
-    if (r->grid > 0.3 * r->error)
+    if (r->grid > 0.3 * r->error && isnan(r->knot))
       fprintf(to,
         "%s, %s: cells or kernels make an error of %.2g in %s, against a standard error of %.2g: take more "
         "cells or data\n",
@@ -222,16 +225,19 @@ void fare_infer_results_print(const fare_infer_results *results, FILE *to)
   if (!results->count) return;
   for (size_t i = 0; i < results->count; i++)
     if (!results->failure[i] && results->row[i].sets > 1) sets = PETSC_TRUE;
-  fprintf(to, "\nInference (limit: of infinitely many data at that lag; cells: error that they make)\n");
   fare_table_create(sets ? 13 : 11, &table);
   fare_table_headings(table, sets ? many : one);
   for (size_t i = 0; i < results->count; i++) {
-    if (results->failure[i]) continue;
+    if (results->failure[i] || !isnan(results->row[i].knot)) continue;
     print_row(&results->row[i], sets, table);
     any = PETSC_TRUE;
   }
-  if (any) fare_table_print(table, to);
+  if (any) {
+    fprintf(to, "\nInference (limit: of infinitely many data at that lag; cells: error that they make)\n");
+    fare_table_print(table, to);
+  }
   fare_table_destroy(&table);
+  fare_infer_potentials_print(results, to);
   print_posteriors(results, to);
   print_doubts(results, to);
 }

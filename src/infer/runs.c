@@ -2,6 +2,8 @@
 /* The plan's `infer:` run: data, then every method on them. */
 #include "options.h"
 
+#include "potential.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,9 +155,10 @@ static PetscErrorCode find_limit(
 static PetscErrorCode fit_all(const fare_infer_context *c, const fare_infer_line *l,
   const fare_infer_row *known, const fare_tracks *tracks, fare_infer_results *results)
 {
-  fare_infer_row *row   = &results->row[results->count];
-  const double    began = fare_seconds();
-  fare_progress   progress;
+  fare_infer_row       *row   = &results->row[results->count];
+  fare_infer_potential *curve = &results->potential[results->potentials];
+  const double          began = fare_seconds();
+  fare_progress         progress;
 
   PetscFunctionBegin;
   fare_progress_begin(&progress, l->name, (double)l->repeats);
@@ -176,12 +179,17 @@ static PetscErrorCode fit_all(const fare_infer_context *c, const fare_infer_line
       PetscCall(PetscFree(found.draw));
     }
     PetscCall(code);
+    if (found.potential) fare_potential_add(&found, set, curve);
     add_set(&found, c->count, set, row);
     fare_progress_update(&progress, (double)(set + 1), NULL);
   }
   fare_progress_end(&progress);
   finish(c->count, row);
-  if (l->limits && !isnan(row[0].truth)) PetscCall(find_limit(c, known, row));
+  if (c->potential) {
+    fare_potential_end(curve);
+    results->potentials++;
+  }
+  if (l->limits && !c->potential && !isnan(row[0].truth)) PetscCall(find_limit(c, known, row));
   for (int k = 0; k < c->count; k++) row[k].seconds = fare_seconds() - began;
   PetscFunctionReturn(0);
 }
@@ -192,7 +200,10 @@ static void name_rows(const fare_infer_context *c, const fare_infer_line *l, con
   for (int k = 0; k < c->count; k++) {
     fare_infer_row *r = &row[k];
 
-    *r = (fare_infer_row){.lag = c->lag, .truth = truth[k], .limit = NAN, .limit_error = NAN};
+    *r = (fare_infer_row){.knot = NAN, .lag = c->lag, .truth = truth[k], .limit = NAN, .limit_error = NAN};
+    if (c->potential && k >= c->potential->first)
+      r->knot =
+        fare_potential_spline_knot(fare_potential_spline_of(c->potential->system), k - c->potential->first);
     snprintf(r->infer, sizeof r->infer, "%s", l->name);
     snprintf(r->method, sizeof r->method, "%s", type->name);
     snprintf(r->parameter, sizeof r->parameter, "%s", l->parameter[k]);
@@ -273,10 +284,15 @@ static PetscErrorCode run_lag(
   fare_infer_context c = fare_infer_context_of(infer, l, comm, lag);
   double             truth[FARE_INFER_MAX];
   fare_tracks       *tracks;
-  PetscErrorCode     code = 0;
+  fare_frame        *frame = NULL;
+  PetscErrorCode     code  = 0;
 
   PetscFunctionBegin;
   PetscCall(get_tracks(infer, l, comm, lag, &tracks));
+  if (c.potential) code = l->type[0]->prepare(&c, tracks, fare_infer_is_simulated(infer, l), &frame);
+  if (code) PetscCall(fare_tracks_destroy(&tracks));
+  PetscCall(code);
+  c.frame = frame;
   if (fare_infer_is_simulated(infer, l)) PetscCall(tell_step(infer, l, tracks));
   if (lag > 0 && !fare_infer_is_simulated(infer, l)) PetscCall(tell_unused(l, lag, tracks));
   for (size_t i = 0; i < l->methods; i++) {
@@ -297,6 +313,14 @@ static PetscErrorCode run_lag(
       code     = 0;
     }
     PetscCall(code);
+    if (c.frame) {
+      fare_infer_potential *p = &results->potential[results->potentials];
+
+      memcpy(truth, c.frame->truth, sizeof truth);
+      *p = (fare_infer_potential){.lag = lag};
+      snprintf(p->infer, sizeof p->infer, "%s", l->name);
+      snprintf(p->method, sizeof p->method, "%s", l->type[i]->name);
+    }
     name_rows(&c, l, l->type[i], truth, row);
     code = fit_all(&c, l, known, tracks, results);
     for (int k = 0; k < c.count; k++) {
@@ -309,6 +333,7 @@ static PetscErrorCode run_lag(
     code = 0;
   }
   PetscCall(fare_tracks_destroy(&tracks));
+  PetscCall(fare_frame_destroy(&frame));
   PetscFunctionReturn(code);
 }
 
@@ -334,17 +359,19 @@ static size_t rows_of(const fare_infer_line *l)
 
 PetscErrorCode fare_infer_run(const fare_infer *infer, MPI_Comm comm, fare_infer_results *results)
 {
-  size_t rows = 0;
+  size_t rows = 0, potentials = 0;
 
   PetscFunctionBegin;
   *results = (fare_infer_results){0};
   if (!infer) PetscFunctionReturn(0);
   for (size_t i = 0; i < infer->lines; i++) {
     rows += rows_of(&infer->line[i]);
+    if (infer->line[i].sought) potentials += infer->line[i].methods * PetscMax(1, infer->line[i].lag.count);
     if (!fare_infer_is_design(&infer->line[i])) PetscCall(fare_infer_check_data(infer, &infer->line[i]));
   }
   PetscCall(
     PetscCalloc4(rows, &results->row, rows, &results->failure, rows, &results->draw, rows, &results->draws));
+  PetscCall(PetscCalloc1(potentials + 1, &results->potential));
   for (size_t i = 0; i < infer->lines; i++) {
     const fare_infer_line *l = &infer->line[i];
 
@@ -363,6 +390,8 @@ void fare_infer_results_free(fare_infer_results *results)
   for (size_t i = 0; i < results->count; i++) free(results->failure[i]);
   for (size_t i = 0; i < results->count; i++) (void)PetscFree(results->draw[i]);
   (void)PetscFree4(results->row, results->failure, results->draw, results->draws);
+  for (size_t i = 0; i < results->potentials; i++) (void)PetscFree(results->potential[i].curve);
+  (void)PetscFree(results->potential);
   free(results->design);
   *results = (fare_infer_results){0};
 }

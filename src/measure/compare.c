@@ -190,15 +190,6 @@ static double beyond_groups(int n, const double values[], double mean, double va
   return variance > 0 ? 1 + 2 * PetscMax(0, lag / variance + 1. / n) : 1; /* deviations add up to nothing */
 }
 
-double fare_student_95(double freedom)
-{
-  const double z = FARE_NORMAL_95, z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z, f = 1. / freedom;
-
-  return z +
-    f *
-    ((z3 + z) / 4 + f * ((5 * z5 + 16 * z3 + 3 * z) / 96 + f * (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / 384));
-}
-
 static double back_to_scale(const fare_measure_type *type, double value)
 {
   return type->norm ? copysign(sqrt(fabs(value)), value) : value;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The list of methods; the plan's `events:` and `rare:` read, run, and written back. */
 #include "event.h"
-#include "runs.h"
+#include "run/runs.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What estimators found: a table for people, and group /rare of study.h5. */
-#include "runs.h"
+#include "run/runs.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -203,7 +203,7 @@ static void exact(fare_table *table, const char *mark, double value, double erro
   if (isnan(value))
     fare_table_cell(table, "-");
   else if (is_told(value, error))
-    fare_table_cell(table, "%s%.7g", mark, value);
+    fare_table_measured(table, mark, value, error);
   else
     fare_table_cell(table, "%s< %.1e", mark, PetscMax(above, 1e-308));
 }
@@ -217,7 +217,7 @@ static void print_row(const fare_rare_row *r, fare_table *table)
     number(table, "%.2g", r->error);
   else
     fare_table_cell(table, "[%.2g, %.2g]", r->low, r->high);
-  exact(table, r->predicted != 0 ? "~" : "", r->chain, 0);
+  exact(table, r->predicted != 0 ? "~" : "", r->chain, r->chain_error);
   exact(table, "", r->continuum, r->continuum_error);
   number(table, "%.1f", r->z);
   number(table, "%.3g", r->variance);

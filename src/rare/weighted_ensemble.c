@@ -14,7 +14,7 @@
   (2019)). Weights are kept as logarithms: none is too small.
 */
 #include "statistics/allocation.h"
-#include "runs.h"
+#include "run/runs.h"
 
 #include <math.h>
 #include <stdlib.h>

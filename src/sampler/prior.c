@@ -28,7 +28,7 @@ const fare_field fare_prior_fields[] = {
 };
 
 typedef struct {
-  const fare_node *system, *drive, *parameters;
+  const fare_node *system, *drive, *parameters, *infer;
 } assumption;
 
 const fare_field fare_prior_assume_fields[] = {
@@ -38,6 +38,8 @@ const fare_field fare_prior_assume_fields[] = {
     "a section `drive`, or none; by default the study's own, and none for another system"},
   {"parameters", FARE_NODE, offsetof(assumption, parameters), "", 0, 0, NULL, "",
     "values of some of the system's parameters, by name"},
+  {"infer", FARE_NODE, offsetof(assumption, infer), "", 0, 0, NULL, "",
+    "values that a line of `infer` finds: its name, or {name: ..., method: ..., lag: ...}"},
   FARE_FIELDS_END,
 };
 
@@ -108,8 +110,12 @@ static PetscErrorCode read_assumption(
 
   PetscFunctionBegin;
   if (fare_node_kind_of(node) != FARE_NODE_MAP || !fare_node_size(node))
-    FARE_REFUSE(node, "expected a map {system: ..., drive: ..., parameters: ...}, of which one will do");
+    FARE_REFUSE(
+      node, "expected a map {system: ..., drive: ..., parameters: ..., infer: ...}, of which one will do");
   PetscCall(fare_fields_read(fare_prior_assume_fields, NULL, node, &a));
+  if (a.infer && a.system)
+    FARE_REFUSE(a.infer, "parameters are inferred of the study's own system: remove 'system'");
+  p->infer = a.infer;
   PetscCall(make_system(&a, system, p));
   if (fare_system_dimension(p->assumed) != fare_system_dimension(system))
     FARE_REFUSE(a.system, "the system assumed has %d axes, the study's own has %d",

@@ -126,13 +126,15 @@ PetscErrorCode fare_sampler_set_mode(
   PetscFunctionReturn(0);
 }
 
-/* Why no method, or none but one, takes priors of a kind. */
+/* Which methods take priors of a kind. */
 static const char *const prior_takers[] = {
   [FARE_PRIOR_DYNAMICS_CHAIN] = "weak_constraint, which has its densities on a grid, takes it",
-  [FARE_PRIOR_FOKKER_PLANCK]  = "methods with a smooth score of every time take it: diffusion, flow_matching",
+  [FARE_PRIOR_FOKKER_PLANCK]  = "methods with a score or a density of every time take it: diffusion, "
+                                "flow_matching, normalizing_flow, ebm, neq_ebm",
   [FARE_PRIOR_NOISE_EQUATION] = "methods with a score of every noise level take it: diffusion, flow_matching",
-  [FARE_PRIOR_LEAST_DISSIPATION] = "it needs a velocity in physical time; action_matching has one, and is "
-                                   "trained for the least dissipation by itself",
+  [FARE_PRIOR_LEAST_DISSIPATION] = "methods with a score or a density of every time take it: diffusion, "
+                                   "flow_matching, normalizing_flow, ebm, "
+                                   "neq_ebm; action_matching is trained for the least dissipation by itself",
 };
 
 PetscErrorCode fare_sampler_set_prior(fare_sampler *sampler, const fare_prior *prior)

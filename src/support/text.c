@@ -2,6 +2,7 @@
 #include <fare/support.h>
 
 #include <ctype.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,7 +79,34 @@ static int shown_width(const char *text)
 /* Numbers and what stands for them go right. */
 static int is_numeric(const char *text)
 {
-  return strspn(text, "0123456789+-.eEnaif%<>x* ") == strlen(text);
+  return strspn(text, "0123456789+-.eEnaif%<>x*~() ") == strlen(text);
+}
+
+static int exponent_of(const char *scientific)
+{
+  return atoi(strchr(scientific, 'e') + 1);
+}
+
+void fare_table_measured(fare_table *table, const char *mark, double value, double error)
+{
+  enum { DIGITS = 7 }; /* shown at most */
+  char   text[32], bar[16];
+  double last   = 1; /* digit shown, of value and error alike */
+  int    digits = 0;
+
+  snprintf(bar, sizeof bar, "%.1e", error);
+  if (error > 0 && isfinite(error)) {
+    last = pow(10, exponent_of(bar) - 1);
+    snprintf(text, sizeof text, "%.15e", round(value / last) * last);
+    digits = exponent_of(text) - exponent_of(bar) + 1;
+  }
+  if (digits < 1 || digits >= DIGITS) {
+    fare_table_cell(table, "%s%.7g", mark, value);
+  } else {
+    snprintf(text, sizeof text, "%.*e", digits, round(value / last) * last);
+    fare_table_cell(table, "%s%.*s(%c%c)%s", mark, (int)strcspn(text, "e"), text, bar[0], bar[2],
+      exponent_of(text) ? strchr(text, 'e') : "");
+  }
 }
 
 void fare_table_print(const fare_table *table, FILE *to)

@@ -11,8 +11,8 @@
 
 struct fare_feedback {
   fare_feedback_shape shape;
-  size_t              cells;
-  double             *value; /* [moment * cells + cell] */
+  size_t              cells, numbers; /* numbers: of a moment */
+  double             *value;          /* [moment * numbers + axis * cells + cell], of V without axis */
 };
 
 static size_t cells_of(const fare_feedback_shape *shape)
@@ -27,9 +27,10 @@ static PetscErrorCode create(const fare_feedback_shape *shape, fare_feedback **f
 {
   PetscFunctionBegin;
   PetscCall(PetscNew(feedback));
-  (*feedback)->shape = *shape;
-  (*feedback)->cells = cells_of(shape);
-  PetscCall(PetscMalloc1((size_t)shape->moments * (*feedback)->cells, &(*feedback)->value));
+  (*feedback)->shape   = *shape;
+  (*feedback)->cells   = cells_of(shape);
+  (*feedback)->numbers = (*feedback)->cells * (size_t)(shape->slopes ? shape->dim : 1);
+  PetscCall(PetscMalloc1((size_t)shape->moments * (*feedback)->numbers, &(*feedback)->value));
   PetscFunctionReturn(0);
 }
 
@@ -51,8 +52,8 @@ PetscErrorCode fare_feedback_create(
   PetscCall(create(shape, feedback));
   f = *feedback;
   for (int k = 0; k < shape->moments; k++) {
-    PetscCall(PetscArraycpy(f->value + (size_t)k * f->cells, value[k], f->cells));
-    cap(f->cells, f->value + (size_t)k * f->cells);
+    PetscCall(PetscArraycpy(f->value + (size_t)k * f->numbers, value[k], f->numbers));
+    if (!shape->slopes) cap(f->cells, f->value + (size_t)k * f->cells);
   }
   PetscFunctionReturn(0);
 }
@@ -75,7 +76,8 @@ uint64_t fare_feedback_hash(const fare_feedback *f)
 {
   const fare_feedback_shape *s       = &f->shape;
   const double               times[] = {s->begin, s->end};
-  uint64_t hash = fare_hash_on(FARE_HASH_OFFSET, f->value, (size_t)s->moments * f->cells * sizeof *f->value);
+  uint64_t                   hash =
+    fare_hash_on(FARE_HASH_OFFSET, f->value, (size_t)s->moments * f->numbers * sizeof *f->value);
 
   hash = fare_hash_on(hash, times, sizeof times);
   hash = fare_hash_on(hash, &s->moments, sizeof s->moments);
@@ -155,7 +157,33 @@ static PetscErrorCode read_cells(fare_store *store, const char *group, int dim, 
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode read(fare_store *store, const char *analysis, int dim, fare_feedback **feedback)
+/* Rows of moments and axes, of a control that was tried. */
+static PetscErrorCode read_tried(fare_store *store, const char *group, const char *tried, fare_feedback *f)
+{
+  const uint64_t wanted[] = {(uint64_t)(f->shape.moments * f->shape.dim), (uint64_t)f->cells};
+  uint64_t       extent[4];
+  char           path[192];
+  PetscBool      has;
+  int            rank;
+
+  PetscFunctionBegin;
+  snprintf(path, sizeof path, "%s/control_%.64s", group, tried);
+  PetscCall(fare_store_has(store, path, &has));
+  if (!has)
+    FARE_FAIL(FARE_ERR_FAILED,
+      "it has not tried a control '%s': its `controllers` kept linear and learned_0, ...", tried);
+  PetscCall(fare_store_extents(store, path, &rank, extent));
+  if (rank != 2 || extent[0] != wanted[0] || extent[1] != wanted[1])
+    FARE_FAIL(FARE_ERR_FAILED, "its control '%s' is not one of its moments and cells", tried);
+  PetscCall(fare_store_read_array(store, path, FARE_STORE_FLOAT64, 2, wanted, f->value));
+  for (size_t i = 0; i < (size_t)f->shape.moments * f->numbers; i++) {
+    if (!isfinite(f->value[i])) FARE_FAIL(FARE_ERR_FAILED, "its control '%s' is no number somewhere", tried);
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode read(
+  fare_store *store, const char *analysis, const char *tried, int dim, fare_feedback **feedback)
 {
   fare_feedback_shape shape = {0};
   char                group[96], path[128];
@@ -165,9 +193,11 @@ static PetscErrorCode read(fare_store *store, const char *analysis, int dim, far
   PetscCall(find_group(store, analysis, sizeof group, group));
   PetscCall(read_moments(store, group, &shape));
   PetscCall(read_cells(store, group, dim, &shape));
+  shape.slopes = tried ? PETSC_TRUE : PETSC_FALSE;
   PetscCall(create(&shape, feedback));
+  if (tried) PetscCall(read_tried(store, group, tried, *feedback));
   for (int axis = 0; axis < dim; axis++) extent[axis] = (uint64_t)shape.cells[dim - 1 - axis];
-  for (int k = 0; k < shape.moments; k++) {
+  for (int k = 0; k < shape.moments && !tried; k++) {
     snprintf(path, sizeof path, "%s/meshes/value_%d", group, k);
     PetscCall(fare_store_read_array(
       store, path, FARE_STORE_FLOAT64, dim, extent, (*feedback)->value + (size_t)k * (*feedback)->cells));
@@ -177,7 +207,7 @@ static PetscErrorCode read(fare_store *store, const char *analysis, int dim, far
 }
 
 PetscErrorCode fare_feedback_read(
-  const fare_node *node, const char *analysis, int dim, fare_feedback **feedback)
+  const fare_node *node, const char *analysis, const char *tried, int dim, fare_feedback **feedback)
 {
   char           why[512], *path;
   fare_store    *store;
@@ -189,7 +219,7 @@ PetscErrorCode fare_feedback_read(
   code = fare_store_open(PETSC_COMM_SELF, path, &store);
   free(path);
   if (!code) {
-    code = read(store, analysis, dim, feedback);
+    code = read(store, analysis, tried, dim, feedback);
     PetscCall(fare_store_close(&store));
   }
   if (!code) PetscFunctionReturn(0);
@@ -262,6 +292,16 @@ static void place(const fare_feedback_shape *s, int axis, double x, size_t strid
   to->slope[2] = (f + 0.5) / s->spacing[axis];
 }
 
+/* Of slopes that are given: the two nearest, linear between. */
+static void place_linearly(stencil *s)
+{
+  const double f = s->value[2] - s->value[0]; /* from the middle of the cell, in cells */
+
+  s->value[0] = PetscMax(0, -f);
+  s->value[1] = 1 - fabs(f);
+  s->value[2] = PetscMax(0, f);
+}
+
 /* sums[0]: the value; sums[1 + axis]: its slopes. */
 static void add_moment(
   const double *value, int dim, const stencil s[], double share, double sums[1 + FARE_DIM_MAX])
@@ -286,6 +326,20 @@ static void add_moment(
   }
 }
 
+/* Slopes that are given, of four moments: each is taken as a value. */
+static void add_slopes(
+  const fare_feedback *f, int first, const double w[4], const stencil at[], double sums[1 + FARE_DIM_MAX])
+{
+  for (int axis = 0; axis < f->shape.dim; axis++) {
+    double one[1 + FARE_DIM_MAX] = {0};
+
+    for (int k = 0; k < 4; k++)
+      add_moment(
+        f->value + (size_t)(first + k) * f->numbers + (size_t)axis * f->cells, f->shape.dim, at, w[k], one);
+    sums[1 + axis] = one[0];
+  }
+}
+
 void fare_feedback_at(
   const fare_feedback *f, double t, size_t n, const double *const x[], double value[], double *const slope[])
 {
@@ -301,10 +355,15 @@ void fare_feedback_at(
     size_t  stride                 = 1;
     stencil at[FARE_DIM_MAX];
 
-    for (int axis = 0; axis < s->dim && on; stride *= (size_t)s->cells[axis++])
+    for (int axis = 0; axis < s->dim && on; stride *= (size_t)s->cells[axis++]) {
       place(s, axis, x[axis][i], stride, &at[axis]);
-    for (int k = 0; k < 4 && on; k++)
-      add_moment(f->value + (size_t)(first + k) * f->cells, s->dim, at, w[k], sums);
+      if (s->slopes) place_linearly(&at[axis]);
+    }
+    if (s->slopes && on)
+      add_slopes(f, first, w, at, sums);
+    else
+      for (int k = 0; k < 4 && on; k++)
+        add_moment(f->value + (size_t)(first + k) * f->cells, s->dim, at, w[k], sums);
     if (value) value[i] = sums[0];
     for (int axis = 0; axis < s->dim && slope; axis++) slope[axis][i] = sums[1 + axis];
   }

@@ -59,6 +59,18 @@ static double difference(const fare_thermo *thermo, size_t k, size_t offset, int
 #define BETTER_TIME (5.0 / 3)
 
 /*
+  The largest ratio that is believed. A divergence is of second order in what densities differ by: where it is
+  nothing but the error of the cells, less than the coarser grid has more of it, it falls by the square.
+*/
+static double largest_ratio(const fare_thermo_row *row, size_t offset, double near)
+{
+  const PetscBool divergence =
+    offset == AT(kl_to_equilibrium) || offset == AT(kl_integral) ? PETSC_TRUE : PETSC_FALSE;
+
+  return divergence && fare_thermo_value(row, offset) < near ? row->nominal * row->nominal : row->nominal;
+}
+
+/*
   The error in space of one member of row k: from two grids, by the ratio that three show for the density or
   for the number itself, whichever is larger, as either is small where errors cancel; or from the coarser two,
   where the finer ones agree by accident.
@@ -67,10 +79,11 @@ static double space_error(const fare_thermo *thermo, size_t k, size_t offset)
 {
   const fare_thermo_row *row   = &thermo->track[0].row[k];
   const double           near  = difference(thermo, k, offset, 0, FARE_TRUTH_HALF);
+  const double           most  = largest_ratio(row, offset, near);
   const double           far   = thermo->tracks == FARE_TRUTH_PARTS_MAX
                 ? difference(thermo, k, offset, FARE_TRUTH_HALF, FARE_TRUTH_QUARTER)
                 : 0;
-  const double           ratio = far > row->ratio * near ? fmin(row->nominal, far / near) : row->ratio;
+  const double           ratio = far > row->ratio * near ? fmin(most, far / near) : row->ratio;
 
   return fmax(near, fmin(far / ratio, ACCIDENT * near)) / (ratio - 1);
 }

@@ -330,6 +330,19 @@ def refusals(where):
         expect(done.returncode == 2 and wanted in done.stderr, wanted, done.stderr)
 
 
+def a_study_says_it(where):
+    """`fare run` prints what `fare infer` does."""
+    (where / "study.yaml").write_text(
+        trap(64, ", lag: 0.5, tracks: 20, transitions: 10, method: kramers_moyal")
+    )
+    told = [
+        fare(where, command, "study.yaml", *more).stdout
+        for command, more in (("infer", ()), ("run", ("--overwrite",)))
+    ]
+    rows = [[line for line in text.splitlines() if "kramers_moyal" in line] for text in told]
+    expect(len(rows[0]) == 2 and rows[0] == rows[1], "a study prints what it inferred", told)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         where = pathlib.Path(folder)
@@ -344,6 +357,7 @@ def main():
             a_centre,
             intervals_cover,
             plane,
+            a_study_says_it,
             refusals,
         ):
             test(where)

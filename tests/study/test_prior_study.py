@@ -116,7 +116,6 @@ def check_stop(where):
 
 REFUSED = {
     "{kind: fokker_plank}": "fokker_planck",
-    "{kind: least_dissipation}": "velocity in physical time",
     "{kind: dynamics_chain}": "weak_constraint",
     "{weight: 1}": "kind",
     "{kind: fokker_planck, weight: -1}": "expected auto, or a number from 0",

@@ -52,6 +52,31 @@ static void tables_align(void **state)
   free(text);
 }
 
+/* Digits end where the error begins. */
+static void errors_in_brackets(void **state)
+{
+  static const struct {
+    double      value, error;
+    const char *shown;
+  } cases[] = {{1.565231e-7, 2.9e-9, "1.565(29)e-07"}, {9.5535874e-10, 8.5e-17, "9.553587e-10"},
+    {0.0165101, 1e-4, "1.651(10)e-02"}, {1.0, 0.25, "1.00(25)"}, {9.996, 0.0996, "1.000(10)e+01"},
+    {-12.345, 1.05, "-1.23(11)e+01"}, {1.020452e-9, 0, "1.020452e-09"}, {1.020452e-9, NAN, "1.020452e-09"},
+    {9.99999e4, 3.0, "9.99999(30)e+04"}, {5e-3, 4e-3, "5.0(40)e-03"}};
+  char *text;
+
+  (void)state;
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(cases); i++) {
+    fare_table *table;
+
+    fare_table_create(1, &table);
+    fare_table_measured(table, "", cases[i].value, cases[i].error);
+    print(table, &text);
+    text[strlen(text) - 1] = '\0';
+    assert_string_equal(text, cases[i].shown);
+    free(text);
+  }
+}
+
 static void tables_without_rows(void **state)
 {
   fare_table *table;
@@ -116,6 +141,7 @@ static void messages_are_kept(void **state)
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(texts_grow),
   cmocka_unit_test(tables_align),
+  cmocka_unit_test(errors_in_brackets),
   cmocka_unit_test(tables_without_rows),
   cmocka_unit_test(nearest_names),
   cmocka_unit_test(unknown_names),

@@ -52,12 +52,52 @@ static void fill(trial *t, double base, double size)
     t->value[i] = base + size * sin(1.7 * (double)i + 0.3 * (double)(i * i));
 }
 
+/* The derivative of the goal along a direction, by a difference of fourth order. */
+static double slope_along(trial *t, const double way[], double step)
+{
+  static const double at[] = {2, 1, -1, -2}, weight[] = {-1. / 12, 8. / 12, -8. / 12, 1. / 12};
+  const PetscInt      values = t->protocol.places * t->protocol.parameters;
+  double              kept[(3 * STEPS_MAX + 2) * 4], slope = 0, goal;
+
+  for (PetscInt i = 0; i < values; i++) kept[i] = t->value[i];
+  for (int q = 0; q < 4; q++) {
+    for (PetscInt i = 0; i < values; i++) t->value[i] = kept[i] + at[q] * step * way[i];
+    assert_ok(fare_adjoint_run(t->adjoint, t->value, &goal, NULL));
+    slope += weight[q] * goal / step;
+  }
+  for (PetscInt i = 0; i < values; i++) t->value[i] = kept[i];
+  return slope;
+}
+
+/*
+  The gradient along a direction that mixes all values, for few runs: solvers of two axes speak in each of
+  their iterations, which is slow where ranks share a core.
+*/
+static void check_direction(trial *t, double step)
+{
+  const PetscInt values = t->protocol.places * t->protocol.parameters;
+  double         way[(3 * STEPS_MAX + 2) * 4], goal, slope, sum = 0, size = 0;
+
+  assert_ok(fare_adjoint_run(t->adjoint, t->value, &goal, t->gradient));
+  for (PetscInt i = 0; i < values; i++) {
+    way[i] = cos(2.3 * (double)i + 0.7 * (double)(i * i));
+    sum += way[i] * t->gradient[i];
+    size += PetscSqr(t->gradient[i]);
+  }
+  slope = slope_along(t, way, step);
+  if (getenv("FARE_TEST_SHOW"))
+    fare_log(
+      "along a direction: %.10g, by differences %.10g, off by %.1e", sum, slope, (sum - slope) / sqrt(size));
+  assert_true(size > 0);
+  assert_near(sum, slope, 1e-7 * sqrt(size));
+}
+
 /* The gradient at some places against differences of fourth order. */
 static void check_gradient(trial *t, double step)
 {
   const PetscInt values = t->protocol.places * t->protocol.parameters;
   const PetscInt edge   = t->protocol.parameters; /* values before the start, and after the end */
-  double         goal, again, largest = 0, inner = 0;
+  double         way[(3 * STEPS_MAX + 2) * 4] = {0}, goal, again, largest = 0, inner = 0;
 
   assert_ok(fare_adjoint_run(t->adjoint, t->value, &goal, t->gradient));
   assert_ok(fare_adjoint_run(t->adjoint, t->value, &again, NULL));
@@ -66,16 +106,11 @@ static void check_gradient(trial *t, double step)
   for (PetscInt i = edge; i < values - edge; i++) inner = PetscMax(inner, fabs(t->gradient[i]));
   assert_true(inner > 0);
   for (PetscInt i = 0; i < values; i += i < 4 || i >= values - 5 ? 1 : values / 7) {
-    static const double at[] = {2, 1, -1, -2}, weight[] = {-1. / 12, 8. / 12, -8. / 12, 1. / 12};
-    const double        kept  = t->value[i];
-    double              slope = 0;
+    double slope;
 
-    for (int q = 0; q < 4; q++) {
-      t->value[i] = kept + at[q] * step;
-      assert_ok(fare_adjoint_run(t->adjoint, t->value, &goal, NULL));
-      slope += weight[q] * goal / step;
-    }
-    t->value[i] = kept;
+    way[i] = 1;
+    slope  = slope_along(t, way, step);
+    way[i] = 0;
     if (getenv("FARE_TEST_SHOW"))
       fare_log("value %d: %.10g, by differences %.10g, off by %.1e of the largest", (int)i, t->gradient[i],
         slope, (t->gradient[i] - slope) / largest);
@@ -194,9 +229,9 @@ static void two_axes_have_theirs(void **state)
     const fare_goal goal = {.kind = k ? FARE_GOAL_EVENT : FARE_GOAL_DISSIPATION, .b = &b};
     trial           t;
 
-    begin("quadruple_well", 2, 44, 5, 2, both, &goal, NULL, &t);
+    begin("quadruple_well", 2, 44, 3, 2, both, &goal, NULL, &t);
     fill(&t, 0.1, 0.3);
-    check_gradient(&t, 2e-3);
+    check_direction(&t, 1e-3);
     end(&t);
   }
 }

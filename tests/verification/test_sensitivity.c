@@ -48,6 +48,53 @@ static void dragged_traps_have_a_closed_form(void **state)
   free_section(&s);
 }
 
+static double gauss(double x)
+{
+  return exp(-0.5 * x * x) / sqrt(2 * M_PI);
+}
+
+/* Its density is a Gaussian, whose mean m changes with the centre at t by exp(t - 1). */
+static void a_trap_moves_its_density(void **state)
+{
+  const double mean   = 2 / M_E;
+  fare_system *system = make_system(fare_system_type_find("ornstein_uhlenbeck"), 1);
+  section      s;
+  double       lower, moved = 0;
+
+  (void)state;
+  lower = fare_system_box(system).lower[0];
+  drive(system, "{parameter: centre, waveform: ramp, amplitude: 2, start: 0, end: 1}");
+  run_section(system, 128,
+    "analysis: [{name: w, kind: sensitivity, of: density, bins: 16, span: 1, pieces: 4, steps: 60}]", &s);
+  for (size_t bin = 0; bin < 16; bin++) {
+    const double wide = (fare_system_box(system).upper[0] - lower) / 16, a = lower + wide * (double)bin;
+
+    if (fabs(a + 0.5 * wide - mean) > 4) continue;
+    check_value(&s, 0, "value", bin,
+      0.5 * (erf((a + wide - mean) / M_SQRT2) - erf((a - mean) / M_SQRT2)) / wide, 1.5, 2e-2);
+    for (size_t i = 0; i <= 4; i++) {
+      double sum = 0, area = 0, value, error;
+
+      for (int q = -200; q < 200; q++) {
+        const double at = ((double)i + (q + 0.5) / 200) / 4, hat = 1 - fabs(q + 0.5) / 200;
+
+        if (at < 0 || at > 1) continue;
+        sum += exp(at - 1) * hat;
+        area += hat;
+      }
+      assert_ok(fare_analysis_value(s.result[0], "by_centre", bin * 5 + i, &value, &error));
+      if (getenv("FARE_TEST_SHOW"))
+        fare_log("bin %zu time %zu: %.6g +- %.1e, expected %.6g", bin, i, value, error,
+          -(gauss(a + wide - mean) - gauss(a - mean)) / wide * sum / area);
+      assert_near(value, -(gauss(a + wide - mean) - gauss(a - mean)) / wide * sum / area, 1.5 * error + 1e-6);
+      assert_between(error, 0, 0.02);
+      if (i == 2) moved += value * wide;
+    }
+  }
+  assert_near(moved, 0, 1e-3);
+  free_section(&s);
+}
+
 /* The chance that the event has happened, by the steps of order 4 of committors. */
 static double chance(double amplitude, double height)
 {
@@ -161,6 +208,7 @@ int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(dragged_traps_have_a_closed_form),
+    cmocka_unit_test(a_trap_moves_its_density),
     cmocka_unit_test(events_respond_as_differences_say),
     cmocka_unit_test(unknown_starts_are_not_counted),
     cmocka_unit_test(bad_sections_say_why),

@@ -204,7 +204,7 @@ def check_steered(where: pathlib.Path) -> None:
     expect(done.returncode == 2 and "its control has changed" in done.stderr, "another hash", done.stderr)
 
 
-def controls_are_compared(where: pathlib.Path) -> None:
+def controls_are_compared(where: pathlib.Path) -> dict[str, np.ndarray]:
     """Of a trap: nothing is lost by the linear control, and by none what the closed form says."""
     ends, T = [([-1.0], [0.6]), ([1.0], [0.4])], 1.0
     found = bridge(
@@ -231,6 +231,60 @@ def controls_are_compared(where: pathlib.Path) -> None:
     value, error = found["excess_learned"][0], found["excess_learned_error"][0]
     print(f"excess of a network: {value:.4f} +- {error:.4f}", flush=True)
     expect(-4 * error <= value <= 0.5, "a network does not learn", value)
+    return found
+
+
+def learned_controls_run(where: pathlib.Path, found: dict[str, np.ndarray]) -> None:
+    """The network of `controls_are_compared`, by langevin and by the truth: what it costs and where it leads are
+    what was found when it was tried, and it misses the target by no more than its excess.
+    """
+    text = (
+        "system: {name: steered, unit: {name: ornstein_uhlenbeck}, control: out/bridge/study.h5, controller:"
+        " %s}\ninitial: {density: gaussian, mean: [-1.0], sd: [0.6]}\nsnapshots: {start: 0.0, end: 1.0,"
+        " count: 2}\ntruth: {cells: [256], lower: [-6], upper: [6]}\nmeasures: [kl]\nensembles:\n  - {name:"
+        " walk, sampler: langevin, particles: 8192, dt: 5.0e-3, integrator: heun}\n"
+    )
+    x = -6 + 12 * (np.arange(256) + 0.5) / 256
+    log_target = -0.5 * ((x - 1.0) / 0.4) ** 2 - np.log(0.4 * np.sqrt(2 * np.pi))
+    for name, tried in (("linear", "linear"), ("learned_0", "learned")):
+        run(where, name, text % name)
+        with h5py.File(where / f"out/{name}/study.h5") as file:
+            cost, error = (
+                file["ensembles/walk"].attrs[key] for key in ("control_cost", "control_cost_error")
+            )
+            p_value = file["comparisons/walk/kl/p_value"][-1]
+        with h5py.File(max((where / f"out/{name}/snapshots").glob("*.h5"))) as file:
+            (data,) = file["data"].values()
+            density = data["meshes/density"][...]
+        mass = density / density.sum()
+        some = mass > 0
+        missed = (mass * (np.log(np.where(some, density, 1)) - log_target))[some].sum()
+        said, bar = found[f"cost_{tried}"][0], found[f"cost_{tried}_error"][0]
+        excess, spread = found[f"excess_{tried}"][0], found[f"excess_{tried}_error"][0]
+        print(f"{name}: cost {cost:.4f} +- {error:.4f}, when tried {said:.4f} +- {bar:.4f}; ", end="")
+        print(f"misses by {missed:.4f} nats, excess {excess:.4f} +- {spread:.4f}", flush=True)
+        expect(abs(cost - said) <= 4 * np.hypot(error, bar), f"{name} costs something else", (cost, said))
+        expect(error < 0.05 * cost, f"the cost of {name} is not sharp", error)
+        expect(p_value > 1e-3, f"particles of {name} have another density than the truth", p_value)
+        expect(missed <= excess + 4 * spread + 1e-3, f"{name} misses by more than its excess", missed)
+        for power, key in ((1, "end_x"), (2, "end_x2")):
+            mean, bar = found[f"{key}_{tried}"][0], found[f"{key}_{tried}_error"][0]
+            other = float(mass @ x**power)
+            expect(abs(mean - other) <= 4 * bar, f"{name}: {key} of the truth", (mean, bar, other))
+    run(where, "exact", text % "exact")
+    with h5py.File(where / "out/exact/study.h5") as file:
+        best = file["ensembles/walk"].attrs["control_cost"]
+    expect(abs(best - found["cost"][0]) < 0.2, "the best control costs something else", best)
+    (where / "bad.yaml").write_text("study: bad\n" + text % "learned_1")
+    done = fare(where, "check", "bad.yaml")
+    message = "system.control: not usable as a control"
+    expect(
+        done.returncode == 2
+        and message in done.stderr
+        and "has not tried a control 'learned_1'" in done.stderr,
+        "a control that is not there is refused",
+        done.stderr,
+    )
 
 
 def corners_are_counted(where: pathlib.Path) -> None:
@@ -297,7 +351,7 @@ def main() -> int:
         check_steered(where)
         corners_are_counted(where)
         mistakes_are_refused(where)
-        controls_are_compared(where)
+        learned_controls_run(where, controls_are_compared(where))
     return conclude()
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
 
 from fare.controls import Control, Sensitivity
@@ -91,6 +92,29 @@ def sensitivity_panel(ax: Axes, sensitivity: Sensitivity) -> None:
     legend_above(ax)
 
 
+def map_panel(ax: Axes, sensitivity: Sensitivity, parameter: str) -> None:
+    """Derivatives of a density: red where more of the drive at that time brings more there, blue where less."""
+    values = sensitivity.by[parameter][0]
+    most = float(np.abs(values).max()) or 1.0
+    seen = np.flatnonzero(np.abs(values).max(axis=1) > 1e-2 * most)
+    half = 0.5 * (sensitivity.times[1] - sensitivity.times[0])
+    t = np.append(sensitivity.times - half, sensitivity.times[-1] + half)
+    scale = SymLogNorm(
+        0.03 * most, vmin=-most, vmax=most
+    )  # what comes just before the end outshines the rest
+    image = ax.pcolormesh(t, sensitivity.edges, values, cmap="RdBu_r", norm=scale, rasterized=True)
+    ax.set_xlim(sensitivity.times[0], sensitivity.times[-1])
+    if seen.size:
+        ax.set_ylim(sensitivity.edges[seen[0]], sensitivity.edges[seen[-1] + 1])
+    ax.set_xlabel("time t of the drive")
+    ax.set_ylabel("x at the end")
+    ax.set_title(f"{sensitivity.name.replace('_', ' ')}, by {parameter}", loc="left")
+    ax.grid(False)
+    bar = ax.figure.colorbar(image, ax=ax, pad=0.02)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=7)
+
+
 def same_but_duration(lines: list[Control]) -> list[list[Control]]:
     """Lines about work between the same two states, three or more of them that differ in duration, in its order."""
     found: dict[tuple[object, ...], dict[float, Control]] = {}
@@ -156,15 +180,23 @@ def control(study: Study) -> Figure | None:
 
 
 def sensitivity(study: Study) -> Figure | None:
-    """A panel for each analysis `sensitivity`."""
-    count = len(study.sensitivities)
+    """A panel for each analysis `sensitivity`; of a density, one for each parameter."""
+    panels = [
+        (found, parameter)
+        for found in sorted(study.sensitivities, key=lambda found: found.edges.size > 0)
+        for parameter in (found.by if found.edges.size else [""])
+    ]
+    count = len(panels)
     if not count:
         return None
     columns = min(count, 2)
     rows = -(-count // columns)
     fig, axes = grid(rows, columns, 2.0, width=PAGE if columns > 1 else PAGE / 2, gap=0.9, top=0.5)
-    for ax, found in zip(axes.flat, study.sensitivities):
-        sensitivity_panel(ax, found)
+    for ax, (found, parameter) in zip(axes.flat, panels):
+        if parameter:
+            map_panel(ax, found, parameter)
+        else:
+            sensitivity_panel(ax, found)
     for ax in list(axes.flat)[count:]:
         ax.set_axis_off()
     return fig

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
   By how much what a drive leads to would change if the drive were another: the derivative by the value of
-  each parameter at each time, and by constant parameters.
+  each parameter at each time, and by constant parameters. Of a density it is a map: a row for each bin, whose
+  probability is a mean like others.
 */
 #include "analysis/analysis.h"
 
@@ -11,19 +12,21 @@
 #include <string.h>
 
 #define PIECES_MAX 1000
+#define BINS_MAX   512
 
-enum { OF_WORK, OF_DISSIPATION, OF_EVENT, OF_MOMENT, OF_OCCUPATION };
+enum { OF_WORK, OF_DISSIPATION, OF_EVENT, OF_MOMENT, OF_OCCUPATION, OF_DENSITY };
 static const char *const goals[] = {[OF_WORK] = "work",
   [OF_DISSIPATION]                            = "dissipation",
   [OF_EVENT]                                  = "event",
   [OF_MOMENT]                                 = "moment",
   [OF_OCCUPATION]                             = "occupation",
+  [OF_DENSITY]                                = "density",
   NULL};
 
 typedef struct {
   int              of;
   double           span;
-  PetscInt64       pieces, steps, power;
+  PetscInt64       pieces, steps, power, bins;
   char            *axis;
   const fare_node *names, *set_a, *set_b, *set_region, *at;
   fare_region      a, b, region;
@@ -35,8 +38,8 @@ typedef struct {
 static const fare_field fields[] = {
   {"of", FARE_CHOICE, AT(of), NULL, 0, 0, goals, "",
     "what is differentiated: mean work; dissipation, the work beyond the difference of free energies; the "
-    "logarithm of the probability of an event; at the end: moment, the mean of a power of a coordinate, or "
-    "occupation, the probability of a region"},
+    "logarithm of the probability of an event; at the end: moment, the mean of a power of a coordinate, "
+    "occupation, the probability of a region, or density, that along an axis"},
   {"span", FARE_REAL, AT(span), NULL, 1e-12, 1e12, NULL, "time", "duration of the drive, from time on"},
   {"parameters", FARE_NODE, AT(names), "", 0, 0, NULL, "",
     "list of parameters to differentiate by, driven or not; by default all that are driven"},
@@ -44,9 +47,11 @@ static const fare_field fields[] = {
   {"b", FARE_NODE, AT(set_b), "", 0, 0, NULL, "", "of an event: the set to reach before the span is over"},
   {"point", FARE_NODE, AT(at), "", 0, 0, NULL, "",
     "of an event: where paths begin, a list of one point; by default in the Boltzmann density of time"},
-  {"axis", FARE_STRING, AT(axis), "", 0, 0, NULL, "", "of the moment; by default the first"},
+  {"axis", FARE_STRING, AT(axis), "", 0, 0, NULL, "", "of the moment or the density; by default the first"},
   {"power", FARE_INTEGER, AT(power), "1", 1, 8, NULL, "", "of the moment"},
   {"region", FARE_NODE, AT(set_region), "", 0, 0, NULL, "", "of the occupation"},
+  {"bins", FARE_INTEGER, AT(bins), "32", 2, BINS_MAX, NULL, "",
+    "of the density, of equal width: as many backward evolutions"},
   {"pieces", FARE_INTEGER, AT(pieces), "20", 1, PIECES_MAX, NULL, "",
     "into which the span is divided; derivatives are given at their ends"},
   {"steps", FARE_INTEGER, AT(steps), "400", 4, 1e6, NULL, "",
@@ -100,7 +105,8 @@ static PetscErrorCode check_keys(const sensitivity *s, const fare_node *node)
   const struct {
     const char *key;
     int         of;
-  } owned[] = {{"a", OF_EVENT}, {"b", OF_EVENT}, {"point", OF_EVENT}, {"region", OF_OCCUPATION}};
+  } owned[] = {
+    {"a", OF_EVENT}, {"b", OF_EVENT}, {"point", OF_EVENT}, {"region", OF_OCCUPATION}, {"bins", OF_DENSITY}};
 
   PetscFunctionBegin;
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(owned); i++) {
@@ -183,13 +189,33 @@ static PetscErrorCode goal_of(const sensitivity *s, const fare_grid *grid, fare_
     [OF_DISSIPATION]                               = FARE_GOAL_DISSIPATION,
     [OF_EVENT]                                     = FARE_GOAL_EVENT,
     [OF_MOMENT]                                    = FARE_GOAL_OBSERVABLE,
-    [OF_OCCUPATION]                                = FARE_GOAL_OBSERVABLE};
+    [OF_OCCUPATION]                                = FARE_GOAL_OBSERVABLE,
+    [OF_DENSITY]                                   = FARE_GOAL_OBSERVABLE};
 
   PetscFunctionBegin;
   *goal = (fare_goal){.kind = kinds[s->of], .a = &s->a, .b = &s->b};
-  if (goal->kind == FARE_GOAL_OBSERVABLE)
+  if (goal->kind == FARE_GOAL_OBSERVABLE && s->of != OF_DENSITY)
     PetscCall(fare_adjoint_observable(
       grid, s->along, (int)s->power, s->of == OF_OCCUPATION ? &s->region : NULL, &goal->field));
+  PetscFunctionReturn(0);
+}
+
+/* The field of a bin, whose mean is the density there: a slab across the axis. */
+static PetscErrorCode bin_of(const sensitivity *s, const fare_grid *grid, int bin, Vec *field)
+{
+  const double width = (grid->upper[s->along] - grid->lower[s->along]) / (double)s->bins;
+  double       lower[FARE_DIM_MAX], upper[FARE_DIM_MAX];
+  fare_region  slab = {.dim = grid->dim, .boxes = 1, .lower = lower, .upper = upper};
+
+  PetscFunctionBegin;
+  for (int axis = 0; axis < grid->dim; axis++) {
+    lower[axis] = grid->lower[axis];
+    upper[axis] = grid->upper[axis];
+  }
+  lower[s->along] = grid->lower[s->along] + width * bin;
+  upper[s->along] = lower[s->along] + width;
+  PetscCall(fare_adjoint_observable(grid, s->along, 1, &slab, field));
+  PetscCall(VecScale(*field, 1 / width));
   PetscFunctionReturn(0);
 }
 
@@ -309,6 +335,61 @@ static PetscErrorCode begin(const sensitivity *s, const fare_grid *grid, const f
   PetscFunctionReturn(0);
 }
 
+/* Numbers of bins, or rows of them; and what half the steps find. */
+static void keep_bins(fare_findings *found, const char *name, const char *meaning, const sensitivity *s,
+  size_t columns, const double value[], const double half[])
+{
+  const size_t  count = (size_t)s->bins * columns;
+  fare_finding *f     = fare_found(found, name, meaning, count, value);
+
+  f->curve     = PETSC_TRUE;
+  f->rank      = columns > 1 ? 2 : 1;
+  f->extent[0] = (uint64_t)s->bins;
+  f->extent[1] = columns;
+  for (size_t i = 0; i < count; i++) f->least[i] = fabs(value[i] - half[i]);
+}
+
+static PetscErrorCode run_map(const sensitivity *s, const fare_grid *grid, const fare_system *system,
+  double time, fare_goal *goal, Vec start, outcome *o, fare_findings *found)
+{
+  const fare_parameter *row  = fare_system_type_of(system)->parameters;
+  const size_t          ends = (size_t)s->pieces + 1, bins = (size_t)s->bins, all = bins * ends;
+  double               *map[2], density[2][BINS_MAX], at[PetscMax(PIECES_MAX, BINS_MAX) + 1];
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc2(all * (size_t)s->parameters, &map[0], all * (size_t)s->parameters, &map[1]));
+  for (size_t bin = 0; bin < bins; bin++) {
+    PetscCall(bin_of(s, grid, (int)bin, &goal->field));
+    for (int level = 0; level < 2; level++) {
+      PetscCall(solve(s, grid, system, time, (PetscInt)s->steps / (2 - level), goal, start, o));
+      density[level][bin] = o->value;
+      for (int k = 0; k < s->parameters; k++)
+        PetscCall(
+          PetscArraycpy(map[level] + (size_t)k * all + bin * ends, o->density + (size_t)k * ends, ends));
+    }
+    PetscCall(VecDestroy(&goal->field));
+  }
+  for (size_t i = 0; i < ends; i++) at[i] = time + s->span * (double)i / (double)s->pieces;
+  fare_found_exact(found, "times", "at which derivatives are given", ends, 1, at)->curve = PETSC_TRUE;
+  for (size_t i = 0; i <= bins; i++)
+    at[i] =
+      grid->lower[s->along] + (grid->upper[s->along] - grid->lower[s->along]) * (double)i / (double)bins;
+  fare_found_exact(found, "edges", "of the bins", bins + 1, 1, at)->curve = PETSC_TRUE;
+  keep_bins(found, "value", "density at the end, in bins", s, 1, density[1], density[0]);
+  for (int k = 0; k < s->parameters; k++) {
+    char name[48];
+
+    snprintf(name, sizeof name, "by_%.40s", row[s->parameter[k]].name);
+    if (fare_system_drives(system, s->parameter[k]))
+      keep_bins(found, name,
+        "derivative of the density by the value of this parameter at this time, per time: a row for each bin",
+        s, ends, map[1] + (size_t)k * all, map[0] + (size_t)k * all);
+  }
+  fare_found_number(found, "steps", "time steps over the span", (double)o->steps);
+  PetscCall(PetscFree2(map[0], map[1]));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time,
   const fare_findings *like, fare_findings *found)
 {
@@ -321,12 +402,17 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   PetscFunctionBegin;
   (void)like;
   found->cut = s->of == OF_EVENT && (fare_region_cuts(&s->a, grid) || fare_region_cuts(&s->b, grid));
+  if (s->of == OF_DENSITY) found->cut = grid->cells[s->along] % s->bins ? PETSC_TRUE : PETSC_FALSE;
   PetscCall(goal_of(s, grid, &goal));
   PetscCall(begin(s, grid, system, time, &goal, &start));
   PetscCall(PetscMalloc2(room, &o.density, room, &half.density));
-  PetscCall(solve(s, grid, system, time, (PetscInt)s->steps / 2, &goal, start, &half));
-  PetscCall(solve(s, grid, system, time, (PetscInt)s->steps, &goal, start, &o));
-  keep(s, system, time, &o, &half, found);
+  if (s->of == OF_DENSITY) {
+    PetscCall(run_map(s, grid, system, time, &goal, start, &o, found));
+  } else {
+    PetscCall(solve(s, grid, system, time, (PetscInt)s->steps / 2, &goal, start, &half));
+    PetscCall(solve(s, grid, system, time, (PetscInt)s->steps, &goal, start, &o));
+    keep(s, system, time, &o, &half, found);
+  }
   PetscCall(PetscFree2(o.density, half.density));
   PetscCall(VecDestroy(&start));
   PetscCall(VecDestroy(&goal.field));
@@ -345,7 +431,7 @@ static void destroy(void *state)
 
 const fare_analysis_type fare_analysis_sensitivity = {
   .name      = "sensitivity",
-  .summary   = "derivatives of work, dissipation, an event or a mean by the drive at each time",
+  .summary   = "derivatives of work, dissipation, an event, a mean or a density by the drive at each time",
   .reference = "Engel, Smith and Brenner, Phys. Rev. X 13, 041032 (2023)",
   .size      = sizeof(sensitivity),
   .fields    = fields,

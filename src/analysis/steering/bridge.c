@@ -221,37 +221,60 @@ static PetscErrorCode keep_control(const fare_grid *grid, const room *r, fare_fi
   PetscFunctionReturn(0);
 }
 
-static void keep_number(fare_findings *found, const char *name, const char *meaning, size_t count,
-  const double value[], const double error[])
+/* Of so many controls, from the mean of the first on. */
+static fare_finding *keep_means(fare_findings *found, const char *what, const char *kind, const char *meaning,
+  size_t count, const fare_steered steered[], const fare_steer_mean *first)
 {
-  fare_finding *f = fare_found(found, name, meaning, count, value);
+  double        value[64] = {0};
+  char          name[48];
+  fare_finding *f;
 
-  memcpy(f->error, error, count * sizeof *error);
+  snprintf(name, sizeof name, "%.24s_%.16s", what, kind);
+  f = fare_found(found, name, meaning, count, value);
+  for (size_t i = 0; i < count; i++) {
+    const fare_steer_mean *mean = (const fare_steer_mean *)((const char *)first + i * sizeof *steered);
+
+    f->value[i] = f->plain[i] = mean->value;
+    f->error[i]               = mean->error;
+  }
+  return f;
 }
 
-/* One row for each control, or network. */
-static void keep_controllers(
+/* One row for each control, or network, and the control itself. */
+static void keep_controllers(const fare_grid *grid, const fare_system *system, size_t moments,
   const fare_integers *kinds, size_t networks, const fare_steered steered[], fare_findings *found)
 {
-  double n[4][64];
-  char   name[48];
+  const size_t dim = (size_t)grid->dim;
 
   for (size_t k = 0; k < kinds->count; k++) {
-    const char  *kind  = fare_steer_kinds[kinds->values[k]];
-    const size_t count = kinds->values[k] == FARE_STEER_LEARNED ? networks : 1;
+    const char     *kind    = fare_steer_kinds[kinds->values[k]];
+    const PetscBool learned = kinds->values[k] == FARE_STEER_LEARNED ? PETSC_TRUE : PETSC_FALSE;
+    const size_t    count   = learned ? networks : 1;
+    char            name[48];
 
-    for (size_t i = 0; i < count; i++, steered++) {
-      n[0][i] = steered->excess;
-      n[1][i] = steered->excess_error;
-      n[2][i] = steered->cost;
-      n[3][i] = steered->cost_error;
+    (void)keep_means(found, "excess", kind,
+      "relative entropy of its paths to those of the best control, by particles; standard error", count,
+      steered, &steered->excess);
+    (void)keep_means(
+      found, "cost", kind, "its cost by particles; standard error", count, steered, &steered->cost);
+    for (int axis = 0; axis < grid->dim; axis++) {
+      snprintf(name, sizeof name, "end_%.16s", fare_system_axis_name(system, axis));
+      (void)keep_means(found, name, kind, "mean of where its paths end; standard error", count, steered,
+        &steered->end[axis]);
+      snprintf(name, sizeof name, "end_%.16s2", fare_system_axis_name(system, axis));
+      keep_means(found, name, kind, "mean of the square of that", count, steered, &steered->square[axis])
+        ->curve = PETSC_TRUE;
     }
-    snprintf(name, sizeof name, "excess_%s", kind);
-    keep_number(found, name,
-      "relative entropy of its paths to those of the best control, by particles; standard error", count, n[0],
-      n[1]);
-    snprintf(name, sizeof name, "cost_%s", kind);
-    keep_number(found, name, "its cost by particles; standard error", count, n[2], n[3]);
+    for (size_t i = 0; i < count; i++, steered++) {
+      if (!steered->slope) continue;
+      if (learned)
+        snprintf(name, sizeof name, "control_%.16s_%zu", kind, i);
+      else
+        snprintf(name, sizeof name, "control_%.16s", kind);
+      fare_found_exact(found, name, "-u/2D of this control at centres of cells: rows of moments and axes",
+        moments * dim, (size_t)fare_grid_owned(grid), steered->slope)
+        ->curve = PETSC_TRUE;
+    }
   }
 }
 
@@ -275,8 +298,9 @@ static PetscErrorCode try_controllers(
   PetscCall(fare_feedback_create(&shape, r->value, &best));
   PetscCall(fare_steer_try(
     comm, &(fare_steer){&s->steer, grid, system, &s->from, best, r->masses}, &count, &steered));
-  keep_controllers(&s->steer.kinds, (size_t)s->steer.networks, steered, found);
-  PetscCall(PetscFree(steered));
+  keep_controllers(
+    grid, system, (size_t)shape.moments, &s->steer.kinds, (size_t)s->steer.networks, steered, found);
+  PetscCall(fare_steered_free(count, &steered));
   PetscCall(fare_feedback_destroy(&best));
   PetscFunctionReturn(0);
 }

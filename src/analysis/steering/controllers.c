@@ -157,19 +157,28 @@ static void steer_linearly(
   }
 }
 
-static void average(int64_t count, const double value[], double *mean, double *error)
+static fare_steer_mean average(int64_t count, const double value[])
 {
-  double sum = 0, squares = 0;
+  double sum = 0, squares = 0, mean;
 
   for (int64_t i = 0; i < count; i++) sum += value[i];
-  *mean = sum / (double)count;
-  for (int64_t i = 0; i < count; i++) squares += PetscSqr(value[i] - *mean);
-  *error = sqrt(squares / (double)count / (double)(count - 1));
+  mean = sum / (double)count;
+  for (int64_t i = 0; i < count; i++) squares += PetscSqr(value[i] - mean);
+  return (fare_steer_mean){mean, sqrt(squares / (double)count / (double)(count - 1))};
 }
 
-/* Cost and gap of one block, extrapolated. */
+/* What is told of each path. */
+enum { COST, GAP, END, SQUARE = END + FARE_DIM_MAX, NUMBERS = SQUARE + FARE_DIM_MAX };
+
+/* Of steps dt, then of dt/2. */
+static void add_level(int level, const double found[], double told[])
+{
+  for (int i = 0; i < FARE_BLOCK; i++) told[i] = level ? 2 * found[i] - told[i] : found[i];
+}
+
+/* One block, extrapolated. Numbers of a path are `stride` apart. */
 static void walk_both(const fare_steer *s, const fare_pilot *pilot, const fare_ensemble *starts,
-  int64_t number, fare_stream noise, double cost[], double gap[])
+  int64_t number, fare_stream noise, int64_t stride, double told[])
 {
   const fare_feedback_shape *span  = fare_feedback_shape_of(s->best);
   const int64_t              steps = (int64_t)ceil((span->end - span->begin) / s->keys->dt * (1 - 1e-12));
@@ -181,8 +190,13 @@ static void walk_both(const fare_steer *s, const fare_pilot *pilot, const fare_e
     for (int axis = 0; axis < s->grid->dim; axis++)
       memcpy(b.x[axis], starts->x[axis] + number * FARE_BLOCK, sizeof b.x[axis]);
     fare_steer_walk(s, pilot, &b);
-    for (int i = 0; i < FARE_BLOCK; i++) cost[i] = level ? 2 * b.cost[i] - cost[i] : b.cost[i];
-    for (int i = 0; i < FARE_BLOCK; i++) gap[i] = level ? 2 * b.gap[i] - gap[i] : b.gap[i];
+    add_level(level, b.cost, told + COST * stride);
+    add_level(level, b.gap, told + GAP * stride);
+    for (int axis = 0; axis < s->grid->dim; axis++) {
+      add_level(level, b.x[axis], told + (END + axis) * stride);
+      for (int i = 0; i < FARE_BLOCK; i++) b.x[axis][i] *= b.x[axis][i];
+      add_level(level, b.x[axis], told + (SQUARE + axis) * stride);
+    }
   }
 }
 
@@ -190,27 +204,71 @@ static void walk_both(const fare_steer *s, const fare_pilot *pilot, const fare_e
 static PetscErrorCode try_pilot(
   MPI_Comm comm, const fare_steer *s, const fare_pilot *pilot, fare_steered *steered)
 {
-  const int64_t     count = s->keys->particles, blocks = (count + FARE_BLOCK - 1) / FARE_BLOCK;
+  const int64_t count = s->keys->particles, blocks = (count + FARE_BLOCK - 1) / FARE_BLOCK,
+                stride    = blocks * FARE_BLOCK;
   const fare_stream noise = fare_stream_make((uint64_t)s->keys->seed, "steering/noise");
+  const int         dim   = s->grid->dim;
   fare_ensemble    *starts;
-  double           *cost, *gap;
+  double           *told;
   int               rank, ranks;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCallMPI(MPI_Comm_size(comm, &ranks));
   PetscCall(fare_steer_starts(s, "steering/starts", count, &starts));
-  PetscCall(PetscCalloc2(blocks * FARE_BLOCK, &cost, blocks * FARE_BLOCK, &gap));
+  PetscCall(PetscCalloc1(NUMBERS * stride, &told));
   for (int64_t b = rank; b < blocks; b += ranks)
-    walk_both(s, pilot, starts, b, noise, cost + b * FARE_BLOCK, gap + b * FARE_BLOCK);
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, cost, (int)count, MPI_DOUBLE, MPI_SUM, comm));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, gap, (int)count, MPI_DOUBLE, MPI_SUM, comm));
-  average(count, cost, &steered->cost, &steered->cost_error);
-  average(count, gap, &steered->excess, &steered->excess_error);
-  PetscCall(PetscFree2(cost, gap));
+    walk_both(s, pilot, starts, b, noise, stride, told + b * FARE_BLOCK);
+  for (int k = 0; k < NUMBERS; k++)
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, told + k * stride, (int)count, MPI_DOUBLE, MPI_SUM, comm));
+  steered->cost   = average(count, told + COST * stride);
+  steered->excess = average(count, told + GAP * stride);
+  for (int axis = 0; axis < dim; axis++) {
+    steered->end[axis]    = average(count, told + (END + axis) * stride);
+    steered->square[axis] = average(count, told + (SQUARE + axis) * stride);
+  }
+  PetscCall(PetscFree(told));
   PetscCall(fare_ensemble_destroy(&starts));
-  if (!isfinite(steered->excess) || !isfinite(steered->cost))
+  if (!isfinite(steered->excess.value) || !isfinite(steered->cost.value))
     FARE_FAIL(FARE_ERR_FAILED, "controllers: paths are no numbers: take a smaller dt");
+  PetscFunctionReturn(0);
+}
+
+/* Keeps a control at the cells of the grid, for a system `steered`. */
+static PetscErrorCode keep_slope(const fare_steer *s, const fare_pilot *pilot, fare_steered *steered)
+{
+  const fare_feedback_shape *shape = fare_feedback_shape_of(s->best);
+  const int                  dim   = s->grid->dim;
+  const PetscInt             cells = fare_grid_owned(s->grid);
+  double store[3][FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, *x[FARE_DIM_MAX], *D[FARE_DIM_MAX],
+    *a[FARE_DIM_MAX];
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1((size_t)shape->moments * (size_t)dim * (size_t)cells, &steered->slope));
+  fare_block_rows(dim, store[0], x);
+  fare_block_rows(dim, store[1], D);
+  fare_block_rows(dim, store[2], a);
+  for (int moment = 0; moment < shape->moments; moment++) {
+    const double t = fare_feedback_time(shape, moment);
+
+    for (PetscInt first = 0; first < cells; first += FARE_BLOCK) {
+      const PetscInt count = PetscMin(FARE_BLOCK, cells - first);
+
+      for (PetscInt i = 0; i < FARE_BLOCK; i++) {
+        double centre[FARE_DIM_MAX];
+
+        fare_cell_centre(s->grid, first + PetscMin(i, count - 1), centre);
+        for (int axis = 0; axis < dim; axis++) x[axis][i] = centre[axis];
+      }
+      fare_system_diffusion(s->system, t, FARE_BLOCK, (const double *const *)x, D);
+      pilot->at(pilot->context, t, FARE_BLOCK, (const double *const *)x, (const double *const *)D, a);
+      for (int axis = 0; axis < dim; axis++) {
+        for (PetscInt i = 0; i < count; i++)
+          steered->slope[((size_t)(moment * dim + axis)) * (size_t)cells + (size_t)(first + i)] =
+            -a[axis][i] / sqrt(2 * D[axis][i]);
+      }
+    }
+  }
   PetscFunctionReturn(0);
 }
 
@@ -236,6 +294,7 @@ static PetscErrorCode try_networks(MPI_Comm comm, const fare_steer *s, fare_stee
 
     PetscCallMPI(MPI_Bcast(weights, (int)size, MPI_FLOAT, k % ranks, comm));
     PetscCall(try_pilot(comm, s, &pilot, &steered[k]));
+    PetscCall(keep_slope(s, &pilot, &steered[k]));
   }
   for (int k = 0; k < count; k++) PetscCall(fare_steer_network_destroy(&network[k]));
   PetscCall(PetscFree(network));
@@ -262,8 +321,17 @@ PetscErrorCode fare_steer_try(MPI_Comm comm, const fare_steer *s, size_t *count,
       PetscCall(try_networks(comm, s, *steered + *count));
     else
       PetscCall(try_pilot(comm, s, &pilot, *steered + *count));
+    if (kind == FARE_STEER_LINEAR) PetscCall(keep_slope(s, &pilot, *steered + *count));
     *count += kind == FARE_STEER_LEARNED ? (size_t)s->keys->networks : 1;
     PetscCall(PetscFree(l.at));
   }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_steered_free(size_t count, fare_steered **steered)
+{
+  PetscFunctionBegin;
+  for (size_t i = 0; i < count; i++) PetscCall(PetscFree((*steered)[i].slope));
+  PetscCall(PetscFree(*steered));
   PetscFunctionReturn(0);
 }

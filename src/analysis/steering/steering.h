@@ -58,15 +58,20 @@ void fare_steer_walk(const fare_steer *s, const fare_pilot *pilot, fare_steer_bl
 PetscErrorCode fare_steer_starts(
   const fare_steer *s, const char *name, int64_t count, fare_ensemble **starts);
 
-/* The mean over paths and its standard error. */
+/* A mean over paths and its standard error. */
 typedef struct {
-  double cost, cost_error, excess, excess_error;
+  double value, error;
+} fare_steer_mean;
+typedef struct {
+  fare_steer_mean cost, excess, end[FARE_DIM_MAX], square[FARE_DIM_MAX]; /* where paths end, and its square */
+  double *slope; /* -u/2D of all moments [(moment * dim + axis) * cells + cell]; NULL: known elsewhere */
 } fare_steered;
 /*
   Tries each kind of `keys`, in their order, a learned one once for each network: `count` results in all, to
-  be freed with PetscFree(). Collective over comm; alike on any number of ranks.
+  be freed with fare_steered_free(). Collective over comm; alike on any number of ranks.
 */
 PetscErrorCode fare_steer_try(MPI_Comm comm, const fare_steer *s, size_t *count, fare_steered **steered);
+PetscErrorCode fare_steered_free(size_t count, fare_steered **steered);
 
 /* A control by a network, which this rank trains alone; `number` tells several apart. */
 typedef struct fare_steer_network fare_steer_network;

@@ -226,8 +226,8 @@ PetscErrorCode fare_dissipation_fit(const fare_infer_context *c, const fare_trac
   inferred->pairs    = p.count;
   inferred->theta[0] = mean / lag;
   inferred->error[0] = error / lag;
-  inferred->low[0]   = (mean - FARE_QUANTILE * error) / lag;
-  inferred->high[0]  = (mean + FARE_QUANTILE * error) / lag;
+  inferred->low[0]   = (mean - FARE_NORMAL_95 * error) / lag;
+  inferred->high[0]  = (mean + FARE_NORMAL_95 * error) / lag;
   inferred->grid[0]  = NAN;
   PetscCall(PetscFree(all));
   PetscCall(PetscFree3(p.from, p.way, p.value));

@@ -20,9 +20,14 @@
 #define REACH 8.0 /* standard deviations of noise that images along a ring are summed over */
 #define MODES 5   /* of a ring that is less than four times as wide as the noise: the next is exp(-44) */
 
-/* Sums of one batch, which one rank makes. */
-#define SUMS      (2 + FARE_INFER_MAX + FARE_INFER_MAX * FARE_INFER_MAX)
-#define ABSENT_AT (SUMS - 1) /* 1 + a row whose probability is 0; 0: there is none */
+/*
+  Sums of one batch, which one rank makes: 1 + a row whose probability is 0 (0: there is none), the value,
+  score and information.
+*/
+static inline int64_t sums_of(int count)
+{
+  return 2 + count + count * count;
+}
 
 typedef struct {
   const fare_tracks *tracks;
@@ -312,13 +317,14 @@ static void weigh(const fare_grid *g, const fare_tracks *t, int64_t row, double 
 static void condition(
   PetscInt n, int fields, const double g[], int64_t row, PetscBool counts, double P[], double sums[])
 {
-  double p[FARE_INFER_MAX + 1] = {0}, *score = sums + 1, *information = score + fields - 1;
+  double p[FARE_INFER_MAX + 1] = {0}, *value = sums + 1, *score = value + 1,
+                            *information = score + fields - 1;
 
   for (int k = 0; k < fields; k++)
     for (PetscInt i = 0; i < n; i++) p[k] += P[k * n + i] * g[i];
   if (!(p[0] > FARE_ABSENT)) {
-    sums[0] += log(FARE_ABSENT);
-    sums[ABSENT_AT] = (double)row + 1;
+    *value += log(FARE_ABSENT);
+    sums[0] = (double)row + 1;
     return;
   }
   for (int k = 1; k < fields; k++) p[k] /= p[0];
@@ -326,7 +332,7 @@ static void condition(
     for (PetscInt i = 0; i < n; i++) P[k * n + i] = (P[k * n + i] - p[k] * P[i]) * g[i] / p[0];
   for (PetscInt i = 0; i < n; i++) P[i] *= g[i] / p[0];
   if (!counts) return;
-  sums[0] += log(p[0]);
+  *value += log(p[0]);
   for (int k = 1; k < fields; k++) {
     score[k - 1] += p[k];
     for (int j = 1; j < fields; j++) information[(k - 1) * (fields - 1) + j - 1] += p[k] * p[j];
@@ -376,7 +382,7 @@ static PetscErrorCode pass_all(fare_likelihood *l, const double theta[], int fie
   for (int64_t batch = rank; batch < d->batches; batch += ranks) {
     s.P    = P;
     s.next = next;
-    PetscCall(pass(l, theta, batch, g, &s, d->sums + batch * SUMS));
+    PetscCall(pass(l, theta, batch, g, &s, d->sums + batch * sums_of(l->model->count)));
   }
   PetscCall(PetscFree3(g, P, next));
   PetscCall(PetscFree(d->matrices));
@@ -386,24 +392,25 @@ static PetscErrorCode pass_all(fare_likelihood *l, const double theta[], int fie
 static PetscErrorCode evaluate(
   fare_likelihood *l, const double theta[], double *value, double score[], double information[])
 {
-  const int count = l->model->count;
-  filter   *d     = l->data;
+  const int     count = l->model->count;
+  const int64_t size  = sums_of(count);
+  filter       *d     = l->data;
 
   PetscFunctionBegin;
   PetscCall(PetscFree(d->sums));
-  PetscCall(PetscCalloc1(d->batches * SUMS, &d->sums));
+  PetscCall(PetscCalloc1(d->batches * size, &d->sums));
   PetscCall(fare_error_agree(l->context->comm, pass_all(l, theta, score ? 1 + count : 1)));
   PetscCallMPI(
-    MPI_Allreduce(MPI_IN_PLACE, d->sums, (int)(d->batches * SUMS), MPI_DOUBLE, MPI_SUM, l->context->comm));
+    MPI_Allreduce(MPI_IN_PLACE, d->sums, (int)(d->batches * size), MPI_DOUBLE, MPI_SUM, l->context->comm));
   *value = 0;
   if (score) memset(score, 0, (size_t)count * sizeof *score);
   if (score) memset(information, 0, (size_t)(count * count) * sizeof *information);
   for (int64_t batch = 0; batch < d->batches; batch++) {
-    const double *sums = d->sums + batch * SUMS;
+    const double *sums = d->sums + batch * size;
 
-    *value += sums[0];
-    for (int k = 0; k < count && score; k++) score[k] += sums[1 + k];
-    for (int k = 0; k < count * count && score; k++) information[k] += sums[1 + count + k];
+    *value += sums[1];
+    for (int k = 0; k < count && score; k++) score[k] += sums[2 + k];
+    for (int k = 0; k < count * count && score; k++) information[k] += sums[2 + count + k];
   }
   PetscFunctionReturn(0);
 }
@@ -415,7 +422,7 @@ static PetscErrorCode check(fare_likelihood *l, const double theta[])
   PetscFunctionBegin;
   (void)theta;
   for (int64_t batch = 0; batch < d->batches; batch++) {
-    const int64_t row = (int64_t)d->sums[batch * SUMS + ABSENT_AT] - 1;
+    const int64_t row = (int64_t)d->sums[batch * sums_of(l->model->count)] - 1;
 
     if (row >= 0)
       PetscFunctionReturn(fare_tracks_error(d->tracks, row, 2,

@@ -7,15 +7,23 @@
 */
 #include "likelihood.h"
 
+#include "infer/potential/bands.h"
+
 #include <math.h>
 #include <string.h>
 
 #define RESOLVED 3.0  /* cells that a lag spreads a point over, at least: sqrt(2 D lag)/h */
 #define CELLS_1D 4096 /* most cells along one axis: matrices of all pairs of them are multiplied */
 
-/* Sums of one source, which one rank makes. */
-#define SUMS      (2 + FARE_INFER_MAX + FARE_INFER_MAX * FARE_INFER_MAX)
-#define ABSENT_AT (SUMS - 1) /* 1 + a cell that data reach from here with probability 0; 0: there is none */
+/*
+  Sums of one source, which one rank makes: the value, score and information, and then 1 + a cell that data
+  reach from here with probability 0; 0: there is none.
+*/
+#define SUMS_MAX (2 + FARE_INFER_MAX + FARE_INFER_MAX * FARE_INFER_MAX)
+static inline PetscInt sums_of(int count)
+{
+  return 2 + count + count * count;
+}
 
 typedef struct {
   fare_model *model;
@@ -24,7 +32,7 @@ typedef struct {
   /* of the lag that is evaluated: */
   const fare_lag *lag;
   const PetscInt *place; /* of the columns asked for among the lag's sources */
-  double         *sums;  /* [source * SUMS] */
+  double         *sums;  /* [source * sums_of()] */
   /* a step of probability 0, in the last evaluation; lag 0: there is none */
   double   absent_lag;
   PetscInt absent_from, absent_to;
@@ -37,14 +45,14 @@ static PetscErrorCode add_column(
   const fare_lag *lag   = l->lag;
   const PetscInt  s     = l->place[i];
   const int       count = l->model->count;
-  double         *sum = l->sums + s * SUMS, *score = sum + 1, *information = score + count;
+  double         *sum = l->sums + s * sums_of(count), *score = sum + 1, *information = score + count;
 
   PetscFunctionBegin;
   (void)source;
   for (size_t e = lag->first[s]; e < lag->first[s + 1]; e++) {
     const double p = PetscMax(P[lag->target[e]], FARE_ABSENT);
 
-    if (p <= FARE_ABSENT) sum[ABSENT_AT] = lag->target[e] + 1.0;
+    if (p <= FARE_ABSENT) sum[sums_of(count) - 1] = lag->target[e] + 1.0;
     sum[0] += lag->weight[e] * log(p);
     for (int k = 0; k < count && l->slopes; k++) score[k] += lag->weight[e] * dP[k][lag->target[e]] / p;
   }
@@ -107,30 +115,30 @@ static PetscErrorCode make_columns(
 }
 
 static PetscErrorCode evaluate_lag(
-  const fare_likelihood *l, const double theta[], const fare_lag *lag, double total[SUMS])
+  const fare_likelihood *l, const double theta[], const fare_lag *lag, double total[])
 {
-  const int size = 1 + l->model->count + l->model->count * l->model->count;
-  pairs_of *d    = l->data;
-  PetscInt *place, *source, mine = 0;
+  const PetscInt size = sums_of(l->model->count);
+  pairs_of      *d    = l->data;
+  PetscInt      *place, *source, mine = 0;
 
   PetscFunctionBegin;
   d->lag = lag;
   PetscCall(PetscMalloc2(lag->sources, &place, lag->sources, &source));
-  PetscCall(PetscCalloc1(lag->sources * SUMS, &d->sums));
+  PetscCall(PetscCalloc1(lag->sources * size, &d->sums));
   d->place = place;
   PetscCall(my_sources(l, place, source, &mine));
   PetscCall(fare_error_agree(l->context->comm, make_columns(l, theta, mine, source)));
   if (is_shared(l->model))
     PetscCallMPI(MPI_Allreduce(
-      MPI_IN_PLACE, d->sums, (int)(lag->sources * SUMS), MPI_DOUBLE, MPI_SUM, l->context->comm));
+      MPI_IN_PLACE, d->sums, (int)(lag->sources * size), MPI_DOUBLE, MPI_SUM, l->context->comm));
   for (PetscInt s = 0; s < lag->sources; s++) {
-    const double *sums = d->sums + s * SUMS;
+    const double *sums = d->sums + s * size;
 
-    for (int i = 0; i < size; i++) total[i] += sums[i];
-    if (sums[ABSENT_AT] > 0) {
+    for (PetscInt i = 0; i < size - 1; i++) total[i] += sums[i];
+    if (sums[size - 1] > 0) {
       d->absent_lag  = lag->lag;
       d->absent_from = lag->source[s];
-      d->absent_to   = (PetscInt)sums[ABSENT_AT] - 1;
+      d->absent_to   = (PetscInt)sums[size - 1] - 1;
     }
   }
   PetscCall(PetscFree(d->sums));
@@ -141,9 +149,9 @@ static PetscErrorCode evaluate_lag(
 static PetscErrorCode evaluate(
   fare_likelihood *l, const double theta[], double *value, double score[], double information[])
 {
-  const int count       = l->model->count;
-  pairs_of *d           = l->data;
-  double    total[SUMS] = {0};
+  const int count           = l->model->count;
+  pairs_of *d               = l->data;
+  double    total[SUMS_MAX] = {0};
 
   PetscFunctionBegin;
   d->absent_lag = 0;
@@ -262,4 +270,5 @@ const fare_infer_type fare_infer_likelihood = {
   .likely    = PETSC_TRUE,
   .driven    = PETSC_TRUE,
   .fit       = fit,
+  .prepare   = fare_frame_create,
 };

@@ -25,8 +25,9 @@ struct fare_likelihood {
   const fare_likelihood_kind *kind;
   const fare_infer_context   *context;
   fare_model                 *model;
-  int                         steps; /* of a driven system between observations */
-  int64_t                     count; /* observations, or pairs of them */
+  int                         steps;      /* of a driven system between observations */
+  double                      smoothness; /* weight of the penalty on the roughness of a potential */
+  int64_t                     count;      /* observations, or pairs of them */
   void                       *data;
 };
 

@@ -6,6 +6,8 @@
 */
 #include "likelihood.h"
 
+#include "infer/potential/bands.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -13,6 +15,8 @@
 #define STEPS_MOST 4096
 #define ENOUGH     0.02 /* standard errors by which half as many steps may move an estimate */
 #define ASIDE      0.05 /* standard errors between which the score's slope is taken */
+#define ROUNDS     20   /* fits in search of a weight */
+#define ALIKE      0.01 /* relative change of a weight that ends it */
 
 static PetscErrorCode evaluate(
   void *to, const double theta[], double *value, double score[], double information[])
@@ -21,6 +25,9 @@ static PetscErrorCode evaluate(
 
   PetscFunctionBegin;
   PetscCall(l->kind->evaluate(l, theta, value, score, information));
+  if (l->context->potential)
+    fare_potential_penalise(
+      l->context->potential, l->context->count, l->smoothness, theta, value, score, information);
   PetscFunctionReturn(0);
 }
 
@@ -48,10 +55,10 @@ static PetscErrorCode check_diffusion(const fare_likelihood *l)
 }
 
 static PetscErrorCode begin(const fare_likelihood_kind *kind, const fare_infer_context *context,
-  const fare_tracks *tracks, const PetscInt cells[], int steps, fare_likelihood *l)
+  const fare_tracks *tracks, const PetscInt cells[], int steps, double smoothness, fare_likelihood *l)
 {
   PetscFunctionBegin;
-  *l = (fare_likelihood){.kind = kind, .context = context, .steps = steps};
+  *l = (fare_likelihood){.kind = kind, .context = context, .steps = steps, .smoothness = smoothness};
   PetscCall(fare_infer_model(context, cells, &l->model));
   PetscCall(check_diffusion(l));
   PetscCall(kind->begin(l, tracks));
@@ -93,6 +100,34 @@ static PetscErrorCode find_move(fare_likelihood *l, const fare_fit *fit, double 
   PetscFunctionReturn(0);
 }
 
+/* The maximum at these steps in time, of a potential with the weight of its penalty. */
+static PetscErrorCode maximise(fare_likelihood *l, const fare_fit_problem *p, fare_fit *fit)
+{
+  const fare_infer_context *c                     = l->context;
+  const fare_potential     *sought                = c->potential;
+  PetscBool                 fixed[FARE_INFER_MAX] = {PETSC_FALSE};
+  double                    change                = HUGE_VAL;
+
+  PetscFunctionBegin;
+  if (sought) fixed[sought->fixed] = PETSC_TRUE;
+  if (sought && sought->smoothness < 0 && l->smoothness == 0) {
+    PetscCall(evaluate(l, fit->theta, &fit->value, fit->score, fit->information));
+    l->smoothness = fare_potential_begin(sought, fit, c->count);
+  }
+  for (int round = 0; sought && sought->smoothness < 0 && round < ROUNDS && change > ALIKE; round++) {
+    double chosen;
+
+    PetscCall(fare_fit_maximise(p, c->name, fixed, 1e-3, fit));
+    PetscCall(fare_error_agree(
+      c->comm, fare_potential_choose(sought, c->name, c->count, fit, l->smoothness, &chosen)));
+    PetscCallMPI(MPI_Bcast(&chosen, 1, MPI_DOUBLE, 0, c->comm));
+    change        = fabs(log(chosen / l->smoothness));
+    l->smoothness = chosen;
+  }
+  PetscCall(fare_fit_maximise(p, c->name, fixed, 1e-8, fit));
+  PetscFunctionReturn(0);
+}
+
 /* The maximum, with steps in time that are halved until they make no difference; `time` is what they make. */
 static PetscErrorCode search(fare_likelihood *l, fare_fit *fit, double time[])
 {
@@ -103,14 +138,14 @@ static PetscErrorCode search(fare_likelihood *l, fare_fit *fit, double time[])
   PetscFunctionBegin;
   memcpy(fit->theta, c->guess, (size_t)p.count * sizeof *fit->theta);
   for (;;) {
-    PetscCall(fare_fit_maximise(&p, c->name, NULL, 1e-8, fit));
+    PetscCall(maximise(l, &p, fit));
     memset(time, 0, (size_t)c->count * sizeof *time);
     if (!fare_system_is_driven(l->model->system)) break;
     l->steps *= 2;
     PetscCall(find_move(l, fit, time, &errors));
     for (int k = 0; k < c->count; k++) time[k] /= 3;
     if (errors < ENOUGH) {
-      PetscCall(fare_fit_maximise(&p, c->name, NULL, 1e-8, fit));
+      PetscCall(maximise(l, &p, fit));
       break;
     }
     if (l->steps >= STEPS_MOST)
@@ -149,7 +184,7 @@ static PetscErrorCode observe(fare_likelihood *l, const fare_fit_problem *p, far
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode finish(fare_likelihood *l, fare_fit *best, const double time[], fare_inferred *to)
+static PetscErrorCode finish(fare_likelihood *l, fare_fit *best, fare_inferred *to)
 {
   const fare_infer_context *c = l->context;
   const fare_fit_problem    p = problem_of(l);
@@ -157,10 +192,10 @@ static PetscErrorCode finish(fare_likelihood *l, fare_fit *best, const double ti
   PetscFunctionBegin;
   PetscCall(l->kind->check(l, best->theta));
   if (l->kind->observed) PetscCall(observe(l, &p, best));
+  to->pairs = l->count;
+  if (c->potential) PetscFunctionReturn(0);
   PetscCall(fare_fit_intervals(&p, c->name, best, c->profile, to));
   if (c->posterior.draws) PetscCall(fare_posterior_sample(&p, c->name, best, &c->posterior, to));
-  for (int k = 0; k < c->count; k++) to->grid[k] = fabs(time[k]);
-  to->pairs = l->count;
   PetscFunctionReturn(0);
 }
 
@@ -168,38 +203,43 @@ static PetscErrorCode finish(fare_likelihood *l, fare_fit *best, const double ti
   What half as many cells would find is one step of scoring away, with the steps in time that served; the
   cells' error, of second order, is a third of the difference.
 */
-static PetscErrorCode add_grid_error(const fare_likelihood_kind *kind, const fare_infer_context *context,
-  const fare_tracks *tracks, int steps, const fare_fit *best, fare_inferred *to)
+static PetscErrorCode find_grid_error(const fare_likelihood_kind *kind, const fare_infer_context *context,
+  const fare_tracks *tracks, int steps, double smoothness, const fare_fit *best, double step[])
 {
   PetscInt        half[FARE_DIM_MAX];
-  double          step[FARE_INFER_MAX], errors;
+  double          errors;
   fare_likelihood l;
   PetscErrorCode  code;
 
   PetscFunctionBegin;
   fare_infer_half(context, half);
-  code = begin(kind, context, tracks, half, steps, &l);
+  code = begin(kind, context, tracks, half, steps, smoothness, &l);
   if (!code) code = find_move(&l, best, step, &errors);
   PetscCall(end(&l));
   PetscCall(code);
-  for (int k = 0; k < context->count; k++) to->grid[k] += fabs(step[k]) / 3;
+  for (int k = 0; k < context->count; k++) step[k] /= 3;
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_likelihood_fit(const fare_likelihood_kind *kind, const fare_infer_context *context,
   const fare_tracks *tracks, fare_inferred *inferred)
 {
-  double          time[FARE_INFER_MAX];
-  fare_fit        best = {.value = NAN};
-  fare_likelihood l;
-  PetscErrorCode  code;
+  const fare_potential *sought = context->potential;
+  double                time[FARE_INFER_MAX], grid[FARE_INFER_MAX];
+  fare_fit              best = {.value = NAN};
+  fare_likelihood       l;
+  PetscErrorCode        code;
 
   PetscFunctionBegin;
-  code = begin(kind, context, tracks, context->cells, STEPS, &l);
+  code =
+    begin(kind, context, tracks, context->cells, STEPS, sought ? PetscMax(0, sought->smoothness) : 0, &l);
   if (!code) code = search(&l, &best, time);
-  if (!code) code = finish(&l, &best, time, inferred);
+  if (!code) code = finish(&l, &best, inferred);
   PetscCall(end(&l));
   PetscCall(code);
-  PetscCall(add_grid_error(kind, context, tracks, l.steps, &best, inferred));
+  PetscCall(find_grid_error(kind, context, tracks, l.steps, l.smoothness, &best, grid));
+  for (int k = 0; k < context->count; k++) inferred->grid[k] = fabs(time[k]) + fabs(grid[k]);
+  for (int k = 0; k < context->count; k++) grid[k] += time[k];
+  if (sought) PetscCall(fare_potential_finish(context, &best, l.smoothness, grid, inferred));
   PetscFunctionReturn(0);
 }

@@ -7,6 +7,8 @@
 */
 #include "likelihood.h"
 
+#include "infer/potential/bands.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -233,4 +235,5 @@ const fare_infer_type fare_infer_snapshot_likelihood = {
   .driven   = PETSC_TRUE,
   .unpaired = PETSC_TRUE,
   .fit      = fit,
+  .prepare  = fare_frame_create,
 };

@@ -314,8 +314,8 @@ static PetscErrorCode bootstrap(const fare_marginals *m, const fare_model *model
     const PetscBool end = centre <= model->least[k] || centre >= model->most[k] ? PETSC_TRUE : PETSC_FALSE;
 
     inferred->error[k] = end ? NAN : error;
-    inferred->low[k]   = end ? NAN : PetscMax(model->least[k], centre - FARE_QUANTILE * error);
-    inferred->high[k]  = end ? NAN : PetscMin(model->most[k], centre + FARE_QUANTILE * error);
+    inferred->low[k]   = end ? NAN : PetscMax(model->least[k], centre - FARE_NORMAL_95 * error);
+    inferred->high[k]  = end ? NAN : PetscMin(model->most[k], centre + FARE_NORMAL_95 * error);
   }
   PetscFunctionReturn(0);
 }

@@ -118,8 +118,8 @@ PetscErrorCode fare_fields_at_errors(const fare_fields_at *p, const double theta
     }
     sum          = freedom * variance_of_sum(p->m, moves);
     to->error[k] = held[k] ? NAN : sqrt(sum);
-    to->low[k]   = PetscMax(p->model->least[k], theta[k] - FARE_QUANTILE * to->error[k]);
-    to->high[k]  = PetscMin(p->model->most[k], theta[k] + FARE_QUANTILE * to->error[k]);
+    to->low[k]   = PetscMax(p->model->least[k], theta[k] - FARE_NORMAL_95 * to->error[k]);
+    to->high[k]  = PetscMin(p->model->most[k], theta[k] + FARE_NORMAL_95 * to->error[k]);
     to->grid[k]  = NAN;
     if (held[k]) to->low[k] = to->high[k] = NAN;
   }

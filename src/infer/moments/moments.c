@@ -117,11 +117,7 @@ static PetscErrorCode fill_row(
   PetscFunctionReturn(0);
 }
 
-/*
-  The mean density at the starts of all lags of a track, from the initial density on. Once it differs from the
-  stationary one by less than SETTLED, the rest is that.
-*/
-static PetscErrorCode density_of_starts(const fare_infer_context *c, const fare_model *model, double mean[])
+PetscErrorCode fare_density_of_starts(const fare_infer_context *c, const fare_model *model, double mean[])
 {
   const PetscInt n = model->cells;
   double        *P, *still;
@@ -159,7 +155,7 @@ static PetscErrorCode find_starts(
 
   PetscFunctionBegin;
   *count = 0;
-  PetscCall(density_of_starts(c, model, share));
+  PetscCall(fare_density_of_starts(c, model, share));
   for (PetscInt cell = 0; cell < model->cells; cell++) most = PetscMax(most, share[cell]);
   for (PetscInt cell = 0; cell < model->cells; cell++) {
     if (!(share[cell] > RARE * most)) continue;

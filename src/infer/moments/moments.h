@@ -48,6 +48,14 @@ PetscErrorCode fare_fields_at_errors(const fare_fields_at *fields, const double 
   const double covariance[], const PetscBool held[], fare_inferred *inferred);
 
 /*
+  Masses of cells: the mean density at the starts of all lags of a track, from the initial density on, at the
+  model's present rates, undriven. Once it differs from the stationary one by very little, the rest is that.
+  Not collective.
+*/
+PetscErrorCode fare_density_of_starts(
+  const fare_infer_context *context, const fare_model *model, double mean[]);
+
+/*
   fit and limit of the methods that project displacements onto the derivatives of the drift by its parameters.
 */
 enum { FARE_ITO, FARE_ITO_SPARSE, FARE_STRATONOVICH, FARE_INERTIA };

@@ -5,7 +5,7 @@
   J. Chem. Phys. 125, 084110 (2006); with a deadline, Helfmann, Ribera Borrell, Schuette and Koltai, J.
   Nonlinear Sci. 30, 3321 (2020)).
 */
-#include "rare/runs.h"
+#include "rare/run/runs.h"
 
 #include <math.h>
 #include <stdlib.h>

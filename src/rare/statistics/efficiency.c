@@ -8,12 +8,11 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define ZEROS_MOST   0.05 /* share of runs, and ... */
-#define LARGEST_MOST 0.3  /* ... of one run in the sum, that a normal interval bears */
-#define SKEWED_MOST  0.4  /* skewness of the mean over runs that it bears */
-#define SEEN_LEAST   0.5  /* share of the variance of weights, which their logarithms tell, that is seen */
-#define REPLICATES   2000 /* of the bootstrap */
-#define NORMAL_95    1.959963984540054
+#define ZEROS_MOST   0.05  /* share of runs, and ... */
+#define LARGEST_MOST 0.3   /* ... of one run in the sum, that a normal interval bears */
+#define SKEWED_MOST  0.4   /* skewness of the mean over runs that it bears */
+#define SEEN_LEAST   0.5   /* share of the variance of weights, which their logarithms tell, that is seen */
+#define REPLICATES   2000  /* of the bootstrap */
 #define ALIKE        1e-12 /* relative error below which runs differ by rounding alone */
 
 static double mean(int64_t runs, const fare_rare_once once[], size_t member)
@@ -30,15 +29,6 @@ static double chi_squared(double freedom, double normal)
   const double a = 2 / (9 * freedom);
 
   return pow(1 - a + normal * sqrt(a), 3);
-}
-
-/* Of Student's t, for 95% (Abramowitz and Stegun 26.7.5): to 0.001 from 5 degrees of freedom on. */
-static double student_95(double freedom)
-{
-  const double z = NORMAL_95, z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z;
-
-  return z + (z3 + z) / (4 * freedom) + (5 * z5 + 16 * z3 + 3 * z) / (96 * freedom * freedom) +
-    (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / (384 * freedom * freedom * freedom);
 }
 
 static int ascending(const void *a, const void *b)
@@ -110,10 +100,10 @@ static void judge_estimate(int64_t runs, const fare_rare_once once[], uint64_t s
     row->largest <= LARGEST_MOST && !(row->skewness > SKEWED_MOST) && !fare_rare_tail(row);
   row->low = row->high = row->variance_low = row->variance_high = NAN;
   if (row->normal) {
-    row->low           = row->estimate - student_95((double)(runs - 1)) * row->error;
-    row->high          = row->estimate + student_95((double)(runs - 1)) * row->error;
-    row->variance_low  = row->variance / chi_squared((double)(runs - 1), NORMAL_95);
-    row->variance_high = row->variance / chi_squared((double)(runs - 1), -NORMAL_95);
+    row->low           = row->estimate - fare_student_95((double)(runs - 1)) * row->error;
+    row->high          = row->estimate + fare_student_95((double)(runs - 1)) * row->error;
+    row->variance_low  = row->variance / chi_squared((double)(runs - 1), FARE_NORMAL_95);
+    row->variance_high = row->variance / chi_squared((double)(runs - 1), -FARE_NORMAL_95);
   } else if (!isnan(row->error)) {
     bootstrap(runs, once, seed, &row->low, &row->high);
   }

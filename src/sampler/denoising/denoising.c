@@ -55,7 +55,7 @@ static void draw(void *context, int64_t step, int64_t *rows)
   fare_learn_batch_normals(
     l->noisy.rows.batch, l->noisy.rows.stream, (uint64_t)step, DRAW_SIGMA, l->noisy.amount);
   draw_noise(l, (uint64_t)step);
-  if (l->noisy.penalty)
+  if (l->noisy.weighing.penalty)
     fare_score_prior_draw(&l->prior, &l->noisy, (uint64_t)step, DRAW_NOISE + (uint32_t)l->noisy.rows.dim);
   *rows = l->noisy.rows.batch->count;
   if (d->predicts_noise)
@@ -104,12 +104,11 @@ static void ask(const void *state, double y, double sigma, fare_score_question *
 
 static const fare_score_method method = {sigma_of, ask};
 
-static double penalty(void *context, fare_network *network, int64_t first, int n, float gradient[])
+static double penalty(void *context, const fare_weighing_rows *rows, float gradient[])
 {
   training_context *l = context;
 
-  l->prior.weight = l->noisy.penalty_weight;
-  return fare_score_prior_penalty(&l->prior, &l->noisy, network, first, n, gradient);
+  return fare_score_prior_penalty(&l->prior, &l->noisy, rows, gradient);
 }
 
 PetscErrorCode fare_denoising_train(fare_sampler *sampler, const fare_training_set *data)
@@ -124,7 +123,7 @@ PetscErrorCode fare_denoising_train(fare_sampler *sampler, const fare_training_s
   }
   if (sampler->prior) {
     PetscCall(fare_score_prior_create(sampler, data, &method, &l.prior));
-    l.noisy.penalty = penalty;
+    l.noisy.weighing.penalty = penalty;
   }
   code = fare_noisy_learn(sampler, data, &l.noisy, draw, inputs);
   if (sampler->prior) PetscCall(fare_score_prior_destroy(&l.prior));

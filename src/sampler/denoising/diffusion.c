@@ -99,7 +99,8 @@ const fare_sampler_type fare_sampler_diffusion = {
   .many_axes     = PETSC_TRUE,
   .noised_oracle = PETSC_TRUE,
   .lifted        = PETSC_TRUE,
-  .priors        = 1 << FARE_PRIOR_FOKKER_PLANCK | 1 << FARE_PRIOR_NOISE_EQUATION,
-  .check_prior   = fare_score_check_prior,
-  .destroy       = fare_posterior_destroy,
+  .priors =
+    1 << FARE_PRIOR_FOKKER_PLANCK | 1 << FARE_PRIOR_NOISE_EQUATION | 1 << FARE_PRIOR_LEAST_DISSIPATION,
+  .check_prior = fare_score_check_prior,
+  .destroy     = fare_posterior_destroy,
 };

@@ -6,6 +6,7 @@
   with local steps and jumps as the sampler `boltzmann` makes on the potential.
 */
 #include "energy_model.h"
+#include "energy_prior.h"
 
 typedef struct {
   fare_energy_model model;
@@ -87,5 +88,7 @@ const fare_sampler_type fare_sampler_ebm = {
   .curve         = fare_generative_curve,
   .kept          = kept,
   .many_axes     = PETSC_TRUE,
+  .priors        = 1 << FARE_PRIOR_FOKKER_PLANCK | 1 << FARE_PRIOR_LEAST_DISSIPATION,
+  .check_prior   = fare_energy_check_prior,
   .destroy       = fare_energy_model_destroy,
 };

@@ -5,6 +5,7 @@
   training time, whole on one rank: a population of its own, with its own weights and resampling.
 */
 #include "energy_model.h"
+#include "energy_prior.h"
 
 #include <math.h>
 #include <string.h>
@@ -40,12 +41,14 @@ typedef struct {
   fare_generative_rows training_context;
   fare_learn_batch    *batch;
   fare_energy         *energy;
-  PetscBool           *visits;             /* which times the step visits */
-  int64_t       visited, each, all, local; /* walker_blocks per step, per group, on all ranks, and here */
-  walker_block *walker_blocks;
-  int64_t       data, rows, capacity;
-  float        *z[FARE_AXES_MAX], *weight, *extra;
-  int          *group;
+  PetscBool           *visits;                 /* which times the step visits */
+  int64_t           visited, each, all, local; /* walker_blocks per step, per group, on all ranks, and here */
+  walker_block     *walker_blocks;
+  int64_t           data, rows, capacity;
+  float            *z[FARE_AXES_MAX], *weight, *extra;
+  int              *group;
+  fare_energy_prior prior;
+  double           *log_norm; /* with a prior: of each time, for rows that are held out */
 } training_context;
 
 static void permute(const int from[FARE_BLOCK], double a[FARE_BLOCK])
@@ -194,6 +197,19 @@ static void add_walkers(training_context *l, const walker_block *w, double share
   }
 }
 
+/* With a prior, whose weight is chosen by it, the loss of what is held out is -ln q of z. */
+static void draw_likelihood(training_context *l, int64_t step)
+{
+  if (step == FARE_LEARN_HELD_OUT)
+    for (int g = 0; g < l->groups; g++) l->log_norm[g] = fare_energy_prior_log_norm(&l->prior, l->times[g]);
+  for (int64_t i = 0; i < l->batch->count; i++) {
+    const double weight = l->batch->weight[i];
+
+    add_row(l, (const float *const *)l->batch->x, i, l->batch->group[i], weight,
+      weight * l->log_norm[l->batch->group[i]]);
+  }
+}
+
 static void draw_held_out(training_context *l, int64_t step)
 {
   const double of_data    = (double)l->m->common.learn.batch / (double)l->batch->size,
@@ -201,6 +217,10 @@ static void draw_held_out(training_context *l, int64_t step)
 
   for (int g = 0; g < l->groups; g++) l->visits[g] = PETSC_TRUE;
   fare_learn_batch_draw(l->batch, l->training_context.rows, l->training_context.stream, (uint64_t)step);
+  if (l->sampler->prior) {
+    draw_likelihood(l, step);
+    return;
+  }
   add_data(l, of_data);
   for (int64_t i = 0; i < l->local; i++) add_walkers(l, &l->walker_blocks[i], of_walkers);
 }
@@ -337,6 +357,14 @@ static PetscErrorCode make_walkers(training_context *l)
   PetscFunctionReturn(0);
 }
 
+static double penalty(void *context, const fare_weighing_rows *rows, float gradient[])
+{
+  training_context *l = context;
+
+  if (rows->first == 0) l->sampler->cost.network_evaluations += 2 * FARE_CURRENT_CELLS;
+  return fare_energy_prior_penalty(&l->prior, rows, gradient);
+}
+
 static PetscErrorCode begin(fare_sampler *sampler, const fare_training_set *data, training_context *l)
 {
   fare_energy_model *m = sampler->state;
@@ -358,6 +386,8 @@ static PetscErrorCode begin(fare_sampler *sampler, const fare_training_set *data
   l->capacity = l->batch->size + PetscMax(l->visited, l->local) * FARE_BLOCK;
   PetscCall(PetscMalloc3(l->capacity, &l->weight, l->capacity, &l->extra, l->capacity, &l->group));
   for (int axis = 0; axis < l->dim; axis++) PetscCall(PetscMalloc1(l->capacity, &l->z[axis]));
+  PetscCall(PetscMalloc1(l->groups, &l->log_norm));
+  if (sampler->prior) PetscCall(fare_energy_prior_create(sampler, data, &l->prior));
   PetscFunctionReturn(0);
 }
 
@@ -372,6 +402,8 @@ static PetscErrorCode end(training_context *l)
   PetscCall(PetscFree(l->walker_blocks));
   PetscCall(PetscFree3(l->weight, l->extra, l->group));
   for (int axis = 0; axis < l->dim; axis++) PetscCall(PetscFree(l->z[axis]));
+  PetscCall(PetscFree(l->log_norm));
+  PetscCall(fare_energy_prior_destroy(&l->prior));
   PetscFunctionReturn(0);
 }
 
@@ -404,7 +436,13 @@ PetscErrorCode fare_energy_model_train(fare_sampler *sampler, const fare_trainin
   code            = begin(sampler, data, &l);
   problem.context = &l;
   problem.kept    = (size_t)l.all * numbers_of(l.dim);
-  if (!code) code = fare_generative_learn(sampler, &problem);
+  if (!code && sampler->prior) {
+    fare_weighing weighing = {.sampler = sampler, .rows = l.training_context.rows, .penalty = penalty};
+
+    code = fare_weighing_train(&weighing, &problem);
+  } else if (!code) {
+    code = fare_generative_learn(sampler, &problem);
+  }
   PetscCall(end(&l));
   PetscFunctionReturn(code);
 }

@@ -6,6 +6,7 @@
   snapshot and from there to each next one.
 */
 #include "energy_model.h"
+#include "energy_prior.h"
 
 typedef struct {
   fare_energy_model model;
@@ -129,5 +130,7 @@ const fare_sampler_type fare_sampler_neq_ebm = {
   .kept          = kept,
   .loaded        = loaded,
   .many_axes     = PETSC_TRUE,
+  .priors        = 1 << FARE_PRIOR_FOKKER_PLANCK | 1 << FARE_PRIOR_LEAST_DISSIPATION,
+  .check_prior   = fare_energy_check_prior,
   .destroy       = destroy,
 };

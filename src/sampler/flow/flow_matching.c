@@ -58,7 +58,7 @@ static void draw(void *context, int64_t step, int64_t *rows)
     fare_learn_batch_normals(
       b, l->noisy.rows.stream, (uint64_t)step, DRAW_NOISE + (uint32_t)axis, l->noisy.noise[axis]);
   fare_flow_matching_times((int)b->count, l->noisy.amount, l->noisy.amount, l->noisy.level);
-  if (l->noisy.penalty)
+  if (l->noisy.weighing.penalty)
     fare_score_prior_draw(&l->prior, &l->noisy, (uint64_t)step, DRAW_NOISE + (uint32_t)l->noisy.rows.dim);
   if (l->s->coupling == FARE_FLOW_MATCHING_OPTIMAL_TRANSPORT)
     fare_flow_matching_couple(
@@ -104,12 +104,11 @@ static void ask(const void *state, double y, double sigma, fare_score_question *
 
 static const fare_score_method method = {sigma_of, ask};
 
-static double penalty(void *context, fare_network *network, int64_t first, int n, float gradient[])
+static double penalty(void *context, const fare_weighing_rows *rows, float gradient[])
 {
   training_context *l = context;
 
-  l->prior.weight = l->noisy.penalty_weight;
-  return fare_score_prior_penalty(&l->prior, &l->noisy, network, first, n, gradient);
+  return fare_score_prior_penalty(&l->prior, &l->noisy, rows, gradient);
 }
 
 static PetscErrorCode check_prior(const void *state, const fare_system *system, const fare_prior *prior)
@@ -146,7 +145,7 @@ static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data
   PetscCall(fare_flow_matching_pairs_create(s->common.learn.batch, &l.pairs));
   if (sampler->prior) {
     PetscCall(fare_score_prior_create(sampler, data, &method, &l.prior));
-    l.noisy.penalty = penalty;
+    l.noisy.weighing.penalty = penalty;
   }
   code = fare_noisy_learn(sampler, data, &l.noisy, draw, inputs);
   if (sampler->prior) PetscCall(fare_score_prior_destroy(&l.prior));
@@ -239,7 +238,8 @@ const fare_sampler_type fare_sampler_flow_matching = {
   .many_axes           = PETSC_TRUE,
   .noised_oracle       = PETSC_TRUE,
   .lifted              = PETSC_TRUE,
-  .priors              = 1 << FARE_PRIOR_FOKKER_PLANCK | 1 << FARE_PRIOR_NOISE_EQUATION,
-  .check_prior         = check_prior,
-  .destroy             = fare_posterior_destroy,
+  .priors =
+    1 << FARE_PRIOR_FOKKER_PLANCK | 1 << FARE_PRIOR_NOISE_EQUATION | 1 << FARE_PRIOR_LEAST_DISSIPATION,
+  .check_prior = check_prior,
+  .destroy     = fare_posterior_destroy,
 };

@@ -10,6 +10,7 @@
 */
 #include "normalizing_flow.h"
 
+#include "sampler/prior/current_prior.h"
 #include "sampler/shared/quantile.h"
 
 #include <math.h>
@@ -90,10 +91,11 @@ typedef struct {
   int                  axis, times;
   double               pull, constant; /* of the loss, which is -ln p with it */
   /* of the batch's rows: earlier axes, and the axis learned on the unit interval */
-  double *x[FARE_AXES_MAX], *v, *weight;
-  int    *row; /* of the first axis: where a particle's time stands in the tile */
-  float  *input, *output, *d_output;
-  int64_t evaluations; /* of the first axis */
+  double            *x[FARE_AXES_MAX], *v, *weight;
+  int               *row; /* of the first axis: where a particle's time stands in the tile */
+  float             *input, *output, *d_output;
+  int64_t            evaluations; /* of the first axis */
+  fare_current_prior prior;
 } training_context;
 
 static void draw(void *context, int64_t step, int64_t *rows)
@@ -181,6 +183,44 @@ static double first_gradient(void *context, fare_network *network, int64_t first
   return sum;
 }
 
+/*
+  ln q along the only axis to either side of a moment. Derivatives by the splines are those of a loss -ln q,
+  whose weights are the slopes.
+*/
+static double penalty(void *context, const fare_weighing_rows *rows, float gradient[])
+{
+  training_context            *l      = context;
+  fare_current_prior          *c      = &l->prior;
+  const fare_normalizing_flow *s      = l->sampler->state;
+  fare_spline                 *spline = s->spline[0];
+  double v[2 * FARE_CURRENT_CELLS], y[2 * FARE_CURRENT_CELLS], weight[2 * FARE_CURRENT_CELLS], more, sum;
+  int    row[2 * FARE_CURRENT_CELLS];
+  float  time[64];
+
+  if (!fare_current_prior_begin(c, rows, &more)) return 0;
+  for (int side = 0; side < 2; side++) {
+    fare_generative_time(l->sampler, c->time[side], time);
+    for (int k = 0; k < l->base.time_inputs; k++) l->input[k * FARE_BLOCK + side] = time[k];
+  }
+  for (int i = 0; i < 2 * FARE_CURRENT_CELLS; i++) {
+    row[i] = i / FARE_CURRENT_CELLS;
+    v[i]   = fare_normalizing_flow_unit(s, 0, c->x[i % FARE_CURRENT_CELLS]);
+    if (fare_generative_is_periodic(l->sampler, 0)) v[i] -= floor(v[i]);
+  }
+  fare_network_forward(rows->network, 2, l->input, l->output);
+  fare_spline_knots(spline, 2, l->output);
+  fare_spline_forward(spline, 2 * FARE_CURRENT_CELLS, row, v, y, c->u);
+  for (int i = 0; i < 2 * FARE_CURRENT_CELLS; i++)
+    c->u[i] -= 0.5 * l->pull * l->pull * (y[i] - 0.5) * (y[i] - 0.5);
+  sum = fare_current_prior_penalty(c, rows->weight);
+  for (int i = 0; i < 2 * FARE_CURRENT_CELLS; i++) weight[i] = -c->slope[i];
+  (void)fare_spline_loss(spline, 2 * FARE_CURRENT_CELLS, row, v, weight, l->pull);
+  fare_spline_gradient(spline, 2, l->d_output);
+  fare_network_backward(rows->network, 2, l->input, l->d_output, gradient, NULL);
+  l->evaluations += 2;
+  return sum;
+}
+
 static PetscErrorCode context_begin(fare_sampler *sampler, const fare_training_set *data, training_context *l)
 {
   fare_normalizing_flow *s = sampler->state;
@@ -197,6 +237,12 @@ static PetscErrorCode context_begin(fare_sampler *sampler, const fare_training_s
     &l->output, outputs, &l->d_output));
   PetscCall(fare_generative_rows_begin(sampler, data, &l->base));
   for (int axis = 0; axis < l->base.dim; axis++) PetscCall(choose_interval(sampler, data, axis));
+  if (sampler->prior) {
+    double lower, upper;
+
+    fare_prior_box(sampler, &lower, &upper);
+    PetscCall(fare_current_prior_create(sampler, data, lower, upper, &l->prior));
+  }
   PetscFunctionReturn(0);
 }
 
@@ -207,7 +253,22 @@ static PetscErrorCode context_end(training_context *l)
   PetscCall(PetscFree3(l->v, l->weight, l->row));
   for (int axis = 0; axis < FARE_AXES_MAX; axis++) PetscCall(PetscFree(l->x[axis]));
   PetscCall(PetscFree3(l->input, l->output, l->d_output));
+  PetscCall(fare_current_prior_destroy(&l->prior));
   PetscFunctionReturn(0);
+}
+
+/* Of one axis; rows of the network count, not those of the batch. */
+static PetscErrorCode learn_with_prior(training_context *l, const fare_learn_problem *problem)
+{
+  fare_cost     *cost     = &l->sampler->cost;
+  const int64_t  before   = cost->network_evaluations;
+  fare_weighing  weighing = {.sampler = l->sampler, .rows = l->base.rows, .penalty = penalty};
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  code                      = fare_weighing_train(&weighing, problem);
+  cost->network_evaluations = before + l->evaluations;
+  PetscFunctionReturn(code);
 }
 
 /*
@@ -245,6 +306,10 @@ static PetscErrorCode learn_axis(training_context *l, int axis)
   l->pull = fare_generative_is_periodic(sampler, axis) ? 0 : FARE_NORMALIZING_FLOW_PULL;
   l->constant =
     log(s->upper[axis] - s->lower[axis]) + (l->pull > 0 ? 0.5 * log(2 * PETSC_PI) - log(l->pull) : 0);
+  if (sampler->prior) {
+    PetscCall(learn_with_prior(l, &problem));
+    PetscFunctionReturn(0);
+  }
   PetscCall(fare_learn_train(sampler->comm, fare_normalizing_flow_network(s, axis), &s->common.learn,
     &problem, axis ? &curve : &s->common.curve, &evaluations));
   sampler->cost.network_evaluations += axis ? evaluations : l->evaluations;
@@ -367,5 +432,7 @@ const fare_sampler_type fare_sampler_normalizing_flow = {
   .curve               = fare_generative_curve,
   .kept                = kept,
   .many_axes           = PETSC_TRUE,
+  .priors              = 1 << FARE_PRIOR_FOKKER_PLANCK | 1 << FARE_PRIOR_LEAST_DISSIPATION,
+  .check_prior         = fare_current_check_prior,
   .destroy             = destroy,
 };

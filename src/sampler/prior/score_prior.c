@@ -6,16 +6,18 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define EVERY    8 /* of these rows one is a collocation point */
-#define ROOM     (FARE_BLOCK / FARE_SCORE_POINTS)
-#define H        0.05 /* between neighbours, in standard deviations of the data */
-#define DELTA    0.01 /* before and after, of the time of all snapshots ... */
-#define RATIO    0.05 /* ... or of ln sigma */
-#define LEAST    0.03 /* noise levels of fokker_planck ... */
-#define MOST     0.12 /* ... where the drift's mean over the noise is known */
-#define LARGEST  20.0 /* noise level of noise_equation */
-#define PLACES   16   /* where diffusion is looked at */
-#define CONSTANT 1e-9 /* relative differences of it */
+#define EVERY      8 /* of these rows one is a collocation point */
+#define ROOM       (FARE_BLOCK / FARE_SCORE_POINTS)
+#define H          0.05 /* between neighbours, in standard deviations of the data */
+#define DELTA      0.01 /* before and after, of the time of all snapshots ... */
+#define RATIO      0.05 /* ... or of ln sigma */
+#define LEAST      0.03 /* noise levels of fokker_planck ... */
+#define MOST       0.12 /* ... where the drift's mean over the noise is known */
+#define LARGEST    20.0 /* noise level of noise_equation */
+#define LINE_LEAST 0.1  /* noise levels of least_dissipation, which sums scores over cells */
+#define LINE_MOST  0.4
+#define PLACES     16   /* where diffusion is looked at */
+#define CONSTANT   1e-9 /* relative differences of it */
 
 PetscErrorCode fare_score_check_prior(const void *state, const fare_system *system, const fare_prior *prior)
 {
@@ -30,16 +32,15 @@ PetscErrorCode fare_score_check_prior(const void *state, const fare_system *syst
   if (type->periodic[0])
     FARE_FAIL(FARE_ERR_INPUT, "prior '%s' needs an axis that does not close: the network's is a line",
       fare_prior_kinds[prior->kind]);
-  for (int i = 0; i < PLACES && prior->kind == FARE_PRIOR_FOKKER_PLANCK; i++) {
+  for (int i = 0; i < PLACES && prior->kind != FARE_PRIOR_NOISE_EQUATION; i++) {
     const double x = type->lower[0] + (i + 0.5) / PLACES * (type->upper[0] - type->lower[0]);
     double       D;
 
     fare_generative_diffusion(prior->system, 0, &x, &D);
     if (i && fabs(D - D0) > CONSTANT * fabs(D0))
       FARE_FAIL(FARE_ERR_INPUT,
-        "prior 'fokker_planck' on a score needs diffusion that is the same everywhere; system '%s' has %g "
-        "and %g",
-        fare_system_type_of(prior->system)->name, D0, D);
+        "prior '%s' on a score needs diffusion that is the same everywhere; system '%s' has %g and %g",
+        fare_prior_kinds[prior->kind], fare_system_type_of(prior->system)->name, D0, D);
     D0 = D;
   }
   PetscFunctionReturn(0);
@@ -59,6 +60,12 @@ PetscErrorCode fare_score_prior_create(const fare_sampler *sampler, const fare_t
     data->count > 1 ? (data->times[data->count - 1] - data->times[0]) / (data->count - 1) : length;
   PetscCall(PetscMalloc5(size, &p->level, size, &p->moment, (size_t)shape->inputs * FARE_BLOCK, &p->input,
     FARE_BLOCK, &p->output, FARE_BLOCK, &p->d_output));
+  if (sampler->prior->kind == FARE_PRIOR_LEAST_DISSIPATION) {
+    double lower, upper;
+
+    fare_prior_box(sampler, &lower, &upper);
+    PetscCall(fare_current_prior_create(sampler, data, lower, upper, &p->current));
+  }
   PetscFunctionReturn(0);
 }
 
@@ -66,6 +73,7 @@ PetscErrorCode fare_score_prior_destroy(fare_score_prior *p)
 {
   PetscFunctionBegin;
   PetscCall(PetscFree5(p->level, p->moment, p->input, p->output, p->d_output));
+  PetscCall(fare_current_prior_destroy(&p->current));
   PetscFunctionReturn(0);
 }
 
@@ -152,12 +160,10 @@ typedef struct {
   double own[FARE_BLOCK], gain[FARE_BLOCK];
 } questions;
 
-static void ask(const fare_score_prior *p, const place *l, int point, int row, questions *q)
+static void ask(const fare_score_prior *p, double y, double sigma, double t, int row, questions *q)
 {
   const fare_schedule *schedule = &p->sampler->schedule;
-  const double         y        = l->y + (point < 3 ? (point - 1) * l->at.h : 0),
-               sigma = point < 3 ? l->sigma : l->sigmas[point - 3], t = point < 3 ? l->t : l->time[point - 3];
-  fare_score_question is;
+  fare_score_question  is;
 
   p->method->ask(p->sampler->state, y, sigma, &is);
   q->u[row]     = (float)is.position;
@@ -169,6 +175,12 @@ static void ask(const fare_score_prior *p, const place *l, int point, int row, q
      : 0;
   q->own[row]   = is.own;
   q->gain[row]  = is.gain;
+}
+
+static void ask_place(const fare_score_prior *p, const place *l, int point, int row, questions *q)
+{
+  ask(p, l->y + (point < 3 ? (point - 1) * l->at.h : 0), point < 3 ? l->sigma : l->sigmas[point - 3],
+    point < 3 ? l->t : l->time[point - 3], row, q);
 }
 
 static void fill_inputs(const fare_score_prior *p, int n, const questions *q)
@@ -187,14 +199,14 @@ static void fill_inputs(const fare_score_prior *p, int n, const questions *q)
 
 /* The penalties of so many places, of which each is in `count` rows; adds the gradient. */
 static double penalise(
-  fare_score_prior *p, fare_network *network, int count, const place l[], float gradient[])
+  fare_score_prior *p, double weight, fare_network *network, int count, const place l[], float gradient[])
 {
-  const double share = p->weight * EVERY;
+  const double share = weight * EVERY;
   questions    q;
   double       sum = 0;
 
   for (int point = 0; point < FARE_SCORE_POINTS; point++)
-    for (int i = 0; i < count; i++) ask(p, &l[i], point, point * count + i, &q);
+    for (int i = 0; i < count; i++) ask_place(p, &l[i], point, point * count + i, &q);
   fill_inputs(p, FARE_SCORE_POINTS * count, &q);
   fare_network_forward(network, FARE_SCORE_POINTS * count, p->input, p->output);
   for (int i = 0; i < count; i++) {
@@ -218,24 +230,77 @@ static double penalise(
   return sum;
 }
 
-double fare_score_prior_penalty(fare_score_prior *p, const fare_noisy_rows *rows, fare_network *network,
-  int64_t first, int n, float gradient[])
+/* ln p of noisy data along the axis, from the sum of the score, to either side of a moment. */
+static void sum_scores(const questions *q, const float output[], double dz, double u[])
+{
+  for (int side = 0; side < 2; side++) {
+    double before = 0;
+
+    for (int i = 0; i < FARE_CURRENT_CELLS; i++) {
+      const int    row = side * FARE_CURRENT_CELLS + i;
+      const double s   = q->own[row] + q->gain[row] * (double)output[row];
+
+      u[row] = i ? u[row - 1] + 0.5 * dz * (before + s) : 0;
+      before = s;
+    }
+  }
+}
+
+/* The way back: derivatives by the network's answers from those by ln p. */
+static void spread_slopes(const questions *q, const double slope[], double dz, float d_output[])
+{
+  for (int side = 0; side < 2; side++) {
+    double above = 0;
+
+    for (int i = FARE_CURRENT_CELLS - 1; i >= 0; i--) {
+      const int    row  = side * FARE_CURRENT_CELLS + i;
+      const double here = i ? slope[row] : 0;
+
+      d_output[row] = (float)(dz * (above + 0.5 * here) * q->gain[row]);
+      above += here;
+    }
+  }
+}
+
+/* Of the density with noise that the scores along the whole axis say. */
+static double penalise_line(fare_score_prior *p, const fare_weighing_rows *rows, float gradient[])
+{
+  const int    n  = 2 * FARE_CURRENT_CELLS;
+  const double dz = p->current.grid->spacing[0] / p->g->sd[0];
+  questions    q;
+  double       more, sum;
+
+  if (!fare_current_prior_begin(&p->current, rows, &more)) return 0;
+  for (int i = 0; i < n; i++)
+    ask(p, (p->current.x[i % FARE_CURRENT_CELLS] - p->g->mean[0]) / p->g->sd[0],
+      LINE_LEAST * pow(LINE_MOST / LINE_LEAST, more), p->current.time[i / FARE_CURRENT_CELLS], i, &q);
+  fill_inputs(p, n, &q);
+  fare_network_forward(rows->network, n, p->input, p->output);
+  sum_scores(&q, p->output, dz, p->current.u);
+  sum = fare_current_prior_penalty(&p->current, rows->weight);
+  spread_slopes(&q, p->current.slope, dz, p->d_output);
+  fare_network_backward(rows->network, n, p->input, p->d_output, gradient, NULL);
+  return sum;
+}
+
+double fare_score_prior_penalty(
+  fare_score_prior *p, const fare_noisy_rows *noisy, const fare_weighing_rows *rows, float gradient[])
 {
   place  l[ROOM];
   double sum   = 0;
   int    count = 0;
 
-  if (!(p->weight > 0)) return 0;
-  for (int64_t i = first; i < first + n; i++) {
-    if (rows->rows.batch->number[i] % EVERY) continue;
+  if (p->sampler->prior->kind == FARE_PRIOR_LEAST_DISSIPATION) return penalise_line(p, rows, gradient);
+  for (int64_t i = rows->first; i < rows->first + rows->n; i++) {
+    if (noisy->rows.batch->number[i] % EVERY) continue;
     l[count].at.h = H;
     if (p->sampler->prior->kind == FARE_PRIOR_FOKKER_PLANCK)
-      set_place(p, rows, i, &l[count++]);
+      set_place(p, noisy, i, &l[count++]);
     else
-      set_noise_place(p, rows, i, &l[count++]);
+      set_noise_place(p, noisy, i, &l[count++]);
     if (count < ROOM) continue;
-    sum += penalise(p, network, count, l, gradient);
+    sum += penalise(p, rows->weight, rows->network, count, l, gradient);
     count = 0;
   }
-  return count ? sum + penalise(p, network, count, l, gradient) : sum;
+  return count ? sum + penalise(p, rows->weight, rows->network, count, l, gradient) : sum;
 }

@@ -4,9 +4,14 @@
   points are an eighth of the rows of a batch, with noise of a level of their own; with `fokker_planck` at
   times between training times, too. The penalty of a point is 2 (sqrt(1 + q^2) - 1), q the residual over the
   time between training times, or over the whole of the noise, in units of what the network says.
+
+  `least_dissipation` penalises the action of the noisy density instead, which the scores say between which it
+  is summed along the axis (current_prior.h).
 */
 #ifndef FARE_SCORE_PRIOR_H
 #define FARE_SCORE_PRIOR_H
+
+#include "current_prior.h"
 
 #include "sampler/shared/noisy.h"
 
@@ -28,11 +33,11 @@ typedef struct {
   const fare_sampler      *sampler;
   const fare_generative   *g;
   const fare_score_method *method;
-  double                   weight;         /* of the penalty */
   double                   interval;       /* between training times, on average */
   const double            *times;          /* of training */
   float                   *level, *moment; /* of each row of the batch: even in (0, 1) */
   float                   *input, *output, *d_output;
+  fare_current_prior       current; /* of least_dissipation */
 } fare_score_prior;
 
 /* FARE_ERR_INPUT where the score has no such equation. */
@@ -43,8 +48,8 @@ PetscErrorCode fare_score_prior_destroy(fare_score_prior *prior);
 /* Random numbers of a batch that is drawn, from the draw `first` on. */
 void fare_score_prior_draw(
   fare_score_prior *prior, const fare_noisy_rows *rows, uint64_t step, uint32_t first);
-/* The penalties of rows [first, first + n), times the weight; adds the gradient. */
-double fare_score_prior_penalty(fare_score_prior *prior, const fare_noisy_rows *rows, fare_network *network,
-  int64_t first, int n, float gradient[]);
+/* The penalties of rows of a batch, times the weight; adds the gradient. */
+double fare_score_prior_penalty(
+  fare_score_prior *prior, const fare_noisy_rows *noisy, const fare_weighing_rows *rows, float gradient[]);
 
 #endif

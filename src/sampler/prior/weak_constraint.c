@@ -10,9 +10,8 @@
 */
 #include "weak_constraint.h"
 
+#include "line.h"
 #include "sampler/shared/quantile.h"
-
-#include <fare/sampler.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -52,24 +51,6 @@ static PetscErrorCode check(const void *state, const fare_system *system)
     FARE_FAIL(FARE_ERR_INPUT,
       "sampler 'weak_constraint' keeps whole propagators, in one axis; system '%s' has %d",
       fare_system_type_of(system)->name, fare_system_dimension(system));
-  PetscFunctionReturn(0);
-}
-
-static void choose_box(const fare_sampler *sampler, weak *s)
-{
-  const fare_system_type *type = fare_system_type_of(sampler->system);
-
-  s->lower = sampler->walls.dim ? sampler->walls.lower[0] : type->lower[0];
-  s->upper = sampler->walls.dim ? sampler->walls.upper[0] : type->upper[0];
-}
-
-static PetscErrorCode make_grid(const fare_sampler *sampler, const weak *s, PetscInt cells, fare_grid **grid)
-{
-  const fare_boundary boundary =
-    fare_system_type_of(sampler->system)->periodic[0] ? FARE_BOUNDARY_PERIODIC : FARE_BOUNDARY_REFLECTING;
-
-  PetscFunctionBegin;
-  PetscCall(fare_grid_create(PETSC_COMM_SELF, 1, &cells, &s->lower, &s->upper, &boundary, grid));
   PetscFunctionReturn(0);
 }
 
@@ -301,7 +282,7 @@ static PetscErrorCode fitting_begin(fare_sampler *sampler, fitting *f)
   double    *time;
 
   PetscFunctionBegin;
-  choose_box(sampler, s);
+  fare_prior_box(sampler, &s->lower, &s->upper);
   s->snapshots = sampler->schedule.count;
   s->size      = s->snapshots * s->cells;
   PetscCall(PetscFree(s->mass));
@@ -312,7 +293,7 @@ static PetscErrorCode fitting_begin(fare_sampler *sampler, fitting *f)
   PetscCall(PetscMalloc2((size_t)(s->cells * s->cells), &f->blur, (size_t)s->snapshots, &f->chain));
   PetscCall(PetscMalloc1((size_t)s->snapshots, &time));
   for (int64_t k = 0; k < s->snapshots; k++) time[k] = fare_schedule_time(&sampler->schedule, k);
-  PetscCall(make_grid(sampler, s, (PetscInt)s->cells, &grid));
+  PetscCall(fare_prior_grid(sampler, s->lower, s->upper, (PetscInt)s->cells, &grid));
   PetscCall(fare_weak_propagators(
     grid, sampler->prior ? sampler->prior->system : sampler->system, (int)s->snapshots, time, &f->K));
   f->chain[0] = f->blur;
@@ -381,7 +362,7 @@ static PetscErrorCode move(fare_sampler *sampler, double t)
   while (k < s->snapshots && fabs(fare_schedule_time(&sampler->schedule, k) - t) > slack) k++;
   if (k == s->snapshots)
     FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "it knows densities at snapshots, not at time %g", t);
-  if (!s->grid) PetscCall(make_grid(sampler, s, (PetscInt)s->cells * FINE, &s->grid));
+  if (!s->grid) PetscCall(fare_prior_grid(sampler, s->lower, s->upper, (PetscInt)s->cells * FINE, &s->grid));
   if (!s->fine) PetscCall(PetscMalloc1((size_t)s->cells * FINE, &s->fine));
   refine(s, s->mass + k * s->cells, fare_system_type_of(sampler->system)->periodic[0], s->fine);
   PetscFunctionReturn(0);

@@ -32,50 +32,6 @@ static double loss(void *context, int64_t first, int n, const float output[], fl
   return sum;
 }
 
-/* With a penalty; rows that are held out are judged without. */
-static double gradient(void *context, fare_network *network, int64_t first, int n, float to[])
-{
-  fare_noisy_rows *l = context;
-  double           sum;
-
-  l->inputs(context, first, n, l->input);
-  fare_network_forward(network, n, l->input, l->output);
-  sum = loss(context, first, n, l->output, l->d_output);
-  if (!to) return sum;
-  fare_network_backward(network, n, l->input, l->d_output, to, NULL);
-  return sum + l->penalty(context, network, first, n, to);
-}
-
-static void keep(void *context, double numbers[])
-{
-  fare_weighing_keep(&((fare_noisy_rows *)context)->weighing, numbers);
-}
-
-static void recall(void *context, const double numbers[])
-{
-  fare_weighing_recall(&((fare_noisy_rows *)context)->weighing, numbers);
-}
-
-static PetscErrorCode learn_with_penalty(
-  fare_sampler *sampler, fare_noisy_rows *l, fare_learn_problem *problem)
-{
-  const fare_network_shape *shape = fare_network_shape_of(((const fare_generative *)sampler->state)->network);
-  const size_t              outputs = (size_t)shape->outputs * FARE_BLOCK;
-  PetscErrorCode            code;
-
-  PetscFunctionBegin;
-  problem->gradient = gradient;
-  problem->keep     = keep;
-  problem->recall   = recall;
-  l->inputs         = problem->inputs;
-  l->weighing       = (fare_weighing){.sampler = sampler, .rows = l->rows.rows, .weight = &l->penalty_weight};
-  PetscCall(
-    PetscMalloc3((size_t)shape->inputs * FARE_BLOCK, &l->input, outputs, &l->output, outputs, &l->d_output));
-  code = fare_weighing_train(&l->weighing, problem);
-  PetscCall(PetscFree3(l->input, l->output, l->d_output));
-  PetscFunctionReturn(code);
-}
-
 PetscErrorCode fare_noisy_learn(fare_sampler *sampler, const fare_training_set *data, fare_noisy_rows *l,
   void (*draw)(void *context, int64_t step, int64_t *rows),
   void (*inputs)(void *context, int64_t first, int n, float input[]))
@@ -88,9 +44,11 @@ PetscErrorCode fare_noisy_learn(fare_sampler *sampler, const fare_training_set *
   PetscFunctionBegin;
   PetscCall(PetscMalloc2(size, &l->amount, size, &l->level));
   for (int axis = 0; axis < dim; axis++) PetscCall(PetscMalloc1(size, &l->noise[axis]));
-  code = fare_generative_rows_begin(sampler, data, &l->rows);
-  if (!code && l->penalty)
-    code = learn_with_penalty(sampler, l, &problem);
+  code                = fare_generative_rows_begin(sampler, data, &l->rows);
+  l->weighing.sampler = sampler;
+  l->weighing.rows    = l->rows.rows;
+  if (!code && l->weighing.penalty)
+    code = fare_weighing_train(&l->weighing, &problem);
   else if (!code)
     code = fare_generative_learn(sampler, &problem);
   PetscCall(fare_generative_rows_end(&l->rows));

@@ -27,17 +27,8 @@ typedef struct fare_noisy_rows fare_noisy_rows;
 struct fare_noisy_rows {
   fare_generative_rows rows;
   float               *amount, *level, *noise[FARE_AXES_MAX];
-  float target[FARE_AXES_MAX][FARE_BLOCK] FARE_ALIGNED; /* of a tile: what the network should say */
-  /*
-    Of a prior, NULL where there is none: the penalty of rows [first, first + n) times `penalty_weight`, which
-    is set before every training; its gradient is added.
-  */
-  double (*penalty)(void *context, fare_network *network, int64_t first, int n, float gradient[]);
-  double        penalty_weight;
-  fare_weighing weighing;
-  /* of the functions below, for the sum of both */
-  void (*inputs)(void *context, int64_t first, int n, float input[]);
-  float *input, *output, *d_output;
+  float         target[FARE_AXES_MAX][FARE_BLOCK] FARE_ALIGNED; /* of a tile: what the network should say */
+  fare_weighing weighing; /* of a prior; `penalty` NULL where there is none */
 };
 /*
   Trains the network by the functions `draw` and `inputs`, whose context begins with a fare_noisy_rows. The

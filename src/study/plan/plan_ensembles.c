@@ -278,6 +278,8 @@ static PetscErrorCode read_ensemble(
   if (ensemble->prior_node)
     PetscCall(fare_prior_read(
       ensemble->prior_node, plan->system, plan->snapshots.start, plan->snapshots.end, &ensemble->prior));
+  if (ensemble->prior && ensemble->prior->infer)
+    PetscCall(fare_infer_check_fit(plan->infer, ensemble->prior->infer));
   PetscCall(check_method(plan, node, ensemble));
   if (ensemble->type->train)
     PetscCall(fare_fields_read(fare_training_fields, NULL, ensemble->train, &ensemble->training));

@@ -488,6 +488,7 @@ PetscErrorCode fare_results_print(const fare_results *r, FILE *to)
   fare_analyses_print(r->analysis, to);
   fare_rare_results_print(&r->rare, to);
   fare_control_results_print(&r->control, to);
+  fare_infer_results_print(&r->infer, to);
   print_convergence(r, to);
   for (size_t i = 0; i < r->plan->ensembles; i++) {
     if (r->failure[i])

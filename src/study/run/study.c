@@ -258,12 +258,36 @@ static PetscErrorCode run_control(fare_run *s)
   PetscFunctionReturn(code);
 }
 
+/* Inferences run before training where a prior assumes what they find; then `done`. */
+static PetscErrorCode assume_inferred(fare_run *s, PetscBool *done)
+{
+  PetscFunctionBegin;
+  *done = PETSC_FALSE;
+  for (size_t i = 0; i < s->plan->ensembles; i++) {
+    const fare_prior *prior = s->plan->ensemble[i].prior;
+    fare_text         found = {0};
+    PetscErrorCode    code;
+
+    if (!prior || !prior->infer) continue;
+    if (!*done) PetscCall(fare_infer_run(s->plan->infer, s->comm, &s->results.infer));
+    *done = PETSC_TRUE;
+    code  = fare_infer_assume(&s->results.infer, prior->infer, prior->assumed, &found);
+    if (!code) code = fare_system_check(prior->assumed, s->plan->snapshots.start, s->plan->snapshots.end);
+    if (code)
+      code = fare_error(FARE_ERR_FAILED, "prior of %s: %s", s->plan->ensemble[i].name, fare_error_message());
+    if (!code) fare_log("prior of %s: assumes what was inferred, %s", s->plan->ensemble[i].name, found.text);
+    fare_text_free(&found);
+    PetscCall(code);
+  }
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode run(fare_run *s)
 {
   const PetscInt64 count    = s->plan->snapshots.count;
   const double     began    = fare_seconds();
   PetscInt64       next     = 0;
-  PetscBool        measured = PETSC_TRUE, finished = PETSC_FALSE, has_truth = PETSC_TRUE;
+  PetscBool        measured = PETSC_TRUE, finished = PETSC_FALSE, has_truth = PETSC_TRUE, inferred;
   fare_progress    progress;
 
   PetscFunctionBegin;
@@ -277,6 +301,7 @@ static PetscErrorCode run(fare_run *s)
   if (!measured) PetscCall(check_measurable(s));
   if (measured) PetscCall(fare_checkpoint_get_truth(s, next, &has_truth));
   if (next == 0) s->safe = 0;
+  PetscCall(assume_inferred(s, &inferred));
   PetscCall(fare_run_train(s));
   s->safe = next;
   fare_progress_begin(&progress, "snapshots", (double)count);
@@ -305,7 +330,7 @@ static PetscErrorCode run(fare_run *s)
     PetscCall(fare_rare_run(
       s->plan->rare, s->comm, fare_run_grid(s), (uint64_t)s->plan->seed, pause_rare, s, &s->results.rare));
   if (s->plan->control) PetscCall(run_control(s));
-  PetscCall(fare_infer_run(s->plan->infer, s->comm, &s->results.infer));
+  if (!inferred) PetscCall(fare_infer_run(s->plan->infer, s->comm, &s->results.infer));
   if (s->thermo)
     PetscCall(fare_thermo_finish(s->thermo, s->comm, s->plan->snapshots.start, s->plan->snapshots.end,
       (uint64_t)s->plan->seed, &s->results.work));

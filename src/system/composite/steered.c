@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
   A system under feedback control: dX = (f + u) dt + sqrt(2 D) dW, with u = -2 D grad V by the value V of an
-  analysis `bridge`. Its parameters are those of the system that is steered. All that knows systems knows it
-  then: the truth computes its density, particles follow it, and both are compared.
+  analysis `bridge`, or another control that this has tried. Its parameters are those of the system that is
+  steered. All that knows systems knows it then: the truth computes its density, particles follow it, and both
+  are compared.
 */
 #include "composite.h"
 
@@ -14,7 +15,7 @@
 
 typedef struct {
   const fare_node *unit_node;
-  char            *control, *analysis, *hash;
+  char            *control, *analysis, *controller, *hash;
   fare_system     *unit;
   fare_feedback   *feedback;
   fare_parameter   parameters[FARE_PARAMETERS_MAX];
@@ -27,6 +28,9 @@ static const fare_field fields[] = {
     "the study.h5 of a study with an analysis of kind `bridge`; relative to the study file"},
   {"analysis", FARE_STRING, offsetof(steered, analysis), "", 0, 0, NULL, "",
     "name of that analysis, where there are several"},
+  {"controller", FARE_STRING, offsetof(steered, controller), "exact", 0, 0, NULL, "",
+    "exact: the control of least cost; or one that the analysis has tried: linear, learned_0, learned_1, "
+    "..."},
   {"hash", FARE_STRING, offsetof(steered, hash), "", 0, 0, NULL, "",
     "of the numbers of the control, as a resolved study has it: others are refused"},
   FARE_FIELDS_END,
@@ -168,7 +172,8 @@ static PetscErrorCode read(const fare_node *section, fare_composite *c)
       FARE_DIM_MAX);
   if (s->unit->course)
     FARE_REFUSE(s->unit_node, "formulas of a unit may not hold t: drive a parameter of theirs instead");
-  PetscCall(fare_feedback_read(control, s->analysis, s->unit->dimension, &s->feedback));
+  PetscCall(fare_feedback_read(control, s->analysis, strcmp(s->controller, "exact") ? s->controller : NULL,
+    s->unit->dimension, &s->feedback));
   PetscCall(check_hash(section, s));
   make_type(s, &c->type);
   c->rates       = s->unit->origin.rates;
@@ -189,6 +194,7 @@ static void write(const fare_composite *c, fare_text *to)
     fare_text_add(to, *letter == '\'' ? "''" : "%c", *letter);
   fare_text_add(to, "'\n");
   if (s->analysis) fare_text_add(to, "  analysis: %s\n", s->analysis);
+  fare_text_add(to, "  controller: %s\n", s->controller);
   fare_text_add(to, "  hash: '%016" PRIx64 "'\n", fare_feedback_hash(s->feedback));
 }
 
@@ -202,7 +208,7 @@ static void free_state(fare_composite *c)
 
 const fare_composite_kind fare_composite_steered = {
   .name      = "steered",
-  .summary   = "another system under feedback control, by the value function of an analysis `bridge`",
+  .summary   = "another system under feedback control, the best or a learned one of an analysis `bridge`",
   .reference = "Dai Pra, Appl. Math. Optim. 23, 313 (1991)",
   .size      = sizeof(steered),
   .fields    = fields,

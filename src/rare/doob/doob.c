@@ -8,9 +8,7 @@
   What u does in a step is bounded: by half of the way to the next set and three standard deviations of the
   noise. The bounded u stands in the weight, too.
 */
-#include "rare.h"
-
-#include <fare/committor_field.h>
+#include "learned.h"
 
 #include <math.h>
 

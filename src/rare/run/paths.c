@@ -5,7 +5,7 @@
   which depend on nothing but its name. Forces are evaluated for whole vectors, so that the bits of a path do
   not depend on those beside it either.
 */
-#include "rare.h"
+#include "rare/rare.h"
 
 #include <math.h>
 #include <string.h>

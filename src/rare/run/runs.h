@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Inside rare: runs of one row, from the first to the last (runs.c). */
+/* Inside rare: runs of one row, from the first to the last (run/runs.c). */
 #ifndef FARE_RARE_RUNS_H
 #define FARE_RARE_RUNS_H
 
-#include "rare.h"
+#include "rare/rare.h"
 
 /* What all runs of a row share. */
 typedef struct {
