@@ -94,6 +94,11 @@ CAPTIONS = {
         "Draws from the posterior of each fit; lines are the Gaussian of estimate and standard error, dashed"
         " the truth."
     ),
+    "profiles": (
+        "Profiles of likelihoods: what 2 ln L loses where one parameter is held and the others are at their"
+        " best. Points are those that were computed; dotted is the parabola of estimate and standard error,"
+        " dashed the truth. A profile is below the grey line within its 95% interval."
+    ),
     "identifiability": (
         "What designs of observations can tell: relative standard deviations of the parameters by all"
         " particles, by Fisher's information. What is at the right edge, no number of particles tells."
