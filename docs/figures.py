@@ -458,6 +458,7 @@ GALLERY = {
     "rare/tilted_washboard": deviations,
     "infer/dissipation": of_report("inference"),
     "infer/double_well": of_report("inference"),
+    "infer/few_data": of_report("profiles"),
     "infer/noisy_tracks": of_report("posteriors"),
     "infer/prinz_snapshots": of_report("identifiability"),
     "infer/rotational_ou": of_report("identifiability"),

@@ -5,6 +5,8 @@ target_include_directories(bench_particles PRIVATE src)
 target_sources(bench_particles PRIVATE bench/particles/kernels.c)
 set_source_files_properties(bench/particles/kernels.c PROPERTIES
   COMPILE_OPTIONS "${FARE_KERNEL_FLAGS};${FARE_NATIVE_FLAGS}")
+# likelihoods are measured from inside
+target_include_directories(bench_likelihood PRIVATE src)
 # the wells of bench/axes.c are a kernel, too
 set_source_files_properties(bench/axes.c PROPERTIES
   COMPILE_OPTIONS "${FARE_KERNEL_FLAGS};${FARE_NATIVE_FLAGS}")

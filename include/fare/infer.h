@@ -124,6 +124,14 @@ typedef struct {
 } fare_infer_row;
 
 #define FARE_INFER_PARAMETERS 32 /**< parameters that are sought at once, at most */
+#define FARE_PROFILE_POINTS   32 /**< of a profile, at most */
+
+/** The profile of a likelihood along one parameter: its largest value where that one is held. */
+typedef struct {
+  int    count;                       /**< of points; 0: none was asked for */
+  double value[FARE_PROFILE_POINTS];  /**< of the parameter, ascending */
+  double change[FARE_PROFILE_POINTS]; /**< of ln L from its largest value: 0 or less */
+} fare_profile;
 
 /** What one design of observations can tell, parameters in units of their values (1 where that is 0). */
 typedef struct {
@@ -180,9 +188,10 @@ typedef struct {
   size_t          count;   /**< of rows */
   fare_infer_row *row;     /**< each of them */
   char          **failure; /**< per row: why it has no result, or NULL */
-  double **draw;    /**< per row that is the first of its fit: draws, [draw * parameters + k]; else NULL */
-  size_t  *draws;   /**< per row: how many, times the parameters */
-  size_t   designs; /**< how many there are */
+  double      **draw;  /**< per row that is the first of its fit: draws, [draw * parameters + k]; else NULL */
+  size_t       *draws; /**< per row: how many, times the parameters */
+  fare_profile *profile;            /**< per row: of the first set of data */
+  size_t        designs;            /**< how many there are */
   fare_infer_design    *design;     /**< those of one inference together, the given one first */
   size_t                potentials; /**< how many there are */
   fare_infer_potential *potential;  /**< each of them */

@@ -157,39 +157,46 @@ PetscErrorCode fare_high_order_values(const fare_grid *grid, Vec masses);
 
 /** Columns that fare_chain_step() and fare_chain_step_slope() take side by side. */
 #define FARE_CHAIN_LANES 8
+/** A term of a series in M: y = scale M x - back y, and sum += weight y. */
+typedef struct {
+  double scale;  /**< of M x */
+  double back;   /**< of y as it was */
+  double weight; /**< of y in the sum */
+} fare_term;
 /**
-  One step of a chain that jumps between cells: y = M x and sum += weight y, for FARE_CHAIN_LANES columns side
-  by side, [cell * FARE_CHAIN_LANES + lane]. With M = 1 + L/rate these are the terms of uniformization, exp(L
-  t) = sum_n exp(-rate t) (rate t)^n/n! M^n. A kernel; not collective.
+  One step of a chain that jumps between cells, for FARE_CHAIN_LANES columns side by side,
+  [cell * FARE_CHAIN_LANES + lane]. With M = 1 + L/rate, terms of scale 1 and back 0 are those of
+  uniformization, exp(L t) = sum_n exp(-rate t) (rate t)^n/n! M^n; others those of Chebyshev's polynomials. A
+  kernel; not collective.
   @param cells     how many
   @param faces     of a cell
   @param neighbour [cell * faces + face], the cell itself where there is none
   @param stay      diagonal of M
   @param in        [cell * faces + face]: entry of M in the neighbour's column
-  @param weight    of y in the sum
+  @param term      which term
   @param x         columns before the step
-  @param y         columns after it, overwritten; not x
+  @param y         columns after it, overwritten; finite numbers before, also where `back` is 0; not x
   @param sum       added to
 */
 void fare_chain_step(PetscInt cells, int faces, const int32_t *neighbour, const double *stay,
-  const double *in, double weight, const double *x, double *y, double *sum);
+  const double *in, const fare_term *term, const double *x, double *y, double *sum);
 /**
-  The same for a derivative by a parameter: y = M x + dM base. A kernel; not collective.
+  The same for a derivative by a parameter, with M x + dM base in place of M x. A kernel; not collective.
   @param cells      how many
   @param faces      of a cell
-  @param neighbour  as of fare_chain_step(), as are stay, in, weight and sum
+  @param neighbour  as of fare_chain_step(), as are stay, in, term and sum
   @param stay       diagonal of M
   @param in         other entries of M
   @param stay_slope diagonal of dM
   @param in_slope   other entries of dM
-  @param weight     of y in the sum
+  @param term       which term
   @param base       columns whose derivative is x
   @param x          derivatives before the step
   @param y          derivatives after it, overwritten; not x
   @param sum        added to
 */
 void fare_chain_step_slope(PetscInt cells, int faces, const int32_t *neighbour, const double *stay,
-  const double *in, const double *stay_slope, const double *in_slope, double weight, const double *base,
-  const double *x, double *y, double *sum);
+  const double *in, const double *stay_slope, const double *in_slope, const fare_term *term,
+  const double *base, const double *x, double *y, double *sum);
 
 #endif

@@ -94,6 +94,11 @@ CAPTIONS = {
         "Draws from the posterior of each fit; lines are the Gaussian of estimate and standard error, dashed"
         " the truth."
     ),
+    "profiles": (
+        "Profiles of likelihoods: what 2 ln L loses where one parameter is held and the others are at their"
+        " best. Points are those that were computed; dotted is the parabola of estimate and standard error,"
+        " dashed the truth. A profile is below the grey line within its 95% interval."
+    ),
     "identifiability": (
         "What designs of observations can determine: relative standard deviations of the parameters from all"
         " particles, by the Fisher information. Parameters at the right edge are not determined by any number"

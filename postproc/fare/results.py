@@ -75,6 +75,12 @@ class Study:
                 found[first + k] = draws[:, k]
         return found
 
+    def profiles(self) -> list[Array | None]:
+        """Of each row of `infer`, the profile of the likelihood: values of the parameter, and the change of ln L from
+        its largest value; None where there is none.
+        """
+        return [self._profiles.get(i) for i in range(len(self.infer))]
+
     def __init__(self, directory: str | pathlib.Path):
         self.directory = pathlib.Path(directory)
         self.path = self.directory / "study.h5"
@@ -150,6 +156,8 @@ class Study:
         group = file.get("infer")
         self.infer = _rows(Inferred, group) if group is not None and "inferences" in group.attrs else []
         """Parameters inferred from data, row by row."""
+        kept = group.get("profiles", {}) if group is not None else {}
+        self._profiles = {int(k): v[:] for k, v in kept.items()}
         self._draws = {int(k): v[:] for k, v in group.get("draws", {}).items()} if group is not None else {}
         self.designs = _designs(group) if group is not None else []
         """What designs of observations can tell, row by row."""

@@ -173,9 +173,23 @@ PetscErrorCode fare_fit_maximise(const fare_fit_problem *p, const char *const na
   FARE_FAIL(FARE_ERR_FAILED, "the search for the largest likelihood did not come to an end: begin elsewhere");
 }
 
-/* The signed root of what is lost at a value of parameter k, others at their best: nearly linear. */
+static void add_point(fare_profile *profile, double value, double change)
+{
+  int i = profile->count;
+
+  if (i == FARE_PROFILE_POINTS) return;
+  for (; i > 0 && profile->value[i - 1] > value; i--) {
+    profile->value[i]  = profile->value[i - 1];
+    profile->change[i] = profile->change[i - 1];
+  }
+  profile->value[i]  = value;
+  profile->change[i] = change;
+  profile->count++;
+}
+
+/* The root of what is lost at a value of parameter k, others at their best: nearly linear. */
 static PetscErrorCode loss_at(const fare_fit_problem *p, const char *const name[], const fare_fit *best,
-  int k, double value, fare_fit *at, double *loss)
+  int k, double value, fare_fit *at, fare_profile *profile, double *loss)
 {
   PetscBool fixed[FARE_INFER_MAX] = {PETSC_FALSE};
 
@@ -184,12 +198,13 @@ static PetscErrorCode loss_at(const fare_fit_problem *p, const char *const name[
   at->theta[k] = value;
   PetscCall(fare_fit_maximise(p, name, fixed, 1e-4, at));
   *loss = sqrt(PetscMax(0, 2 * (best->value - at->value)));
+  add_point(profile, value, PetscMin(0, at->value - best->value));
   PetscFunctionReturn(0);
 }
 
 /* One end of the interval, by steps that become secants. */
-static PetscErrorCode find_end(
-  const fare_fit_problem *p, const char *const name[], const fare_fit *best, int k, int sign, double *end)
+static PetscErrorCode find_end(const fare_fit_problem *p, const char *const name[], const fare_fit *best,
+  int k, int sign, fare_profile *profile, double *end)
 {
   const double aim = sqrt(DROP), centre = best->theta[k], edge = sign < 0 ? p->least[k] : p->most[k],
                error = best->held[k] ? 1 / sqrt(best->information[k * p->count + k])
@@ -203,7 +218,7 @@ static PetscErrorCode find_end(
     double loss = 0;
 
     if (sign * (value - edge) >= 0) value = edge;
-    PetscCall(loss_at(p, name, best, k, value, &at, &loss));
+    PetscCall(loss_at(p, name, best, k, value, &at, profile, &loss));
     if (fabs(loss - aim) < 1e-3) {
       *end = value;
       break;
@@ -225,12 +240,23 @@ static PetscErrorCode find_end(
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_fit_profile(
-  const fare_fit_problem *p, const char *const name[], const fare_fit *best, int k, double *low, double *high)
+PetscErrorCode fare_fit_profile(const fare_fit_problem *p, const char *const name[], const fare_fit *best,
+  int k, double *low, double *high, fare_profile *profile)
 {
+  double *const ends[] = {low, high};
+
   PetscFunctionBegin;
-  PetscCall(find_end(p, name, best, k, -1, low));
-  PetscCall(find_end(p, name, best, k, 1, high));
+  *profile = (fare_profile){0};
+  add_point(profile, best->theta[k], 0);
+  for (int side = 0; side < 2; side++) {
+    const double edge = side ? p->most[k] : p->least[k];
+    fare_fit     at   = *best;
+    double       loss;
+
+    PetscCall(find_end(p, name, best, k, side ? 1 : -1, profile, ends[side]));
+    if (isfinite(*ends[side]) && best->theta[k] != edge) /* a point between, for its shape */
+      PetscCall(loss_at(p, name, best, k, 0.5 * (best->theta[k] + *ends[side]), &at, profile, &loss));
+  }
   PetscFunctionReturn(0);
 }
 
@@ -245,7 +271,8 @@ PetscErrorCode fare_fit_intervals(const fare_fit_problem *p, const char *const n
     to->error[k] = best->held[k] ? NAN : error;
     to->low[k]   = PetscMax(p->least[k], centre - FARE_NORMAL_95 * error);
     to->high[k]  = PetscMin(p->most[k], centre + FARE_NORMAL_95 * error);
-    if (profile || best->held[k]) PetscCall(fare_fit_profile(p, name, best, k, &to->low[k], &to->high[k]));
+    if (profile || best->held[k])
+      PetscCall(fare_fit_profile(p, name, best, k, &to->low[k], &to->high[k], &to->profile[k]));
     if (best->held[k] && centre <= p->least[k]) to->low[k] = centre;
     if (best->held[k] && centre >= p->most[k]) to->high[k] = centre;
   }

@@ -71,9 +71,10 @@ typedef struct {
   PetscBool             dropped[FARE_INFER_MAX]; /* a term that the method leaves out: 0 */
   double                implied;                 /* diffusion that a method's setting claims; NaN: none */
   fare_posterior_of     posterior[FARE_INFER_MAX];
-  int64_t               draws;     /* from it, 0: none ... */
-  double               *draw;      /* ... [draw * count + k]; free with PetscFree() */
-  fare_infer_potential *potential; /* NULL: none; else filled, but for names */
+  int64_t               draws;                   /* from it, 0: none ... */
+  double               *draw;                    /* ... [draw * count + k]; free with PetscFree() */
+  fare_infer_potential *potential;               /* NULL: none; else filled, but for names */
+  fare_profile          profile[FARE_INFER_MAX]; /* where it was asked for */
 } fare_inferred;
 
 /* A method: one const descriptor, exported by its one file. */
@@ -137,10 +138,10 @@ PetscErrorCode fare_fit_maximise(const fare_fit_problem *problem, const char *co
   const PetscBool fixed[], double tolerance, fare_fit *fit);
 /*
   Where twice the logarithm of the largest likelihood with parameter k held is 3.84 below the largest one:
-  infinite where that is nowhere in the parameter's range.
+  infinite where that is nowhere in the parameter's range. `profile` is every point that was looked at.
 */
 PetscErrorCode fare_fit_profile(const fare_fit_problem *problem, const char *const name[],
-  const fare_fit *best, int k, double *low, double *high);
+  const fare_fit *best, int k, double *low, double *high, fare_profile *profile);
 /*
   Estimates, standard errors, and 95% intervals within the ranges, by the errors or where asked by profiles.
   Of a held parameter, its end of the range is an end of the interval, and the profile tells the other.

@@ -71,6 +71,29 @@ static PetscErrorCode save_draws(const fare_infer_results *results, fare_store *
   PetscFunctionReturn(0);
 }
 
+/* Of each row with one: values of the parameter, and the change of ln L. */
+static PetscErrorCode save_profiles(const fare_infer_results *results, fare_store *store)
+{
+  PetscBool any = PETSC_FALSE;
+
+  PetscFunctionBegin;
+  for (size_t i = 0; i < results->count; i++) {
+    const fare_profile *p         = &results->profile[i];
+    const uint64_t      extent[2] = {2, (uint64_t)p->count};
+    double              of[2 * FARE_PROFILE_POINTS];
+    char                path[64];
+
+    if (!p->count || results->failure[i]) continue;
+    if (!any) PetscCall(fare_store_group(store, "/infer/profiles"));
+    any = PETSC_TRUE;
+    memcpy(of, p->value, (size_t)p->count * sizeof *of);
+    memcpy(of + p->count, p->change, (size_t)p->count * sizeof *of);
+    snprintf(path, sizeof path, "/infer/profiles/%zu", i);
+    PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, 2, extent, of));
+  }
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_infer_results_save(const fare_infer_results *results, fare_store *store)
 {
   const uint64_t extent = results->count;
@@ -105,6 +128,7 @@ PetscErrorCode fare_infer_results_save(const fare_infer_results *results, fare_s
   PetscCall(PetscFree2(text, value));
   PetscCall(save_draws(results, store));
   PetscCall(fare_infer_potentials_save(results, store));
+  PetscCall(save_profiles(results, store));
   PetscFunctionReturn(0);
 }
 

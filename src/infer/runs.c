@@ -180,6 +180,8 @@ static PetscErrorCode fit_all(const fare_infer_context *c, const fare_infer_line
     }
     PetscCall(code);
     if (found.potential) fare_potential_add(&found, set, curve);
+    for (int k = 0; k < c->count && !set; k++)
+      results->profile[results->count + (size_t)k] = found.profile[k];
     add_set(&found, c->count, set, row);
     fare_progress_update(&progress, (double)(set + 1), NULL);
   }
@@ -369,8 +371,8 @@ PetscErrorCode fare_infer_run(const fare_infer *infer, MPI_Comm comm, fare_infer
     if (infer->line[i].sought) potentials += infer->line[i].methods * PetscMax(1, infer->line[i].lag.count);
     if (!fare_infer_is_design(&infer->line[i])) PetscCall(fare_infer_check_data(infer, &infer->line[i]));
   }
-  PetscCall(
-    PetscCalloc4(rows, &results->row, rows, &results->failure, rows, &results->draw, rows, &results->draws));
+  PetscCall(PetscCalloc5(rows, &results->row, rows, &results->failure, rows, &results->draw, rows,
+    &results->draws, rows, &results->profile));
   PetscCall(PetscCalloc1(potentials + 1, &results->potential));
   for (size_t i = 0; i < infer->lines; i++) {
     const fare_infer_line *l = &infer->line[i];
@@ -389,7 +391,7 @@ void fare_infer_results_free(fare_infer_results *results)
 {
   for (size_t i = 0; i < results->count; i++) free(results->failure[i]);
   for (size_t i = 0; i < results->count; i++) (void)PetscFree(results->draw[i]);
-  (void)PetscFree4(results->row, results->failure, results->draw, results->draws);
+  (void)PetscFree5(results->row, results->failure, results->draw, results->draws, results->profile);
   for (size_t i = 0; i < results->potentials; i++) (void)PetscFree(results->potential[i].curve);
   (void)PetscFree(results->potential);
   free(results->design);

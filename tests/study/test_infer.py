@@ -28,7 +28,8 @@ def infer(where, text, *arguments, ranks=1):
     expect(done.returncode == 0, "inference runs", done.stderr)
     with h5py.File(out) as file:
         group = file["infer"]
-        columns = {name: column[()] for name, column in group.items()}
+        columns = {name: column[()] for name, column in group.items() if hasattr(column, "shape")}
+        columns["profiles"] = {int(name): profile[()] for name, profile in group.get("profiles", {}).items()}
         columns.update({name: np.array([s.decode() for s in group.attrs[name]]) for name in group.attrs})
     return columns
 
@@ -78,6 +79,14 @@ def closed_form_of_a_trap(where):
     expect((found["grid"] < 0.05 * error).all(), "the cells' error is small", found["grid"])
     expect((abs(found["error"] / error - 1) < 2e-3).all(), "standard errors", (found["error"], error))
     expect(abs(found["log_likelihood"][0] - value) < 0.05, "likelihood", (found["log_likelihood"], value))
+    # with stiffness held, D follows from the mean square of what is left
+    profiles = infer(where, trap(512, more=", intervals: profile"), "tracks.csv")["profiles"]
+    expect(sorted(profiles) == [0, 1], "a profile for each parameter", profiles)
+    for held, change in profiles[0].T:
+        left = np.mean((x[1:] - np.exp(-held * 0.4) * x[:-1]) ** 2)
+        exact = -0.5 * 2000 * (np.log(2 * np.pi * left) + 1) - value
+        expect(abs(change - exact) < 0.02, "the profile of stiffness", (held, change, exact))
+    expect(len(profiles[0][0]) > 4 and profiles[0][1].max() == 0, "points of the profile", profiles[0])
     # of few cells, the error that is told is the one that is there
     found = infer(where, trap(64), "tracks.csv")
     true = abs(found["estimate"] - [k, D])

@@ -13,6 +13,12 @@ from fare.results import Study
 from fare.tables import Inferred
 
 MARKERS = "osD^vP*"
+UNITS = {"entropy_production": "entropy production [nats per time]"}
+
+
+def words(name: str) -> str:
+    """A name of a study as words for people, with its unit where it has one."""
+    return UNITS.get(name, name.replace("_", " "))
 
 
 def _known(rows: Sequence[Inferred]) -> list[Inferred]:
@@ -38,7 +44,7 @@ def estimate_panel(ax: Axes, rows: Sequence[Inferred], methods: Sequence[str]) -
             ls="",
             marker=MARKERS[k % len(MARKERS)],
             ms=4,
-            label=method.replace("_", " "),
+            label=words(method),
         )
         if any(r.limit != r.truth for r in of if np.isfinite(r.limit)):
             ax.plot([r.lag for r in of], [r.limit for r in of], color=colour, lw=1)
@@ -47,8 +53,8 @@ def estimate_panel(ax: Axes, rows: Sequence[Inferred], methods: Sequence[str]) -
         ticks = sorted({r.lag for r in rows})
         ax.set_xticks(ticks, [f"{lag:g}" for lag in ticks])
         ax.minorticks_off()
-    ax.set_xlabel("lag")
-    ax.set_ylabel(rows[0].parameter)
+    ax.set_xlabel("lag [time between observations]")
+    ax.set_ylabel(words(rows[0].parameter))
 
 
 def inference(study: Study) -> Figure | None:

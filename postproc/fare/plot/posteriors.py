@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from fare.plot.drawing import COLUMN, PALETTE, ROW, TRUTH, grid, legend_above
+from fare.plot.inference import words
 from fare.results import Study
 
 
@@ -22,7 +23,7 @@ def posteriors(study: Study) -> Figure | None:
         ax = axes[0, names.index(r.parameter)]
         k = labels.index((r.inference, r.method, r.lag))
         colour = PALETTE[k % len(PALETTE)]
-        label = f"lag {r.lag:g}" if r.lag > 0 else r.method.replace("_", " ")
+        label = f"lag {r.lag:g}" if r.lag > 0 else words(r.method)
         ax.hist(draws, bins=40, density=True, histtype="stepfilled", color=colour, alpha=0.35, label=label)
         if np.isfinite(r.error):
             x = np.linspace(draws.min(), draws.max(), 200)
@@ -30,7 +31,7 @@ def posteriors(study: Study) -> Figure | None:
             ax.plot(x, y, color=colour, lw=1)
         if np.isfinite(r.truth):
             ax.axvline(r.truth, color=TRUTH, ls="--", lw=1)
-        ax.set_xlabel(r.parameter)
+        ax.set_xlabel(words(r.parameter))
         ax.set_yticks([])
     axes[0, 0].set_ylabel("density")
     legend_above(axes[0, 0])

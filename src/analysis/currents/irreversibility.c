@@ -144,7 +144,8 @@ static void advance(const walk *w, const double *move, double span, block *b)
     for (PetscInt i = 0; i < size; i++) b->sum[i] = weight * b->x[i];
     for (int term = 1; term <= terms_of(events); term++) {
       weight *= events / term;
-      fare_chain_step(w->cells, w->faces, w->neighbour, w->stay, move, weight, b->x, b->y, b->sum);
+      fare_chain_step(w->cells, w->faces, w->neighbour, w->stay, move,
+        &(fare_term){.scale = 1, .weight = weight}, b->x, b->y, b->sum);
       swap(&b->x, &b->y);
     }
     swap(&b->x, &b->sum);
@@ -173,6 +174,7 @@ static void add_pairs(
 static void place(const walk *w, int lanes, const PetscInt start[], block *b)
 {
   memset(b->x, 0, (size_t)w->cells * FARE_CHAIN_LANES * sizeof *b->x);
+  memset(b->y, 0, (size_t)w->cells * FARE_CHAIN_LANES * sizeof *b->y); /* the kernel reads it */
   for (int lane = 0; lane < lanes; lane++) b->x[start[lane] * FARE_CHAIN_LANES + lane] = 1;
 }
 

@@ -50,16 +50,15 @@ static PetscErrorCode begin(
   PetscFunctionReturn(0);
 }
 
-/* weight * sum (dP)(dP)'/P, in units of the scales. */
+/* weight * sum (dP)(dP)'/P, in units of the scales, of cells above `least`. */
 static void add_information(
-  const fare_model *m, double weight, const double P[], const double *const dP[], double to[])
+  const fare_model *m, double weight, double least, const double P[], const double *const dP[], double to[])
 {
-  const int n    = m->count;
-  double    most = 0;
+  const int n = m->count;
 
-  for (PetscInt i = 0; i < m->cells; i++) most = PetscMax(most, P[i]);
+  for (PetscInt i = 0; i < m->cells; i++) least = PetscMax(least, ABSENT * P[i]);
   for (PetscInt i = 0; i < m->cells; i++) {
-    if (!(P[i] > ABSENT * most)) continue;
+    if (!(P[i] > least)) continue;
     for (int k = 0; k < n; k++) {
       const double part = weight * m->scale[k] * dP[k][i] / P[i];
 
@@ -96,7 +95,7 @@ static PetscErrorCode pass(const fare_infer_context *c, const fare_initial *init
     PetscCall(evolve(m, theta, now, tell[i].time, steps, 1 + m->count, P));
     now = tell[i].time;
     memset(tell[i].information, 0, sizeof tell[i].information);
-    add_information(m, 1, P[0], (const double *const *)P + 1, tell[i].information);
+    add_information(m, 1, 0, P[0], (const double *const *)P + 1, tell[i].information);
     tell[i].width = HUGE_VAL;
     for (int k = 0; k < m->count; k++)
       if (tell[i].information[k * m->count + k] > 0) tell[i].width = fare_masses_width(m, P[0]);
@@ -154,12 +153,13 @@ typedef struct {
 } starts;
 
 static PetscErrorCode add_start(
-  void *to, PetscInt i, PetscInt source, const double P[], const double *const dP[])
+  void *to, PetscInt i, PetscInt source, double unsure, const double P[], const double *const dP[])
 {
   const starts *s = to;
 
   PetscFunctionBegin;
-  add_information(s->model, s->rho[source], P, dP, s->sums + s->place[i] * s->model->count * s->model->count);
+  add_information(
+    s->model, s->rho[source], unsure, P, dP, s->sums + s->place[i] * s->model->count * s->model->count);
   PetscFunctionReturn(0);
 }
 

@@ -158,13 +158,15 @@ typedef struct {
   double  *of;
 } matrices;
 
-static PetscErrorCode keep(void *to, PetscInt i, PetscInt source, const double P[], const double *const dP[])
+static PetscErrorCode keep(
+  void *to, PetscInt i, PetscInt source, double unsure, const double P[], const double *const dP[])
 {
   const matrices *m    = to;
   const size_t    size = (size_t)m->n * sizeof *P;
 
   PetscFunctionBegin;
   (void)source;
+  (void)unsure;
   memcpy(m->of + i * m->n, P, size);
   for (int k = 0; k < m->count; k++) memcpy(m->of + ((k + 1) * m->n + i) * m->n, dP[k], size);
   PetscFunctionReturn(0);

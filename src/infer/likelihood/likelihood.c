@@ -31,24 +31,32 @@ typedef struct {
   PetscBool   slopes; /* whether they are wanted, or values alone */
   /* of the lag that is evaluated: */
   const fare_lag *lag;
-  const PetscInt *place; /* of the columns asked for among the lag's sources */
-  double         *sums;  /* [source * sums_of()] */
+  const PetscInt *place;          /* of the columns asked for among the lag's sources */
+  PetscInt       *again, repeats; /* those of them that want all digits */
+  double         *sums;           /* [source * sums_of()] */
   /* a step of probability 0, in the last evaluation; lag 0: there is none */
   double   absent_lag;
   PetscInt absent_from, absent_to;
 } pairs_of;
 
 static PetscErrorCode add_column(
-  void *to, PetscInt i, PetscInt source, const double P[], const double *const dP[])
+  void *to, PetscInt i, PetscInt source, double unsure, const double P[], const double *const dP[])
 {
   pairs_of       *l     = to;
   const fare_lag *lag   = l->lag;
   const PetscInt  s     = l->place[i];
   const int       count = l->model->count;
+  const double    least = PetscMax(unsure, FARE_ABSENT);
   double         *sum = l->sums + s * sums_of(count), *score = sum + 1, *information = score + count;
 
   PetscFunctionBegin;
   (void)source;
+  for (size_t e = lag->first[s]; e < lag->first[s + 1]; e++) {
+    if (P[lag->target[e]] < unsure) {
+      l->again[l->repeats++] = s;
+      PetscFunctionReturn(0);
+    }
+  }
   for (size_t e = lag->first[s]; e < lag->first[s + 1]; e++) {
     const double p = PetscMax(P[lag->target[e]], FARE_ABSENT);
 
@@ -57,7 +65,7 @@ static PetscErrorCode add_column(
     for (int k = 0; k < count && l->slopes; k++) score[k] += lag->weight[e] * dP[k][lag->target[e]] / p;
   }
   for (PetscInt cell = 0; cell < l->model->cells && l->slopes; cell++) {
-    if (!(P[cell] > FARE_ABSENT)) continue;
+    if (!(P[cell] > least)) continue;
     for (int k = 0; k < count; k++) {
       const double part = lag->starts[s] * dP[k][cell] / P[cell];
 
@@ -94,6 +102,27 @@ static PetscErrorCode my_sources(
   PetscFunctionReturn(0);
 }
 
+/* Columns whose data have so small probabilities that they need all digits. */
+static PetscErrorCode repeat_columns(const fare_likelihood *l)
+{
+  pairs_of       *d     = l->data;
+  const PetscInt  count = d->repeats, *place = d->place;
+  double          lag  = d->lag->lag;
+  const fare_path path = fare_path_constant(l->model, &lag);
+  PetscInt       *source;
+  PetscErrorCode  code;
+
+  PetscFunctionBegin;
+  if (!count) PetscFunctionReturn(0);
+  PetscCall(PetscMalloc1(count, &source));
+  for (PetscInt i = 0; i < count; i++) source[i] = d->lag->source[d->again[i]];
+  d->place = d->again;
+  code     = fare_path_columns(&path, d->slopes, count, source, add_column, d);
+  d->place = place;
+  PetscCall(PetscFree(source));
+  PetscFunctionReturn(code);
+}
+
 /* Columns of a lag; of a driven system with rates over the time between. */
 static PetscErrorCode make_columns(
   const fare_likelihood *l, const double theta[], PetscInt count, const PetscInt source[])
@@ -106,6 +135,7 @@ static PetscErrorCode make_columns(
   PetscFunctionBegin;
   if (!fare_system_is_driven(l->model->system)) {
     PetscCall(fare_columns(l->model, lag->lag, d->slopes, count, source, add_column, d));
+    PetscCall(repeat_columns(l));
     PetscFunctionReturn(0);
   }
   PetscCall(fare_path_create(l->model, theta, lag->from, lag->from + lag->lag, l->steps, d->slopes, &path));
@@ -123,7 +153,8 @@ static PetscErrorCode evaluate_lag(
 
   PetscFunctionBegin;
   d->lag = lag;
-  PetscCall(PetscMalloc2(lag->sources, &place, lag->sources, &source));
+  PetscCall(PetscMalloc3(lag->sources, &place, lag->sources, &source, lag->sources, &d->again));
+  d->repeats = 0;
   PetscCall(PetscCalloc1(lag->sources * size, &d->sums));
   d->place = place;
   PetscCall(my_sources(l, place, source, &mine));
@@ -142,7 +173,7 @@ static PetscErrorCode evaluate_lag(
     }
   }
   PetscCall(PetscFree(d->sums));
-  PetscCall(PetscFree2(place, source));
+  PetscCall(PetscFree3(place, source, d->again));
   PetscFunctionReturn(0);
 }
 
@@ -225,7 +256,8 @@ static PetscErrorCode begin(fare_likelihood *l, const fare_tracks *tracks)
   if (tracks->dim == 1 && l->model->cells > CELLS_1D)
     FARE_FAIL(FARE_ERR_INPUT, "cells: at most %d along one axis, got %d", CELLS_1D, (int)l->model->cells);
   PetscCall(fare_tracks_pairs(tracks, l->context->lag, &count, &pair));
-  code = fare_pairs_create(tracks, l->model, count, pair, &d->pairs);
+  if (tracks->dim == 1) l->lattice.nodes = 0;
+  code = fare_pairs_create(tracks, l->model, &l->lattice, count, pair, &d->pairs);
   PetscCall(PetscFree(pair));
   l->count = count;
   PetscFunctionReturn(code);

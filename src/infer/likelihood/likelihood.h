@@ -12,7 +12,8 @@ typedef struct fare_likelihood fare_likelihood;
 typedef struct {
   const char *name;
   PetscBool observed; /* its information is of the data at hand; errors take the likelihood's own curvature */
-  /* Takes the tracks, which outlive it; sets `data` and `count`. */
+  /* Takes the tracks, which outlive it; sets `data`, `count`, and whether the lattice is coarser than cells.
+   */
   PetscErrorCode (*begin)(fare_likelihood *l, const fare_tracks *tracks);
   /* Score and information NULL: the value alone. */
   PetscErrorCode (*evaluate)(
@@ -26,6 +27,7 @@ struct fare_likelihood {
   const fare_infer_context   *context;
   fare_model                 *model;
   int                         steps;      /* of a driven system between observations */
+  fare_lattice                lattice;    /* of starts, on two axes */
   double                      smoothness; /* weight of the penalty on the roughness of a potential */
   int64_t                     count;      /* observations, or pairs of them */
   void                       *data;

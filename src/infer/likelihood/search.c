@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
-  What is done with any likelihood: its maximum by scoring, intervals, and the errors that cells and, where
-  the system is driven, steps in time make. Steps are halved until the estimate moves by a small part of its
-  error.
+  What is done with any likelihood: its maximum by scoring, intervals, and the errors that cells, a lattice of
+  starts and, where the system is driven, steps in time make. Steps and the lattice's spacing are halved until
+  the estimate moves by a small part of its error.
 */
 #include "likelihood.h"
 
@@ -13,7 +13,8 @@
 
 #define STEPS      8 /* between observations, at first */
 #define STEPS_MOST 4096
-#define ENOUGH     0.02 /* standard errors by which half as many steps may move an estimate */
+#define NODES      3    /* of a lattice of starts, over what a lag spreads a point, at first */
+#define ENOUGH     0.02 /* standard errors by which half as many steps may move an estimate, or the lattice */
 #define ASIDE      0.05 /* standard errors between which the score's slope is taken */
 #define ROUNDS     20   /* fits in search of a weight */
 #define ALIKE      0.01 /* relative change of a weight that ends it */
@@ -55,10 +56,12 @@ static PetscErrorCode check_diffusion(const fare_likelihood *l)
 }
 
 static PetscErrorCode begin(const fare_likelihood_kind *kind, const fare_infer_context *context,
-  const fare_tracks *tracks, const PetscInt cells[], int steps, double smoothness, fare_likelihood *l)
+  const fare_tracks *tracks, const PetscInt cells[], int steps, fare_lattice lattice, double smoothness,
+  fare_likelihood *l)
 {
   PetscFunctionBegin;
-  *l = (fare_likelihood){.kind = kind, .context = context, .steps = steps, .smoothness = smoothness};
+  *l = (fare_likelihood){
+    .kind = kind, .context = context, .steps = steps, .lattice = lattice, .smoothness = smoothness};
   PetscCall(fare_infer_model(context, cells, &l->model));
   PetscCall(check_diffusion(l));
   PetscCall(kind->begin(l, tracks));
@@ -128,6 +131,26 @@ static PetscErrorCode maximise(fare_likelihood *l, const fare_fit_problem *p, fa
   PetscFunctionReturn(0);
 }
 
+/*
+  The error of the lattice, of fourth order, is a fifteenth of what half as many nodes along each axis would
+  change.
+*/
+static PetscErrorCode find_lattice_error(
+  const fare_likelihood *l, const fare_tracks *tracks, const fare_fit *fit, double error[], double *errors)
+{
+  const fare_lattice half = {l->lattice.nodes, 2, PETSC_FALSE};
+  fare_likelihood    other;
+  PetscErrorCode     code;
+
+  PetscFunctionBegin;
+  code = begin(l->kind, l->context, tracks, l->context->cells, l->steps, half, l->smoothness, &other);
+  if (!code) code = find_move(&other, fit, error, errors);
+  PetscCall(end(&other));
+  for (int k = 0; k < l->context->count; k++) error[k] /= 15;
+  *errors /= 15;
+  PetscFunctionReturn(code);
+}
+
 /* The maximum, with steps in time that are halved until they make no difference; `time` is what they make. */
 static PetscErrorCode search(fare_likelihood *l, fare_fit *fit, double time[])
 {
@@ -136,7 +159,6 @@ static PetscErrorCode search(fare_likelihood *l, fare_fit *fit, double time[])
   double                    errors;
 
   PetscFunctionBegin;
-  memcpy(fit->theta, c->guess, (size_t)p.count * sizeof *fit->theta);
   for (;;) {
     PetscCall(maximise(l, &p, fit));
     memset(time, 0, (size_t)c->count * sizeof *time);
@@ -203,8 +225,8 @@ static PetscErrorCode finish(fare_likelihood *l, fare_fit *best, fare_inferred *
   What half as many cells would find is one step of scoring away, with the steps in time that served; the
   cells' error, of second order, is a third of the difference.
 */
-static PetscErrorCode find_grid_error(const fare_likelihood_kind *kind, const fare_infer_context *context,
-  const fare_tracks *tracks, int steps, double smoothness, const fare_fit *best, double step[])
+static PetscErrorCode find_grid_error(
+  const fare_likelihood *of, const fare_tracks *tracks, const fare_fit *best, double step[])
 {
   PetscInt        half[FARE_DIM_MAX];
   double          errors;
@@ -212,13 +234,43 @@ static PetscErrorCode find_grid_error(const fare_likelihood_kind *kind, const fa
   PetscErrorCode  code;
 
   PetscFunctionBegin;
-  fare_infer_half(context, half);
-  code = begin(kind, context, tracks, half, steps, smoothness, &l);
+  fare_infer_half(of->context, half);
+  code = begin(of->kind, of->context, tracks, half, of->steps, of->lattice, of->smoothness, &l);
   if (!code) code = find_move(&l, best, step, &errors);
   PetscCall(end(&l));
   PetscCall(code);
-  for (int k = 0; k < context->count; k++) step[k] /= 3;
+  for (int k = 0; k < of->context->count; k++) step[k] /= 3;
   PetscFunctionReturn(0);
+}
+
+/*
+  The maximum with a lattice of starts that is refined until it makes no difference. `other` is the error that
+  steps and lattice make.
+*/
+static PetscErrorCode refine(fare_likelihood *l, const fare_tracks *tracks, fare_fit *best, double other[])
+{
+  const fare_infer_context *c = l->context;
+  double                    error[FARE_INFER_MAX], errors;
+  PetscErrorCode            code;
+
+  PetscFunctionBegin;
+  memcpy(best->theta, c->guess, (size_t)c->count * sizeof *best->theta);
+  for (;;) {
+    code = search(l, best, other);
+    if (!l->lattice.coarse) PetscFunctionReturn(code);
+    if (!code) {
+      PetscCall(find_lattice_error(l, tracks, best, error, &errors));
+      for (int k = 0; k < c->count; k++) other[k] = fabs(other[k]) + fabs(error[k]);
+      if (errors < ENOUGH) PetscFunctionReturn(0);
+    } else { /* a lattice that is too coarse has no maximum */
+      if (code != FARE_ERR_FAILED) PetscFunctionReturn(code);
+      memcpy(best->theta, c->guess, (size_t)c->count * sizeof *best->theta);
+    }
+    l->lattice.nodes *= 2;
+    PetscCall(end(l));
+    PetscCall(
+      begin(l->kind, c, tracks, c->cells, PetscMax(STEPS, l->steps / 2), l->lattice, l->smoothness, l));
+  }
 }
 
 PetscErrorCode fare_likelihood_fit(const fare_likelihood_kind *kind, const fare_infer_context *context,
@@ -231,13 +283,13 @@ PetscErrorCode fare_likelihood_fit(const fare_likelihood_kind *kind, const fare_
   PetscErrorCode        code;
 
   PetscFunctionBegin;
-  code =
-    begin(kind, context, tracks, context->cells, STEPS, sought ? PetscMax(0, sought->smoothness) : 0, &l);
-  if (!code) code = search(&l, &best, time);
+  code = begin(kind, context, tracks, context->cells, STEPS, (fare_lattice){NODES, 1, PETSC_FALSE},
+    sought ? PetscMax(0, sought->smoothness) : 0, &l);
+  if (!code) code = refine(&l, tracks, &best, time);
   if (!code) code = finish(&l, &best, inferred);
   PetscCall(end(&l));
   PetscCall(code);
-  PetscCall(find_grid_error(kind, context, tracks, l.steps, l.smoothness, &best, grid));
+  PetscCall(find_grid_error(&l, tracks, &best, grid));
   for (int k = 0; k < context->count; k++) inferred->grid[k] = fabs(time[k]) + fabs(grid[k]);
   for (int k = 0; k < context->count; k++) grid[k] += time[k];
   if (sought) PetscCall(fare_potential_finish(context, &best, l.smoothness, grid, inferred));

@@ -93,7 +93,7 @@ typedef struct {
 } filling;
 
 static PetscErrorCode fill_row(
-  void *to, PetscInt i, PetscInt source, const double P[], const double *const dP[])
+  void *to, PetscInt i, PetscInt source, double unsure, const double P[], const double *const dP[])
 {
   const filling   *f = to;
   const fare_grid *g = f->grid;
@@ -101,6 +101,7 @@ static PetscErrorCode fill_row(
 
   PetscFunctionBegin;
   (void)dP;
+  (void)unsure;
   fare_cell_centre(g, source, from);
   for (PetscInt cell = 0; cell < fare_grid_owned(g); cell++) {
     fare_cell_centre(g, cell, at);

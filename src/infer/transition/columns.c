@@ -14,49 +14,28 @@
 #include <math.h>
 #include <string.h>
 
-#define MOST  500.0 /* events of one piece: e^-500 is a number yet */
-#define LONG  2e7   /* events of a path, at most: more take hours */
-#define SHORT 100.0 /* events up to which columns are made before they are squared */
-
-/* The columns of FARE_LANES starts, and of their derivatives behind them: [(k * cells + cell) * LANES +
- * lane]. */
-typedef struct {
-  double *x, *y, *sum;
-} block;
-
-static void swap(double **a, double **b)
-{
-  double *c = *a;
-
-  *a = *b;
-  *b = c;
-}
+#define MOST   500.0 /* events of one piece: e^-500 is a number yet */
+#define LONG   2e7   /* events of a path, at most: more take hours */
+#define SHORT  100.0 /* events up to which columns are made before they are squared */
+#define DIGITS 1e5   /* a probability must exceed its error by that, to be sure */
 
 /* x becomes exp(L t) x with all derivatives, t being `events`/fastest. */
-static void advance(const fare_model *m, double events, int fields, block *b)
+static void advance(const fare_model *m, double events, int fields, fare_lanes *b)
 {
   const PetscInt field  = m->cells * FARE_LANES;
   const int      terms  = (int)(events + 8 * sqrt(events) + 24);
   double         weight = exp(-events);
 
   for (PetscInt i = 0; i < fields * field; i++) b->sum[i] = weight * b->x[i];
-  for (int term = 1; term <= terms; term++) {
-    weight *= events / term;
-    for (int k = 1; k < fields; k++) {
-      const PetscInt at = k * field;
-
-      fare_chain_step_slope(m->cells, m->faces, m->neighbour, m->stay, m->in,
-        m->stay_slope + (k - 1) * m->cells, m->in_slope + (k - 1) * m->cells * m->faces, weight, b->x,
-        b->x + at, b->y + at, b->sum + at);
-    }
-    fare_chain_step(m->cells, m->faces, m->neighbour, m->stay, m->in, weight, b->x, b->y, b->sum);
-    swap(&b->x, &b->y);
+  for (int k = 1; k <= terms; k++) {
+    weight *= events / k;
+    fare_lanes_step(m, fields, &(fare_term){1, 0, weight}, b);
   }
-  swap(&b->x, &b->sum);
+  fare_lanes_swap(&b->x, &b->sum);
 }
 
 /* Through a time at constant rates, in pieces. */
-static void pass(const fare_model *m, double span, int fields, block *b)
+static void pass(const fare_model *m, double span, int fields, fare_lanes *b)
 {
   const double events = m->fastest * span;
   const int    pieces = (int)ceil(events / MOST);
@@ -81,16 +60,39 @@ static PetscErrorCode check_length(const fare_path *path)
   PetscFunctionReturn(0);
 }
 
-/* Columns of up to FARE_LANES starts, after all pieces of a path. */
-static void make_block(const fare_path *path, int fields, PetscInt count, const PetscInt source[], block *b)
+/* How columns come about: by what is not NULL. */
+typedef struct {
+  const fare_path      *path;
+  const fare_chebyshev *series; /* of the path's one piece */
+} way;
+
+static void begin(const fare_path *path, int fields, PetscInt count, const PetscInt source[], fare_lanes *b)
 {
   memset(b->x, 0, (size_t)fields * (size_t)path->piece->cells * FARE_LANES * sizeof *b->x);
   for (PetscInt lane = 0; lane < count; lane++) b->x[source[lane] * FARE_LANES + lane] = 1;
+}
+
+/*
+  Columns of up to FARE_LANES starts. Returns below what they have no digits. The series fails where a current
+  turns faster than mass spreads from cell to cell.
+*/
+static double make_block(const way *w, int fields, PetscInt count, const PetscInt source[], fare_lanes *b)
+{
+  const fare_path *path = w->path;
+
+  begin(path, fields, count, source, b);
+  if (w->series) {
+    const double error = fare_lanes_chebyshev(path->piece, w->series, fields, b);
+
+    if (isfinite(error)) return DIGITS * error;
+    begin(path, fields, count, source, b);
+  }
   for (int i = 0; i < path->count; i++) pass(&path->piece[i], path->span[i], fields, b);
+  return 0;
 }
 
 /* One lane of a block, field by field. */
-static void take_lane(const fare_model *m, const block *b, int fields, PetscInt lane, double *const to[])
+static void take_lane(const fare_model *m, const fare_lanes *b, int fields, PetscInt lane, double *const to[])
 {
   for (int k = 0; k < fields; k++) {
     for (PetscInt cell = 0; cell < m->cells; cell++)
@@ -98,33 +100,39 @@ static void take_lane(const fare_model *m, const block *b, int fields, PetscInt 
   }
 }
 
-PetscErrorCode fare_path_columns(const fare_path *path, PetscBool slopes, PetscInt count,
-  const PetscInt source[], fare_columns_visit *visit, void *to)
+static PetscErrorCode make_columns(const way *w, PetscBool slopes, PetscInt count, const PetscInt source[],
+  fare_columns_visit *visit, void *to)
 {
-  const fare_model *m      = path->piece;
+  const fare_model *m      = w->path->piece;
   const int         fields = slopes ? 1 + m->count : 1;
   const size_t      size   = (size_t)fields * (size_t)m->cells;
   double           *column, *at[FARE_INFER_MAX + 1];
-  block             b;
+  fare_lanes        b;
   PetscErrorCode    code = 0;
 
   PetscFunctionBegin;
-  PetscCall(check_length(path));
+  PetscCall(check_length(w->path));
   PetscCall(
-    PetscMalloc4(size * FARE_LANES, &b.x, size * FARE_LANES, &b.y, size * FARE_LANES, &b.sum, size, &column));
+    PetscCalloc4(size * FARE_LANES, &b.x, size * FARE_LANES, &b.y, size * FARE_LANES, &b.sum, size, &column));
   for (int k = 0; k < fields; k++) at[k] = column + k * m->cells;
   for (PetscInt first = 0; first < count && !code; first += FARE_LANES) {
-    const PetscInt here = PetscMin(FARE_LANES, count - first);
-    block          work = b;
+    const PetscInt here   = PetscMin(FARE_LANES, count - first);
+    fare_lanes     work   = b;
+    const double   unsure = make_block(w, fields, here, source + first, &work);
 
-    make_block(path, fields, here, source + first, &work);
     for (PetscInt lane = 0; lane < here && !code; lane++) {
       take_lane(m, &work, fields, lane, at);
-      code = visit(to, first + lane, source[first + lane], at[0], (const double *const *)at + 1);
+      code = visit(to, first + lane, source[first + lane], unsure, at[0], (const double *const *)at + 1);
     }
   }
   PetscCall(PetscFree4(b.x, b.y, b.sum, column));
   PetscFunctionReturn(code);
+}
+
+PetscErrorCode fare_path_columns(const fare_path *path, PetscBool slopes, PetscInt count,
+  const PetscInt source[], fare_columns_visit *visit, void *to)
+{
+  return make_columns(&(way){.path = path}, slopes, count, source, visit, to);
 }
 
 /* Matrices, column by column: fields 0 is P, the others its derivatives. */
@@ -134,13 +142,15 @@ typedef struct {
   double  *of;
 } matrices;
 
-static PetscErrorCode keep(void *to, PetscInt i, PetscInt source, const double P[], const double *const dP[])
+static PetscErrorCode keep(
+  void *to, PetscInt i, PetscInt source, double unsure, const double P[], const double *const dP[])
 {
   matrices    *a    = to;
   const size_t size = (size_t)a->n * sizeof *P;
 
   PetscFunctionBegin;
   (void)source;
+  (void)unsure;
   memcpy(a->of + i * a->n, P, size);
   for (int k = 1; k < a->fields; k++) memcpy(a->of + (k * a->n + i) * a->n, dP[k - 1], size);
   PetscFunctionReturn(0);
@@ -160,8 +170,7 @@ static void square(const matrices *a, matrices *b)
   }
 }
 
-/* A path at the model's own rates. */
-static fare_path constant(const fare_model *m, double *span)
+fare_path fare_path_constant(const fare_model *m, double *span)
 {
   return (fare_path){.count = 1, .piece = (fare_model *)m, .span = span};
 }
@@ -178,7 +187,7 @@ static PetscErrorCode by_squares(const fare_model *m, double lag, PetscBool slop
   const double  *at[FARE_INFER_MAX + 1];
   PetscInt      *all;
   double         part = ldexp(lag, -squares);
-  fare_path      path = constant(m, &part);
+  fare_path      path = fare_path_constant(m, &part);
   PetscErrorCode code = 0;
 
   PetscFunctionBegin;
@@ -187,13 +196,13 @@ static PetscErrorCode by_squares(const fare_model *m, double lag, PetscBool slop
   PetscCall(fare_path_columns(&path, slopes, n, all, keep, &a));
   for (int i = 0; i < squares; i++) {
     square(&a, &b);
-    swap(&a.of, &b.of);
+    fare_lanes_swap(&a.of, &b.of);
   }
   for (PetscInt i = 0; i < count && !code; i++) {
     for (int k = 0; k < fields; k++) at[k] = a.of + (k * n + source[i]) * n;
-    code = visit(to, i, source[i], at[0], at + 1);
+    code = visit(to, i, source[i], 0, at[0], at + 1);
   }
-  if (squares % 2) swap(&a.of, &b.of);
+  if (squares % 2) fare_lanes_swap(&a.of, &b.of);
   PetscCall(PetscFree3(a.of, b.of, all));
   PetscFunctionReturn(code);
 }
@@ -201,13 +210,21 @@ static PetscErrorCode by_squares(const fare_model *m, double lag, PetscBool slop
 PetscErrorCode fare_columns(const fare_model *m, double lag, PetscBool slopes, PetscInt count,
   const PetscInt source[], fare_columns_visit *visit, void *to)
 {
-  fare_path path = constant(m, &lag);
+  fare_path      path = fare_path_constant(m, &lag);
+  fare_chebyshev series;
+  PetscErrorCode code;
 
   PetscFunctionBegin;
-  if (m->grid->dim == 1 && m->fastest * lag > SHORT)
-    PetscCall(by_squares(m, lag, slopes, count, source, visit, to));
-  else
+  if (m->fastest * lag <= (m->grid->dim > 1 ? 25 : SHORT)) {
     PetscCall(fare_path_columns(&path, slopes, count, source, visit, to));
+  } else if (m->grid->dim == 1) {
+    PetscCall(by_squares(m, lag, slopes, count, source, visit, to));
+  } else {
+    PetscCall(fare_chebyshev_create(m->fastest * lag, &series));
+    code = make_columns(&(way){&path, &series}, slopes, count, source, visit, to);
+    PetscCall(fare_chebyshev_free(&series));
+    PetscCall(code);
+  }
   PetscFunctionReturn(0);
 }
 
@@ -215,7 +232,7 @@ PetscErrorCode fare_path_advance(const fare_path *path, int fields, int lanes, d
 {
   const fare_model *m    = path->piece;
   const size_t      size = (size_t)fields * (size_t)m->cells * FARE_LANES;
-  block             b, work;
+  fare_lanes        b, work;
 
   PetscFunctionBegin;
   PetscCall(check_length(path));
@@ -234,7 +251,7 @@ PetscErrorCode fare_path_advance(const fare_path *path, int fields, int lanes, d
 
 PetscErrorCode fare_masses_advance(const fare_model *m, double span, int fields, double *const P[])
 {
-  const fare_path path = constant(m, &span);
+  const fare_path path = fare_path_constant(m, &span);
 
   return fare_path_advance(&path, fields, 1, P);
 }

@@ -6,6 +6,8 @@
 
   v and w being the weights of parabolas through three cells along each axis. That is exact where ln p is
   quadratic, as it is for any Gaussian. The likelihood of any number of pairs is then one sum over cells.
+  Where a lag spreads a point over many cells, ln p as a function of the start is told by fewer of them: w are
+  then the weights of cubics through four nodes of a coarser lattice along each axis.
 */
 #include "transition.h"
 
@@ -16,54 +18,6 @@
 #define LAGS_MOST   64
 #define PHASES_MOST 4096 /* of a driven system: lags, each from its time */
 #define SAME        1e-6 /* relative difference of lags that counts as none */
-
-int fare_stencil(const fare_grid *g, const double x[], PetscInt cell[], double weight[])
-{
-  PetscInt stride = 1;
-  int      count  = 1;
-
-  cell[0]   = 0;
-  weight[0] = 1;
-  for (int axis = 0; axis < g->dim; axis++) {
-    const PetscInt  n        = g->cells[axis];
-    const PetscBool periodic = g->boundary[axis] == FARE_BOUNDARY_PERIODIC ? PETSC_TRUE : PETSC_FALSE;
-    double          s        = (x[axis] - g->lower[axis]) / g->spacing[axis] - 0.5, w[3];
-    PetscInt        middle   = (PetscInt)lround(s);
-
-    if (!periodic) middle = PetscMax(1, PetscMin(n - 2, middle));
-    s -= (double)middle;
-    w[0] = 0.5 * s * (s - 1);
-    w[1] = 1 - s * s;
-    w[2] = 0.5 * s * (s + 1);
-    for (int i = 2; i >= 0; i--) {
-      const PetscInt index = periodic ? ((middle + i - 1) % n + n) % n : middle + i - 1;
-
-      for (int k = 0; k < count; k++) {
-        cell[i * count + k]   = cell[k] + index * stride;
-        weight[i * count + k] = weight[k] * w[i];
-      }
-    }
-    count *= 3;
-    stride *= n;
-  }
-  return count;
-}
-
-PetscErrorCode fare_place(const fare_tracks *t, const fare_grid *g, int64_t row, double x[])
-{
-  PetscFunctionBegin;
-  for (int axis = 0; axis < g->dim; axis++) {
-    const double lower = g->lower[axis], upper = g->upper[axis];
-
-    x[axis] = t->x[row * g->dim + axis];
-    if (g->boundary[axis] == FARE_BOUNDARY_PERIODIC)
-      x[axis] -= (upper - lower) * floor((x[axis] - lower) / (upper - lower));
-    else if (!(x[axis] >= lower && x[axis] <= upper))
-      PetscFunctionReturn(fare_tracks_error(
-        t, row, 2 + axis, "%.10g lies outside of the truth's box, [%g, %g]", x[axis], lower, upper));
-  }
-  PetscFunctionReturn(0);
-}
 
 typedef struct {
   double  lag, from;
@@ -94,7 +48,7 @@ typedef struct {
   double   weight;
 } entry;
 
-static PetscErrorCode make_entries(const fare_tracks *t, const fare_grid *g, int64_t count,
+static PetscErrorCode make_entries(const fare_tracks *t, const fare_grid *g, const fare_lag *l,
   const int64_t pair[], entry entries[], size_t *made)
 {
   PetscInt from[FARE_STENCIL_MAX], to[FARE_STENCIL_MAX];
@@ -102,15 +56,15 @@ static PetscErrorCode make_entries(const fare_tracks *t, const fare_grid *g, int
 
   PetscFunctionBegin;
   *made = 0;
-  for (int64_t i = 0; i < count; i++) {
-    int size;
+  for (int64_t i = 0; i < l->pairs; i++) {
+    int starts, ends;
 
     PetscCall(fare_place(t, g, pair[2 * i], x));
-    size = fare_stencil(g, x, from, w);
+    starts = l->stride[0] ? fare_lattice_stencil(g, l->stride, x, from, w) : fare_stencil(g, x, from, w);
     PetscCall(fare_place(t, g, pair[2 * i + 1], x));
-    fare_stencil(g, x, to, v);
-    for (int s = 0; s < size; s++) {
-      for (int e = 0; e < size; e++) {
+    ends = fare_stencil(g, x, to, v);
+    for (int s = 0; s < starts; s++) {
+      for (int e = 0; e < ends; e++) {
         if (w[s] * v[e] != 0) entries[(*made)++] = (entry){from[s], to[e], w[s] * v[e]};
       }
     }
@@ -150,12 +104,13 @@ static PetscErrorCode merge(const fare_grid *g, const entry of[], size_t count, 
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc4(cells, &head, count, &next, cells, &scratch, cells, &touched));
-  PetscCall(PetscCalloc5(
+  PetscCall(PetscMalloc5(
     cells, &l->source, cells, &l->starts, cells + 1, &l->first, count, &l->target, count, &l->weight));
   for (PetscInt i = 0; i < cells; i++) {
-    head[i]    = SIZE_MAX;
-    scratch[i] = 0;
-    touched[i] = PETSC_FALSE;
+    l->starts[i] = 0;
+    head[i]      = SIZE_MAX;
+    scratch[i]   = 0;
+    touched[i]   = PETSC_FALSE;
   }
   for (size_t i = count; i-- > 0;) {
     next[i]            = head[of[i].source];
@@ -172,16 +127,43 @@ static PetscErrorCode merge(const fare_grid *g, const entry of[], size_t count, 
   PetscFunctionReturn(0);
 }
 
+/* The coarsest one that is allowed wherever pairs start. */
+static PetscErrorCode choose_lattice(
+  const fare_tracks *t, const fare_model *m, fare_lattice *lattice, const int64_t pair[], fare_lag *l)
+{
+  const fare_grid *g = m->grid;
+  double           x[FARE_DIM_MAX], D[FARE_DIM_MAX], least[FARE_DIM_MAX] = {HUGE_VAL, HUGE_VAL, HUGE_VAL};
+  const double    *at[FARE_DIM_MAX] = {&x[0], &x[1], &x[2]};
+  double *const    to[FARE_DIM_MAX] = {&D[0], &D[1], &D[2]};
+  PetscBool        coarse           = PETSC_FALSE;
+
+  PetscFunctionBegin;
+  for (int64_t i = 0; i < l->pairs; i++) {
+    PetscCall(fare_place(t, g, pair[2 * i], x));
+    fare_system_diffusion(m->system, l->from, 1, at, to);
+    for (int axis = 0; axis < g->dim; axis++) least[axis] = PetscMin(least[axis], D[axis]);
+  }
+  for (int axis = 0; axis < g->dim; axis++) {
+    const double width = sqrt(2 * least[axis] * l->lag);
+
+    l->stride[axis] = fare_lattice_stride(g, axis, width / lattice->nodes);
+    if (l->stride[axis] > 1) coarse = PETSC_TRUE;
+  }
+  for (int axis = 0; axis < g->dim; axis++) l->stride[axis] *= coarse ? lattice->stretch : 0;
+  if (coarse) lattice->coarse = PETSC_TRUE;
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode make_lag(const fare_tracks *t, const fare_grid *g, const int64_t pair[], fare_lag *l)
 {
-  const int      size = g->dim == 1 ? 3 : g->dim == 2 ? 9 : 27;
+  size_t         made = (size_t)l->pairs;
   entry         *entries;
-  size_t         made;
   PetscErrorCode code;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1((size_t)l->pairs * (size_t)(size * size), &entries));
-  code = make_entries(t, g, l->pairs, pair, entries, &made);
+  for (int axis = 0; axis < g->dim; axis++) made *= (size_t)(3 * (l->stride[0] ? FARE_NODES : 3));
+  PetscCall(PetscMalloc1(made, &entries));
+  code = make_entries(t, g, l, pair, entries, &made);
   if (!code) code = merge(g, entries, made, l);
   PetscCall(PetscFree(entries));
   PetscFunctionReturn(code);
@@ -256,8 +238,8 @@ PetscErrorCode fare_intervals_free(fare_intervals *v)
 }
 
 /* Pairs in order of their intervals, those of each together. */
-static PetscErrorCode make_lags(const fare_tracks *t, const fare_model *m, int64_t count,
-  const int64_t pair[], const fare_intervals *v, fare_pairs *p)
+static PetscErrorCode make_lags(const fare_tracks *t, const fare_model *m, fare_lattice *lattice,
+  int64_t count, const int64_t pair[], const fare_intervals *v, fare_pairs *p)
 {
   int64_t       *first, *order;
   PetscErrorCode code = 0;
@@ -274,24 +256,26 @@ static PetscErrorCode make_lags(const fare_tracks *t, const fare_model *m, int64
 
     p->of[k] = (fare_lag){.lag = v->lag[k], .from = v->from[k], .pairs = first[k] - before};
     p->lags  = k + 1;
-    code     = make_lag(t, m->grid, order + 2 * before, &p->of[k]);
+    if (lattice->nodes > 0) code = choose_lattice(t, m, lattice, order + 2 * before, &p->of[k]);
+    if (!code) code = make_lag(t, m->grid, order + 2 * before, &p->of[k]);
   }
   PetscCall(PetscFree(first));
   PetscCall(PetscFree(order));
   PetscFunctionReturn(code);
 }
 
-PetscErrorCode fare_pairs_create(
-  const fare_tracks *tracks, const fare_model *model, int64_t count, const int64_t pair[], fare_pairs *pairs)
+PetscErrorCode fare_pairs_create(const fare_tracks *tracks, const fare_model *model, fare_lattice *lattice,
+  int64_t count, const int64_t pair[], fare_pairs *pairs)
 {
   fare_intervals intervals;
   PetscErrorCode code;
 
   PetscFunctionBegin;
-  *pairs = (fare_pairs){.pairs = count};
+  *pairs          = (fare_pairs){.pairs = count};
+  lattice->coarse = PETSC_FALSE;
   if (!count) FARE_FAIL(FARE_ERR_INPUT, "%s: no track has two observations with this lag", tracks->name);
   PetscCall(fare_intervals_create(tracks, model, count, pair, &intervals));
-  code = make_lags(tracks, model, count, pair, &intervals, pairs);
+  code = make_lags(tracks, model, lattice, count, pair, &intervals, pairs);
   PetscCall(fare_intervals_free(&intervals));
   if (code) PetscCall(fare_pairs_free(pairs));
   PetscFunctionReturn(code);

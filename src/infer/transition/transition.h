@@ -47,14 +47,14 @@ double         fare_model_moved(const fare_model *model, const double theta[], i
 
 /*
   Called with the column of a start: probabilities P of all cells after the lag, and where asked for their
-  derivatives dP[k] by the parameters.
+  derivatives dP[k] by the parameters. What is below `unsure` has no digits; 0: all have theirs.
 */
 typedef PetscErrorCode fare_columns_visit(
-  void *to, PetscInt i, PetscInt source, const double P[], const double *const dP[]);
+  void *to, PetscInt i, PetscInt source, double unsure, const double P[], const double *const dP[]);
 /*
-  exp(L lag) of chosen columns, by uniformization: all terms are positive, so that even small probabilities
-  have their digits (Jensen, Skand. Aktuarietidskr. 36, 87 (1953)). Along one axis, whole matrices of a short
-  time are squared. Not collective.
+  exp(L lag) of chosen columns. Along one axis, matrices of a short time by uniformization (see
+  fare_path_columns()) are squared. Else long lags take Chebyshev's polynomials, for FARE_LANES columns as
+  they come. Not collective.
 */
 PetscErrorCode fare_columns(const fare_model *model, double lag, PetscBool slopes, PetscInt count,
   const PetscInt source[], fare_columns_visit *visit, void *to);
@@ -93,8 +93,13 @@ PetscErrorCode fare_path_free(fare_path *path);
 */
 PetscErrorCode fare_model_initial(fare_model *model, const fare_initial *initial, double start,
   const double theta[], PetscBool slopes, double *const P[]);
-/* As fare_columns(), and as fare_masses_advance() for up to FARE_LANES masses side by side: P[lane * fields +
- * k]. */
+/* The model's present rates for a time, which is borrowed with it: nothing to free. */
+fare_path fare_path_constant(const fare_model *model, double *span);
+/*
+  Columns of a path by uniformization: all terms are positive, so that even small probabilities have their
+  digits (Jensen, Skand. Aktuarietidskr. 36, 87 (1953)). The second one is as fare_masses_advance() for up to
+  FARE_LANES masses side by side: P[lane * fields + k].
+*/
 PetscErrorCode fare_path_columns(const fare_path *path, PetscBool slopes, PetscInt count,
   const PetscInt source[], fare_columns_visit *visit, void *to);
 PetscErrorCode fare_path_advance(const fare_path *path, int fields, int lanes, double *const P[]);
@@ -112,6 +117,13 @@ PetscErrorCode fare_intervals_create(const fare_tracks *tracks, const fare_model
   const int64_t pair[], fare_intervals *intervals);
 PetscErrorCode fare_intervals_free(fare_intervals *intervals);
 
+/* Starts of which ln P is known, to be interpolated between. */
+typedef struct {
+  double    nodes;   /* over what a lag spreads a point, sqrt(2 D lag), at least; 0: on every cell */
+  PetscInt  stretch; /* they are so many times as far apart then: 2 tells the error */
+  PetscBool coarse;  /* there are fewer than cells */
+} fare_lattice;
+
 /*
   What data of one lag say about ln P: sum of weight * ln P(target|source) is their log-likelihood, but for
   the volume of cells, with ln P interpolated by parabolas at both ends.
@@ -119,6 +131,7 @@ PetscErrorCode fare_intervals_free(fare_intervals *intervals);
 typedef struct {
   double   lag;
   double   from; /* of a driven system: when they start, or a whole number of periods from there */
+  PetscInt stride[FARE_DIM_MAX]; /* of the lattice of starts; 0: every cell, by parabolas */
   int64_t  pairs;
   PetscInt sources, *source; /* cells where pairs start ... */
   double  *starts;           /* ... and how many do, by the same weights */
@@ -132,18 +145,47 @@ typedef struct {
   int64_t   pairs;
 } fare_pairs;
 /*
-  Groups pairs of rows by their lags, and of a driven system by when they start within its period.
-  FARE_ERR_INPUT where a position is outside of the grid, or where there are no pairs, or too many groups. Not
-  collective.
+  Groups pairs of rows by their lags, and of a driven system by when they start within its period. Starts lie
+  on the coarsest lattice that is allowed by the model's present diffusion; `lattice` is told whether any is
+  coarse. FARE_ERR_INPUT where a position is outside of the grid, or where there are no pairs, or too many
+  groups. Not collective.
 */
-PetscErrorCode fare_pairs_create(
-  const fare_tracks *tracks, const fare_model *model, int64_t count, const int64_t pair[], fare_pairs *pairs);
+PetscErrorCode fare_pairs_create(const fare_tracks *tracks, const fare_model *model, fare_lattice *lattice,
+  int64_t count, const int64_t pair[], fare_pairs *pairs);
 PetscErrorCode fare_pairs_free(fare_pairs *pairs);
 
 /* A position of a row on the grid: inside of the box, or brought back into it along a periodic axis. */
 PetscErrorCode fare_place(const fare_tracks *tracks, const fare_grid *grid, int64_t row, double x[]);
 /* Three cells along each axis, whose parabola a value is read from at x: their number and weights. */
-#define FARE_STENCIL_MAX 27
+#define FARE_NODES       4 /* along an axis */
+#define FARE_STENCIL_MAX (FARE_NODES * FARE_NODES * FARE_NODES)
 int fare_stencil(const fare_grid *grid, const double x[], PetscInt cell[], double weight[]);
+/*
+  The same by cubics through four nodes of a lattice along each axis, which are so many cells apart; and what
+  that may be where a spacing is allowed.
+*/
+int fare_lattice_stencil(
+  const fare_grid *grid, const PetscInt stride[], const double x[], PetscInt cell[], double weight[]);
+PetscInt fare_lattice_stride(const fare_grid *grid, int axis, double spacing);
+
+/* The columns of FARE_LANES starts, and of their derivatives behind them: [(k * cells + cell) * LANES +
+ * lane]. */
+typedef struct {
+  double *x, *y, *sum;
+} fare_lanes;
+/* One term, of columns and their derivatives: x becomes y, and y what x was. */
+void fare_lanes_step(const fare_model *model, int fields, const fare_term *term, fare_lanes *block);
+void fare_lanes_swap(double **a, double **b);
+
+/* Coefficients of exp(events (M - I)) in Chebyshev's polynomials of M. */
+typedef struct {
+  int     terms; /* at most */
+  double *of;
+} fare_chebyshev;
+PetscErrorCode fare_chebyshev_create(double events, fare_chebyshev *series);
+PetscErrorCode fare_chebyshev_free(fare_chebyshev *series);
+/* x becomes that series of x. Returns the error of its numbers; infinite: it is none of them. */
+double fare_lanes_chebyshev(
+  const fare_model *model, const fare_chebyshev *series, int fields, fare_lanes *block);
 
 #endif
