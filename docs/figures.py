@@ -459,6 +459,7 @@ GALLERY = {
     "infer/dissipation": of_report("inference"),
     "infer/double_well": of_report("inference"),
     "infer/noisy_tracks": of_report("posteriors"),
+    "infer/potential": of_report("potentials"),
     "infer/prinz_snapshots": of_report("identifiability"),
     "infer/rotational_ou": of_report("identifiability"),
     "infer/snapshots": of_report("inference"),

@@ -94,6 +94,11 @@ CAPTIONS = {
         "Draws from the posterior of each fit; lines are the Gaussian of estimate and standard error, dashed"
         " the truth."
     ),
+    "potentials": (
+        "Potentials without a formula, recovered by likelihood, and the drift: 95% bands about the estimate,"
+        " dashed the truth, grey the density of the observations. The potential's mean over that density is"
+        " 0."
+    ),
     "identifiability": (
         "What designs of observations can tell: relative standard deviations of the parameters by all"
         " particles, by Fisher's information. What is at the right edge, no number of particles tells."
@@ -266,7 +271,8 @@ def inference(study: Study) -> str:
     rows = []
     for r in study.infer:
         numbers = (r.lag or float("nan"), r.pairs, r.truth, r.limit, r.estimate)
-        cells = [r.method, r.parameter, *(number(value, 5) for value in numbers)]
+        name = r.parameter if np.isnan(r.knot) else f"{r.parameter} ({r.knot:.4g})"
+        cells = [r.method, name, *(number(value, 5) for value in numbers)]
         cells += [r.failure or number(r.error), f"{number(r.low)} … {number(r.high)}", number(r.grid)]
         rows.append(
             f"<tr><td>{html.escape(r.inference)}</td>"
@@ -274,6 +280,27 @@ def inference(study: Study) -> str:
         )
     note = "<p class=note>Limit: of infinitely many data at that lag. Cells: error that the grid makes.</p>"
     return note + table([(head, head in ("", "method", "parameter")) for head in heads], rows)
+
+
+def potentials(study: Study) -> str:
+    """Recovered potentials: how far the drift is from the true one."""
+    heads = ["", "method", "lag", "knots", "smoothness", "effective", "drift error", "std. dev.", "expected"]
+    heads += ["spline alone", "cells", "V covered", "drift covered"]
+    rows = []
+    for p in study.potentials:
+        numbers = [p.lag or float("nan"), p.knots, p.smoothness, p.effective, p.error, p.error_sd, p.expected]
+        numbers += [p.alone, p.grid, p.covered_potential, p.covered_drift]
+        cells = [p.method, *(number(value) for value in numbers)]
+        rows.append(
+            f"<tr><td>{html.escape(p.inference)}</td>"
+            f"{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>"
+        )
+    note = (
+        "<p class=note>Drift error: root mean square over the density, relative to the true drift. Spline"
+        " alone: the least that these knots can do. Covered: share of the density where 95% bands hold the"
+        " truth.</p>"
+    )
+    return note + table([(head, head in ("", "method")) for head in heads], rows)
 
 
 def identifiability(study: Study) -> str:
@@ -531,6 +558,8 @@ def numbers(study: Study, view: Study) -> list[str]:
         blocks.append(folded("Rare events", rare(study)))
     if study.infer:
         blocks.append(folded("Inference", inference(study)))
+    if study.potentials:
+        blocks.append(folded("Potentials without a formula", potentials(study)))
     if study.designs:
         blocks.append(folded("Identifiability", identifiability(study)))
     if study.controls:

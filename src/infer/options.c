@@ -168,6 +168,10 @@ static void add_knots(fare_infer_line *l)
     l->guess[l->count]       = 0;
     l->parameter[l->count++] = table[place].name;
   }
+  l->sought->warm = -1;
+  for (int k = 0; k < l->sought->first; k++)
+    if (!strcmp(l->parameter[k], "kT")) l->sought->warm = k;
+  l->sought->kT    = fare_system_kT(l->sought->system, 0);
   l->sought->fixed = l->sought->first + l->sought->knots / 2;
 }
 

@@ -16,6 +16,8 @@ struct fare_potential {
   fare_system *system;              /* a spline, driven as the study's system is */
   double       smoothness;          /* weight of the penalty; negative: it is chosen */
   int          knots, first, fixed; /* places of the first knot, and of that which stands for the constant */
+  int          warm;                /* place of kT among the parameters; negative: it is known ... */
+  double       kT;                  /* ... to be this */
   double roughness[FARE_POTENTIAL_KNOTS_MAX * FARE_POTENTIAL_KNOTS_MAX]; /* of the values at the knots */
 };
 /*

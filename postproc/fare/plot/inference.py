@@ -16,7 +16,7 @@ MARKERS = "osD^vP*"
 
 
 def _known(rows: Sequence[Inferred]) -> list[Inferred]:
-    return [r for r in rows if np.isfinite(r.estimate)]
+    return [r for r in rows if np.isfinite(r.estimate) and not np.isfinite(r.knot)]
 
 
 def estimate_panel(ax: Axes, rows: Sequence[Inferred], methods: Sequence[str]) -> None:

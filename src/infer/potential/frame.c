@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#define RIDGE   1e-12
 #define UNIFORM 1e-9 /* relative differences of a force that are none */
 
 /* Observations in each cell. */
@@ -157,7 +158,7 @@ static PetscErrorCode find_nearest(const fare_infer_context *c, fare_frame *f)
 {
   const int n                                  = c->count;
   double    A[FARE_INFER_MAX * FARE_INFER_MAX] = {0}, b[FARE_INFER_MAX] = {0}, v[FARE_INFER_MAX], sum = 0,
-                            off   = 0;
+                            off = 0, most = 0;
   PetscBool fixed[FARE_INFER_MAX] = {PETSC_FALSE};
 
   PetscFunctionBegin;
@@ -172,7 +173,8 @@ static PetscErrorCode find_nearest(const fare_infer_context *c, fare_frame *f)
   }
   f->rms = sqrt(sum);
   /* a ridge: knots without density make no difference */
-  for (int k = 0; k < n; k++) A[k * (n + 1)] = A[k * (n + 1)] * (1 + 1e-9) + 1e-12 * sum;
+  for (int k = 0; k < n; k++) most = PetscMax(most, A[k * (n + 1)]);
+  for (int k = 0; k < n; k++) A[k * (n + 1)] += RIDGE * most;
   for (int k = 0; k < n; k++) fixed[k] = !strcmp(c->name[k], "kT") || k == c->potential->fixed;
   PetscCall(fare_fit_solve(n, c->name, fixed, A, b, v, NULL));
   for (PetscInt i = 0; i < f->points; i++) {
