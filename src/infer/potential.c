@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The key `potential` of a line, and the system whose parameters stand for it. */
+#include "options.h"
 #include "potential.h"
 
 #include <math.h>
@@ -175,7 +176,7 @@ static PetscErrorCode read_smoothness(const fare_node *node, const keys *got, fa
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_potential_create(
+static PetscErrorCode create(
   const fare_node *node, const fare_system *system, const fare_box *box, fare_potential **potential)
 {
   fare_potential *p;
@@ -197,6 +198,54 @@ PetscErrorCode fare_potential_create(
   if (!code) fare_potential_spline_roughness(fare_potential_spline_of(p->system), p->roughness);
   fare_fields_free(fields, &got);
   PetscFunctionReturn(code);
+}
+
+/* Beside a potential: kT, and around a ring a constant force, which is sought whether it is named or not. */
+PetscErrorCode fare_potential_check_beside(const fare_node *at, const char *name, const fare_infer_line *l)
+{
+  const PetscBool ring = fare_system_box(l->sought->system).periodic[0];
+
+  PetscFunctionBegin;
+  if (!strcmp(name, "kT") || (ring && !strcmp(name, "force"))) PetscFunctionReturn(0);
+  FARE_REFUSE(at, "beside a potential, %s can be sought, not '%s'", ring ? "kT and force" : "kT alone", name);
+}
+
+/* The values at knots come last. */
+void fare_potential_add_knots(fare_infer_line *l)
+{
+  const fare_parameter *table = fare_system_type_of(l->sought->system)->parameters;
+  PetscBool             force = fare_system_box(l->sought->system).periodic[0];
+
+  for (int k = 0; k < l->count; k++)
+    if (!strcmp(l->parameter[k], "force")) force = PETSC_FALSE;
+  for (int place = force ? FARE_POTENTIAL_SPLINE_FORCE : FARE_POTENTIAL_SPLINE_VALUES; table[place].name;
+       place++) {
+    if (place == FARE_POTENTIAL_SPLINE_VALUES) l->sought->first = l->count;
+    l->guess[l->count]       = 0;
+    l->parameter[l->count++] = table[place].name;
+  }
+  l->sought->warm = -1;
+  for (int k = 0; k < l->sought->first; k++)
+    if (!strcmp(l->parameter[k], "kT")) l->sought->warm = k;
+  l->sought->kT    = fare_system_kT(l->sought->system, 0);
+  l->sought->fixed = l->sought->first + l->sought->knots / 2;
+}
+
+PetscErrorCode fare_potential_read(const fare_infer_study *study, fare_infer_line *l)
+{
+  const fare_box box = fare_truth_box(study->system, study->truth);
+
+  PetscFunctionBegin;
+  if (!l->potential) PetscFunctionReturn(0);
+  for (size_t i = 0; i < l->methods; i++)
+    if (!l->type[i]->prepare)
+      FARE_REFUSE(l->potential, "%s seeks no potential: remove the key", l->type[i]->name);
+  if (l->intervals)
+    FARE_REFUSE(
+      fare_node_find(l->node, "intervals"), "bands of a potential are by Fisher's information: remove it");
+  if (l->posterior) FARE_REFUSE(l->posterior, "there are no draws of a potential: remove the key");
+  PetscCall(create(l->potential, study->system, &box, &l->sought));
+  PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_potential_destroy(fare_potential **potential)
