@@ -72,6 +72,9 @@ PetscErrorCode fare_infer_describe(const char *method, FILE *to)
   fprintf(to, "inference %s: %s\n%s\n\n", type->name, type->summary, type->reference);
   fprintf(to, "Keys of a line of the section `infer`:\n");
   fare_fields_describe(fare_infer_fields, to);
+  if (!type->prepare) PetscFunctionReturn(0);
+  fprintf(to, "\nKeys of `potential`:\n");
+  fare_fields_describe(fare_potential_fields, to);
   PetscFunctionReturn(0);
 }
 

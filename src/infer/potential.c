@@ -14,7 +14,7 @@ typedef struct {
   double     lower, upper;
   char      *smoothness;
 } keys;
-static const fare_field fields[] = {
+const fare_field fare_potential_fields[] = {
   {"knots", FARE_INTEGER, offsetof(keys, knots), "16", FARE_POTENTIAL_KNOTS_MIN, FARE_POTENTIAL_KNOTS_MAX,
     NULL, "", "evenly spaced"},
   {"lower", FARE_REAL, offsetof(keys, lower), "-1e300", -1e300, 1e300, NULL, "length",
@@ -22,7 +22,7 @@ static const fare_field fields[] = {
   {"upper", FARE_REAL, offsetof(keys, upper), "1e300", -1e300, 1e300, NULL, "length",
     "last knot; default: the box"},
   {"smoothness", FARE_STRING, offsetof(keys, smoothness), "auto", 0, 0, NULL, "",
-    "weight of the integral of V''^2, or auto"},
+    "weight of the integral of (V''/kT)^2, or auto"},
   FARE_FIELDS_END,
 };
 
@@ -188,7 +188,7 @@ static PetscErrorCode create(
   if (fare_node_kind_of(node) != FARE_NODE_MAP)
     FARE_REFUSE(node, "expected a map, {knots: 16, smoothness: auto}");
   PetscCall(check_system(node, system));
-  PetscCall(fare_fields_read(fields, NULL, node, &got));
+  PetscCall(fare_fields_read(fare_potential_fields, NULL, node, &got));
   PetscCall(PetscNew(potential));
   p        = *potential;
   p->knots = (int)got.knots;
@@ -196,7 +196,7 @@ static PetscErrorCode create(
   if (!code) code = read_smoothness(node, &got, p);
   if (!code) code = make_system(node, &got, system, box, p);
   if (!code) fare_potential_spline_roughness(fare_potential_spline_of(p->system), p->roughness);
-  fare_fields_free(fields, &got);
+  fare_fields_free(fare_potential_fields, &got);
   PetscFunctionReturn(code);
 }
 

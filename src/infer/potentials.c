@@ -65,7 +65,7 @@ static void print_row(const fare_infer_potential *p, fare_table *table)
   number(table, "%.1f", p->effective);
   number(table, "%.0f", p->sets);
   number(table, "%.1f%%", 100 * p->drift_error);
-  number(table, "%.2g%%", 100 * p->drift_error_sd / sqrt(p->sets));
+  number(table, "%.2g%%", isnan(p->drift_error) ? NAN : 100 * p->drift_error_sd / sqrt(p->sets));
   number(table, "%.1f%%", 100 * p->expected);
   number(table, "%.2g%%", 100 * p->alone);
   number(table, "%.1e", p->grid);

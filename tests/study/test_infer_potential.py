@@ -196,7 +196,7 @@ def same_as_dense(where):
     text = study(
         WELL, TRUTH="cells: [64], lower: [-2.0], upper: [2.0]", POTENTIAL="knots: 8, lower: -1.6, upper: 1.6"
     ).replace("lag: [0.3], transitions: 500, ", "")
-    for weight in ("0.02", "auto"):
+    for weight in ("0.5", "auto"):
         found = infer(where, text.replace("upper: 1.6", f"upper: 1.6, smoothness: {weight}"), "tracks.h5")
         used = found["of_smoothness"]
         begin = np.concatenate([[found["estimate"][0]], found["estimate"][1:] / found["estimate"][0]])

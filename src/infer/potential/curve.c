@@ -125,6 +125,7 @@ static void judge_drift(
   double G[FARE_INFER_MAX * FARE_INFER_MAX] = {0}, GC[FARE_INFER_MAX * FARE_INFER_MAX], off = 0, mean = 0,
                             variance = 0, unit = f->known ? f->rms : sqrt(squared(c, best->theta));
 
+  if (!(unit > 0)) unit = NAN; /* without a drift there is no relative error */
   for (size_t i = 0; i < size; i++) {
     const double *row = f->to_drift + i * (size_t)n;
 

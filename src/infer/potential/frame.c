@@ -10,23 +10,18 @@
 #define RIDGE   1e-12
 #define UNIFORM 1e-9 /* relative differences of a force that are none */
 
-/* Observations in each cell. */
-static PetscErrorCode count_rows(const fare_tracks *t, const fare_grid *g, double density[])
+/* Observations in each cell; those outside of the box, which noise may take there, count at its ends. */
+static void count_rows(const fare_tracks *t, const fare_grid *g, double density[])
 {
-  double x[FARE_DIM_MAX];
+  const PetscInt n = g->cells[0];
 
-  PetscFunctionBegin;
-  memset(density, 0, (size_t)g->cells[0] * sizeof *density);
+  memset(density, 0, (size_t)n * sizeof *density);
   for (int64_t row = 0; row < t->rows; row++) {
-    PetscInt cell;
+    double along = (t->x[row] - g->lower[0]) / (g->upper[0] - g->lower[0]);
 
-    if (t->noise[0] == 0) PetscCall(fare_place(t, g, row, x));
-    x[0] = t->x[row];
-    cell = (PetscInt)floor((x[0] - g->lower[0]) / g->spacing[0]);
-    if (g->boundary[0] == FARE_BOUNDARY_PERIODIC) cell = (cell % g->cells[0] + g->cells[0]) % g->cells[0];
-    density[PetscMax(0, PetscMin(g->cells[0] - 1, cell))] += 1 / (double)t->rows;
+    if (g->boundary[0] == FARE_BOUNDARY_PERIODIC) along -= floor(along);
+    density[(PetscInt)PetscMax(0, PetscMin(n - 1, floor(along * n)))] += 1 / (double)t->rows;
   }
-  PetscFunctionReturn(0);
 }
 
 /* Exact where the study's own system made the data and nothing drives it. */
@@ -36,7 +31,7 @@ static PetscErrorCode find_density(
   fare_infer_context alone = *c;
   fare_model        *model;
   double             none[1];
-  PetscErrorCode     code;
+  PetscErrorCode     code = 0;
 
   PetscFunctionBegin;
   alone.potential = NULL;
@@ -46,7 +41,7 @@ static PetscErrorCode find_density(
     code = fare_model_set(model, none, PETSC_FALSE);
     if (!code) code = fare_density_of_starts(&alone, model, f->density);
   } else {
-    code = count_rows(tracks, model->grid, f->density);
+    count_rows(tracks, model->grid, f->density);
   }
   for (PetscInt i = 0; i < f->points && !code; i++) {
     double x[FARE_DIM_MAX];
@@ -183,7 +178,7 @@ static PetscErrorCode find_nearest(const fare_infer_context *c, fare_frame *f)
     for (int k = 0; k < n; k++) rest -= f->to_drift[i * n + k] * v[k];
     off += f->density[i] * rest * rest;
   }
-  f->alone = sqrt(off / sum);
+  f->alone = sqrt(off / sum); /* NaN where there is no drift */
   PetscFunctionReturn(0);
 }
 
