@@ -460,6 +460,7 @@ GALLERY = {
     "infer/double_well": of_report("inference"),
     "infer/few_data": of_report("profiles"),
     "infer/noisy_tracks": of_report("posteriors"),
+    "infer/potential": of_report("potentials"),
     "infer/prinz_snapshots": of_report("identifiability"),
     "infer/rotational_ou": of_report("identifiability"),
     "infer/snapshots": of_report("inference"),

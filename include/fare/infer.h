@@ -179,6 +179,8 @@ typedef struct {
   double  grid;              /**< the part of it that the cells make, of the first set */
   double  covered_potential; /**< share of sets and density where the 95% band holds the true potential */
   double  covered_drift;     /**< and the true drift */
+  double  unseen;            /**< knots with less than one observation about them, in the first set */
+  double  outside;           /**< share of the observations beyond the knots */
   size_t  points;            /**< of the curve */
   double *curve;             /**< of the first set: [column * points] */
 } fare_infer_potential;

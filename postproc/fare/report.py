@@ -99,6 +99,11 @@ CAPTIONS = {
         " best. Points are those that were computed; dotted is the parabola of estimate and standard error,"
         " dashed the truth. A profile is below the grey line within its 95% interval."
     ),
+    "potentials": (
+        "Potentials without a formula, recovered by likelihood, and the drift: 95% bands about the estimate,"
+        " dashed the truth, grey the density of the observations. The potential's mean over that density is"
+        " 0."
+    ),
     "identifiability": (
         "What designs of observations can determine: relative standard deviations of the parameters from all"
         " particles, by the Fisher information. Parameters at the right edge are not determined by any number"
@@ -276,7 +281,8 @@ def inference(study: Study) -> str:
     rows = []
     for r in study.infer:
         numbers = (r.lag or float("nan"), r.pairs, r.truth, r.limit, r.estimate)
-        cells = [r.method, r.parameter, *(number(value, 5) for value in numbers)]
+        name = r.parameter if np.isnan(r.knot) else f"{r.parameter} ({r.knot:.4g})"
+        cells = [r.method, name, *(number(value, 5) for value in numbers)]
         cells += [r.failure or number(r.error), f"{number(r.low)} … {number(r.high)}", number(r.grid)]
         rows.append(
             f"<tr><td>{html.escape(r.inference)}</td>"
@@ -284,6 +290,27 @@ def inference(study: Study) -> str:
         )
     note = "<p class=note>Limit: for infinitely many data at that lag. Cells: error due to the grid.</p>"
     return note + table([(head, head in ("", "method", "parameter")) for head in heads], rows)
+
+
+def potentials(study: Study) -> str:
+    """Recovered potentials: how far the drift is from the true one."""
+    heads = ["", "method", "lag", "knots", "smoothness", "effective", "drift error", "std. dev.", "expected"]
+    heads += ["spline alone", "cells", "V covered", "drift covered"]
+    rows = []
+    for p in study.potentials:
+        numbers = [p.lag or float("nan"), p.knots, p.smoothness, p.effective, p.error, p.error_sd, p.expected]
+        numbers += [p.alone, p.grid, p.covered_potential, p.covered_drift]
+        cells = [p.method, *(number(value) for value in numbers)]
+        rows.append(
+            f"<tr><td>{html.escape(p.inference)}</td>"
+            f"{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>"
+        )
+    note = (
+        "<p class=note>Drift error: root mean square over the density, relative to the true drift. Spline"
+        " alone: the least that these knots can do. Covered: share of the density where 95% bands hold the"
+        " truth.</p>"
+    )
+    return note + table([(head, head in ("", "method")) for head in heads], rows)
 
 
 def identifiability(study: Study) -> str:
@@ -541,6 +568,8 @@ def numbers(study: Study, view: Study) -> list[str]:
         blocks.append(folded("Rare events", rare(study)))
     if study.infer:
         blocks.append(folded("Inference", inference(study)))
+    if study.potentials:
+        blocks.append(folded("Potentials without a formula", potentials(study)))
     if study.designs:
         blocks.append(folded("Identifiability", identifiability(study)))
     if study.controls:

@@ -32,6 +32,7 @@ from fare.tables import (
     Inferred,
     Joint,
     Measured,
+    Potential,
     Ranked,
     Split,
     Truth,
@@ -61,6 +62,15 @@ def _designs(group: h5py.Group) -> list[Designed]:
         for i, design in enumerate(np.atleast_1d(of.attrs["designs"])):
             row = {key: value[i] for key, value in numbers.items()}
             found.append(Designed(name, text_of(design), parameters, **row))
+    return found
+
+
+def _potentials(group: h5py.Group) -> list[Potential]:
+    found = []
+    for _, of in sorted(group.items(), key=lambda item: int(item[0])):
+        values: dict[str, Any] = {f.name: of[f.name][:] for f in fields(Potential) if f.name in of}
+        values.update((f.name, scalar_of(of.attrs[f.name])) for f in fields(Potential) if f.name in of.attrs)
+        found.append(Potential(**values))
     return found
 
 
@@ -159,6 +169,8 @@ class Study:
         kept = group.get("profiles", {}) if group is not None else {}
         self._profiles = {int(k): v[:] for k, v in kept.items()}
         self._draws = {int(k): v[:] for k, v in group.get("draws", {}).items()} if group is not None else {}
+        self.potentials = _potentials(group.get("potentials", {})) if group is not None else []
+        """Potentials that were recovered without a formula."""
         self.designs = _designs(group) if group is not None else []
         """What designs of observations can tell, row by row."""
         self.controls = controls(file)

@@ -323,6 +323,8 @@ class Inferred:
     parameter: str
     failure: str
     """Why there are no numbers; empty where there are."""
+    knot: float
+    """Where it is the value of a potential without a formula; NaN: it is another parameter."""
     lag: float
     """Between observations; 0: as they come."""
     pairs: float
@@ -360,3 +362,52 @@ class Inferred:
     posterior_r_hat: float
     posterior_effective: float
     posterior_covered: float
+
+
+@dataclass(frozen=True)
+class Potential:
+    """A potential without a formula, as one method found it at one lag, at places x. Its mean over the density is 0.
+    NaN: not known.
+    """
+
+    inference: str
+    method: str
+    lag: float
+    """Between observations; 0: as they come."""
+    knots: float
+    sets: float
+    """Independent sets of data; the curves are of the first."""
+    smoothness: float
+    """Weight of the penalty on roughness."""
+    chosen: float
+    """1: by the marginal likelihood; 0: it was given."""
+    effective: float
+    """Parameters that the penalty leaves the spline."""
+    error: float
+    """Of the drift, root mean square over the density, relative to the true drift."""
+    error_sd: float
+    """Its standard deviation, over sets or as the covariance predicts it."""
+    expected: float
+    """That error, as the covariance predicts it."""
+    alone: float
+    """The least such error of any spline with these knots."""
+    grid: float
+    """The part of that error that the cells make."""
+    covered_potential: float
+    """Share of sets and density where the 95% band holds the true potential."""
+    covered_drift: float
+    unseen: float
+    """Knots with less than one observation about them: bands there are those of the penalty."""
+    outside: float
+    """Share of the observations beyond the knots."""
+    x: Array
+    density: Array
+    """Of the observations."""
+    potential: Array
+    potential_error: Array
+    """Standard deviation."""
+    drift: Array
+    drift_error: Array
+    """Standard deviation."""
+    true_potential: Array
+    true_drift: Array

@@ -72,6 +72,9 @@ PetscErrorCode fare_infer_describe(const char *method, FILE *to)
   fprintf(to, "inference %s: %s\n%s\n\n", type->name, type->summary, type->reference);
   fprintf(to, "Keys of a line of the section `infer`:\n");
   fare_fields_describe(fare_infer_fields, to);
+  if (!type->prepare) PetscFunctionReturn(0);
+  fprintf(to, "\nKeys of `potential`:\n");
+  fare_fields_describe(fare_potential_fields, to);
   PetscFunctionReturn(0);
 }
 
@@ -110,16 +113,6 @@ static PetscErrorCode read_methods(const fare_system *system, fare_infer_line *l
   PetscFunctionReturn(0);
 }
 
-/* Beside a potential: kT, and around a ring a constant force, which is sought whether it is named or not. */
-static PetscErrorCode check_beside(const fare_node *at, const char *name, const fare_infer_line *l)
-{
-  const PetscBool ring = fare_system_box(l->sought->system).periodic[0];
-
-  PetscFunctionBegin;
-  if (!strcmp(name, "kT") || (ring && !strcmp(name, "force"))) PetscFunctionReturn(0);
-  FARE_REFUSE(at, "beside a potential, %s can be sought, not '%s'", ring ? "kT and force" : "kT alone", name);
-}
-
 /* A name, and what the search begins with: what the map says, or the study's own value. */
 static PetscErrorCode add_parameter(const fare_node *at, const char *name, const fare_node *guess,
   const fare_system *system, fare_infer_line *l)
@@ -130,7 +123,7 @@ static PetscErrorCode add_parameter(const fare_node *at, const char *name, const
   size_t                count = 0;
 
   PetscFunctionBegin;
-  if (l->sought) PetscCall(check_beside(at, name, l));
+  if (l->sought) PetscCall(fare_potential_check_beside(at, name, l));
   for (; row->name && strcmp(row->name, name); row++) names[count++] = row->name;
   if (!row->name) {
     PetscErrorCode code;
@@ -154,40 +147,6 @@ static PetscErrorCode add_parameter(const fare_node *at, const char *name, const
   PetscFunctionReturn(0);
 }
 
-/* The values at knots come last. */
-static void add_knots(fare_infer_line *l)
-{
-  const fare_parameter *table = fare_system_type_of(l->sought->system)->parameters;
-  PetscBool             force = fare_system_box(l->sought->system).periodic[0];
-
-  for (int k = 0; k < l->count; k++)
-    if (!strcmp(l->parameter[k], "force")) force = PETSC_FALSE;
-  for (int place = force ? FARE_POTENTIAL_SPLINE_FORCE : FARE_POTENTIAL_SPLINE_VALUES; table[place].name;
-       place++) {
-    if (place == FARE_POTENTIAL_SPLINE_VALUES) l->sought->first = l->count;
-    l->guess[l->count]       = 0;
-    l->parameter[l->count++] = table[place].name;
-  }
-  l->sought->fixed = l->sought->first + l->sought->knots / 2;
-}
-
-static PetscErrorCode read_potential(const fare_infer_study *study, fare_infer_line *l)
-{
-  const fare_box box = fare_truth_box(study->system, study->truth);
-
-  PetscFunctionBegin;
-  if (!l->potential) PetscFunctionReturn(0);
-  for (size_t i = 0; i < l->methods; i++)
-    if (!l->type[i]->prepare)
-      FARE_REFUSE(l->potential, "%s seeks no potential: remove the key", l->type[i]->name);
-  if (l->intervals)
-    FARE_REFUSE(
-      fare_node_find(l->node, "intervals"), "bands of a potential are by Fisher's information: remove it");
-  if (l->posterior) FARE_REFUSE(l->posterior, "there are no draws of a potential: remove the key");
-  PetscCall(fare_potential_create(l->potential, study->system, &box, &l->sought));
-  PetscFunctionReturn(0);
-}
-
 static PetscErrorCode read_parameters(const fare_system *system, fare_infer_line *l)
 {
   const fare_node *node  = l->parameters;
@@ -206,7 +165,7 @@ static PetscErrorCode read_parameters(const fare_system *system, fare_infer_line
     PetscFunctionReturn(0);
   }
   if (!node && l->sought) {
-    add_knots(l);
+    fare_potential_add_knots(l);
     PetscFunctionReturn(0);
   }
   if (!node) FARE_REFUSE(l->node, "missing key 'parameters'");
@@ -223,7 +182,7 @@ static PetscErrorCode read_parameters(const fare_system *system, fare_infer_line
       PetscCall(add_parameter(item, fare_node_text(item), NULL, system, l));
     }
   }
-  if (l->sought) add_knots(l);
+  if (l->sought) fare_potential_add_knots(l);
   PetscFunctionReturn(0);
 }
 
@@ -443,7 +402,7 @@ static PetscErrorCode read_line(const fare_node *node, fare_infer *infer, fare_i
     l->file = NULL;
   }
   PetscCall(read_methods(infer->study.system, l));
-  PetscCall(read_potential(&infer->study, l));
+  PetscCall(fare_potential_read(&infer->study, l));
   PetscCall(read_parameters(l->sought ? l->sought->system : infer->study.system, l));
   PetscCall(read_posterior(l));
   PetscCall(check_cells(&infer->study, l));

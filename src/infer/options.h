@@ -46,4 +46,11 @@ PetscBool fare_infer_is_design(const fare_infer_line *line);
 /* What cannot be asked of a line's data, which the command line may have given. */
 PetscErrorCode fare_infer_check_data(const fare_infer *infer, const fare_infer_line *line);
 
+extern const fare_field fare_potential_fields[]; /* keys of `potential` */
+/* The key `potential` of a line; what may be sought beside one; and its knots, behind all that is. */
+PetscErrorCode fare_potential_read(const fare_infer_study *study, fare_infer_line *line);
+PetscErrorCode fare_potential_check_beside(
+  const fare_node *at, const char *name, const fare_infer_line *line);
+void fare_potential_add_knots(fare_infer_line *line);
+
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The key `potential` of a line, and the system whose parameters stand for it. */
+#include "options.h"
 #include "potential.h"
 
 #include <math.h>
@@ -13,7 +14,7 @@ typedef struct {
   double     lower, upper;
   char      *smoothness;
 } keys;
-static const fare_field fields[] = {
+const fare_field fare_potential_fields[] = {
   {"knots", FARE_INTEGER, offsetof(keys, knots), "16", FARE_POTENTIAL_KNOTS_MIN, FARE_POTENTIAL_KNOTS_MAX,
     NULL, "", "evenly spaced"},
   {"lower", FARE_REAL, offsetof(keys, lower), "-1e300", -1e300, 1e300, NULL, "length",
@@ -21,7 +22,7 @@ static const fare_field fields[] = {
   {"upper", FARE_REAL, offsetof(keys, upper), "1e300", -1e300, 1e300, NULL, "length",
     "last knot; default: the box"},
   {"smoothness", FARE_STRING, offsetof(keys, smoothness), "auto", 0, 0, NULL, "",
-    "weight of the integral of V''^2, or auto"},
+    "weight of the integral of (V''/kT)^2, or auto"},
   FARE_FIELDS_END,
 };
 
@@ -175,7 +176,7 @@ static PetscErrorCode read_smoothness(const fare_node *node, const keys *got, fa
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_potential_create(
+static PetscErrorCode create(
   const fare_node *node, const fare_system *system, const fare_box *box, fare_potential **potential)
 {
   fare_potential *p;
@@ -187,7 +188,7 @@ PetscErrorCode fare_potential_create(
   if (fare_node_kind_of(node) != FARE_NODE_MAP)
     FARE_REFUSE(node, "expected a map, {knots: 16, smoothness: auto}");
   PetscCall(check_system(node, system));
-  PetscCall(fare_fields_read(fields, NULL, node, &got));
+  PetscCall(fare_fields_read(fare_potential_fields, NULL, node, &got));
   PetscCall(PetscNew(potential));
   p        = *potential;
   p->knots = (int)got.knots;
@@ -195,8 +196,56 @@ PetscErrorCode fare_potential_create(
   if (!code) code = read_smoothness(node, &got, p);
   if (!code) code = make_system(node, &got, system, box, p);
   if (!code) fare_potential_spline_roughness(fare_potential_spline_of(p->system), p->roughness);
-  fare_fields_free(fields, &got);
+  fare_fields_free(fare_potential_fields, &got);
   PetscFunctionReturn(code);
+}
+
+/* Beside a potential: kT, and around a ring a constant force, which is sought whether it is named or not. */
+PetscErrorCode fare_potential_check_beside(const fare_node *at, const char *name, const fare_infer_line *l)
+{
+  const PetscBool ring = fare_system_box(l->sought->system).periodic[0];
+
+  PetscFunctionBegin;
+  if (!strcmp(name, "kT") || (ring && !strcmp(name, "force"))) PetscFunctionReturn(0);
+  FARE_REFUSE(at, "beside a potential, %s can be sought, not '%s'", ring ? "kT and force" : "kT alone", name);
+}
+
+/* The values at knots come last. */
+void fare_potential_add_knots(fare_infer_line *l)
+{
+  const fare_parameter *table = fare_system_type_of(l->sought->system)->parameters;
+  PetscBool             force = fare_system_box(l->sought->system).periodic[0];
+
+  for (int k = 0; k < l->count; k++)
+    if (!strcmp(l->parameter[k], "force")) force = PETSC_FALSE;
+  for (int place = force ? FARE_POTENTIAL_SPLINE_FORCE : FARE_POTENTIAL_SPLINE_VALUES; table[place].name;
+       place++) {
+    if (place == FARE_POTENTIAL_SPLINE_VALUES) l->sought->first = l->count;
+    l->guess[l->count]       = 0;
+    l->parameter[l->count++] = table[place].name;
+  }
+  l->sought->warm = -1;
+  for (int k = 0; k < l->sought->first; k++)
+    if (!strcmp(l->parameter[k], "kT")) l->sought->warm = k;
+  l->sought->kT    = fare_system_kT(l->sought->system, 0);
+  l->sought->fixed = l->sought->first + l->sought->knots / 2;
+}
+
+PetscErrorCode fare_potential_read(const fare_infer_study *study, fare_infer_line *l)
+{
+  const fare_box box = fare_truth_box(study->system, study->truth);
+
+  PetscFunctionBegin;
+  if (!l->potential) PetscFunctionReturn(0);
+  for (size_t i = 0; i < l->methods; i++)
+    if (!l->type[i]->prepare)
+      FARE_REFUSE(l->potential, "%s seeks no potential: remove the key", l->type[i]->name);
+  if (l->intervals)
+    FARE_REFUSE(
+      fare_node_find(l->node, "intervals"), "bands of a potential are by Fisher's information: remove it");
+  if (l->posterior) FARE_REFUSE(l->posterior, "there are no draws of a potential: remove the key");
+  PetscCall(create(l->potential, study->system, &box, &l->sought));
+  PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_potential_destroy(fare_potential **potential)

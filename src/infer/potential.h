@@ -16,14 +16,11 @@ struct fare_potential {
   fare_system *system;              /* a spline, driven as the study's system is */
   double       smoothness;          /* weight of the penalty; negative: it is chosen */
   int          knots, first, fixed; /* places of the first knot, and of that which stands for the constant */
+  int          warm;                /* place of kT among the parameters; negative: it is known ... */
+  double       kT;                  /* ... to be this */
   double roughness[FARE_POTENTIAL_KNOTS_MAX * FARE_POTENTIAL_KNOTS_MAX]; /* of the values at the knots */
 };
-/*
-  Reads the key `potential` of a line, and makes the system. FARE_ERR_INPUT, at the node, for what is wrong.
-  Not collective.
-*/
-PetscErrorCode fare_potential_create(
-  const fare_node *node, const fare_system *system, const fare_box *box, fare_potential **potential);
+/* Made by fare_potential_read(). */
 PetscErrorCode fare_potential_destroy(fare_potential **potential);
 
 /*

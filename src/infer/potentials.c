@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#define OUTSIDE 0.01 /* share of the observations that may lie beyond the knots */
+
 static void add(double value, double set, double *mean)
 {
   *mean += (value - *mean) / (set + 1);
@@ -63,12 +65,33 @@ static void print_row(const fare_infer_potential *p, fare_table *table)
   number(table, "%.1f", p->effective);
   number(table, "%.0f", p->sets);
   number(table, "%.1f%%", 100 * p->drift_error);
-  number(table, "%.2g%%", 100 * p->drift_error_sd / sqrt(p->sets));
+  number(table, "%.2g%%", isnan(p->drift_error) ? NAN : 100 * p->drift_error_sd / sqrt(p->sets));
   number(table, "%.1f%%", 100 * p->expected);
   number(table, "%.2g%%", 100 * p->alone);
   number(table, "%.1e", p->grid);
   number(table, "%.1f%%", 100 * p->covered_potential);
   number(table, "%.1f%%", 100 * p->covered_drift);
+}
+
+/* What a row's numbers hide. */
+static void print_doubts(const fare_infer_potential *p, FILE *to)
+{
+  if (p->outside > OUTSIDE)
+    fprintf(to,
+      "%s, %s: %.2g%% of the observations lie beyond the knots, where V is straight: widen their range\n",
+      p->infer, p->method, 100 * p->outside);
+  if (p->unseen > 0)
+    fprintf(to,
+      "%s, %s: %.0f of %d knots have less than one observation about them: bands there are those of the "
+      "penalty, "
+      "which\ntakes V for as smooth as where data are\n",
+      p->infer, p->method, p->unseen, p->knots);
+  if (p->alone > 0.3 * p->expected)
+    fprintf(to, "%s, %s: the spline alone leaves %.2g%% of the drift: take more knots, or a narrower range\n",
+      p->infer, p->method, 100 * p->alone);
+  if (p->grid > 0.3 * p->expected)
+    fprintf(
+      to, "%s, %s: cells move the drift by %.2g%%: take more cells\n", p->infer, p->method, 100 * p->grid);
 }
 
 void fare_infer_potentials_print(const fare_infer_results *r, FILE *to)
@@ -89,6 +112,7 @@ void fare_infer_potentials_print(const fare_infer_results *r, FILE *to)
   for (size_t i = 0; i < r->potentials; i++) print_row(&r->potential[i], table);
   fare_table_print(table, to);
   fare_table_destroy(&table);
+  for (size_t i = 0; i < r->potentials; i++) print_doubts(&r->potential[i], to);
 }
 
 static PetscErrorCode save_one(const fare_infer_potential *p, size_t i, fare_store *store)
@@ -107,7 +131,8 @@ static PetscErrorCode save_one(const fare_infer_potential *p, size_t i, fare_sto
   } numbers[] = {{"lag", p->lag}, {"knots", p->knots}, {"sets", p->sets}, {"smoothness", p->smoothness},
     {"chosen", p->chosen}, {"effective", p->effective}, {"error", p->drift_error},
     {"error_sd", p->drift_error_sd}, {"expected", p->expected}, {"alone", p->alone}, {"grid", p->grid},
-    {"covered_potential", p->covered_potential}, {"covered_drift", p->covered_drift}};
+    {"covered_potential", p->covered_potential}, {"covered_drift", p->covered_drift}, {"unseen", p->unseen},
+    {"outside", p->outside}};
   const uint64_t extent = p->points;
   char           group[64], path[128];
 

@@ -32,7 +32,7 @@ static const char *const own[] = {
 /* In figures, with each of the endings; some once for each pair of axes, too. */
 static const char *const figures[] = {"density", "divergences", "other_divergences", "costs", "ranking",
   "training", "truth_error", "thermodynamics", "snapshots", "differences", "currents", "rare", "inference",
-  "posteriors", "profiles", "identifiability", "control", "control_durations", "sensitivity"};
+  "posteriors", "potentials", "profiles", "identifiability", "control", "control_durations", "sensitivity"};
 static const char *const endings[] = {"png", "svg", "pdf"};
 static const char *const planes[]  = {"", "_axes_1_2", "_axes_1_3", "_axes_2_3"};
 static const char *const folders[] = {"snapshots", "figures", "checkpoints"};

@@ -297,7 +297,8 @@ def rare(study: WithRare | Iterable[WithRare], *, ax: Axes | None = None) -> Axe
 
 def figure(study: AnyStudy, name: str) -> Figure | None:
     """A figure of the report with all its panels, as a matplotlib Figure: divergences, density, snapshots,
-    differences, currents, ranking, costs, rare, inference, posteriors, profiles, identifiability, control, control_durations,
+    differences, currents, ranking, costs, rare, inference, posteriors, potentials, profiles,
+    identifiability, control, control_durations,
     sensitivity, thermodynamics, training,
     truth_error or other_divergences; in three dimensions snapshots_axes_1_2 and so on; of truths of many axes
     marginals, marginal_lines and corner_NAME of

@@ -34,6 +34,7 @@ from fare.plot.drawing import (
 )
 from fare.plot.inference import inference
 from fare.plot.posteriors import posteriors
+from fare.plot.potentials import potentials
 from fare.plot.profiles import profiles
 from fare.plot.rare import rare
 from fare.results import Study
@@ -252,6 +253,7 @@ FIGURES: dict[str, Make] = {
     "inference": inference,
     "posteriors": posteriors,
     "profiles": profiles,
+    "potentials": potentials,
     "identifiability": identifiability,
     "control": control,
     "control_durations": control_durations,

@@ -22,7 +22,7 @@ def words(name: str) -> str:
 
 
 def _known(rows: Sequence[Inferred]) -> list[Inferred]:
-    return [r for r in rows if np.isfinite(r.estimate)]
+    return [r for r in rows if np.isfinite(r.estimate) and not np.isfinite(r.knot)]
 
 
 def estimate_panel(ax: Axes, rows: Sequence[Inferred], methods: Sequence[str]) -> None:

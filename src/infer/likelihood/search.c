@@ -22,13 +22,20 @@
 static PetscErrorCode evaluate(
   void *to, const double theta[], double *value, double score[], double information[])
 {
-  fare_likelihood *l = to;
+  fare_likelihood      *l      = to;
+  const fare_potential *sought = l->context->potential;
+  const int             count  = l->context->count;
+  double                values[FARE_INFER_MAX];
 
   PetscFunctionBegin;
-  PetscCall(l->kind->evaluate(l, theta, value, score, information));
-  if (l->context->potential)
-    fare_potential_penalise(
-      l->context->potential, l->context->count, l->smoothness, theta, value, score, information);
+  if (!sought) {
+    PetscCall(l->kind->evaluate(l, theta, value, score, information));
+    PetscFunctionReturn(0);
+  }
+  fare_potential_values(sought, count, theta, values);
+  PetscCall(l->kind->evaluate(l, values, value, score, information));
+  if (score) fare_potential_pull_back(sought, count, theta, score, information);
+  fare_potential_penalise(sought, count, l->smoothness, theta, value, score, information);
   PetscFunctionReturn(0);
 }
 
@@ -103,6 +110,19 @@ static PetscErrorCode find_move(fare_likelihood *l, const fare_fit *fit, double 
   PetscFunctionReturn(0);
 }
 
+/* What helps where no potential is found. */
+static PetscErrorCode explain(const fare_potential *sought, PetscErrorCode code)
+{
+  char text[1024];
+
+  if (!sought || code != FARE_ERR_FAILED) return code;
+  snprintf(text, sizeof text, "%s", fare_error_message());
+  return fare_error(FARE_ERR_FAILED,
+    "no potential is found, take smoothness: auto, fewer knots, a narrower range, "
+    "or more data: %s",
+    text);
+}
+
 /* The maximum at these steps in time, of a potential with the weight of its penalty. */
 static PetscErrorCode maximise(fare_likelihood *l, const fare_fit_problem *p, fare_fit *fit)
 {
@@ -120,14 +140,14 @@ static PetscErrorCode maximise(fare_likelihood *l, const fare_fit_problem *p, fa
   for (int round = 0; sought && sought->smoothness < 0 && round < ROUNDS && change > ALIKE; round++) {
     double chosen;
 
-    PetscCall(fare_fit_maximise(p, c->name, fixed, 1e-3, fit));
+    PetscCall(explain(sought, fare_fit_maximise(p, c->name, fixed, 1e-3, fit)));
     PetscCall(fare_error_agree(
       c->comm, fare_potential_choose(sought, c->name, c->count, fit, l->smoothness, &chosen)));
     PetscCallMPI(MPI_Bcast(&chosen, 1, MPI_DOUBLE, 0, c->comm));
     change        = fabs(log(chosen / l->smoothness));
     l->smoothness = chosen;
   }
-  PetscCall(fare_fit_maximise(p, c->name, fixed, 1e-8, fit));
+  PetscCall(explain(sought, fare_fit_maximise(p, c->name, fixed, 1e-8, fit)));
   PetscFunctionReturn(0);
 }
 
@@ -210,9 +230,12 @@ static PetscErrorCode finish(fare_likelihood *l, fare_fit *best, fare_inferred *
 {
   const fare_infer_context *c = l->context;
   const fare_fit_problem    p = problem_of(l);
+  double                    values[FARE_INFER_MAX];
 
   PetscFunctionBegin;
-  PetscCall(l->kind->check(l, best->theta));
+  memcpy(values, best->theta, (size_t)c->count * sizeof *values);
+  if (c->potential) fare_potential_values(c->potential, c->count, best->theta, values);
+  PetscCall(l->kind->check(l, values));
   if (l->kind->observed) PetscCall(observe(l, &p, best));
   to->pairs = l->count;
   if (c->potential) PetscFunctionReturn(0);

@@ -40,7 +40,29 @@ static void fill_rows(
     to->high[k]  = to->theta[k] + FARE_NORMAL_95 * to->error[k];
     to->grid[k]  = fabs(apply(n, row, moved));
   }
-  to->log_likelihood = best->value;
+}
+
+/* Observations about each knot, and beyond all. */
+static void look_for_data(const fare_infer_context *c, double observations, fare_infer_potential *to)
+{
+  const fare_frame            *f         = c->frame;
+  const fare_potential_spline *spline    = fare_potential_spline_of(c->potential->system);
+  const double                 first     = fare_potential_spline_knot(spline, 0),
+               spacing                   = fare_potential_spline_knot(spline, 1) - first;
+  double about[FARE_POTENTIAL_KNOTS_MAX] = {0};
+
+  for (PetscInt i = 0; i < f->points; i++) {
+    const double along = (f->x[i] - first) / spacing;
+    const int    knot  = (int)lround(along);
+
+    if (c->box.periodic[0])
+      about[knot % to->knots] += f->density[i];
+    else if (along < -1e-9 || along > to->knots - 1 + 1e-9)
+      to->outside += f->density[i];
+    else
+      about[knot] += f->density[i];
+  }
+  for (int k = 0; k < to->knots; k++) to->unseen += about[k] * observations < 1;
 }
 
 static void fill_curve(const fare_infer_context *c, const fare_fit *best, double *curve)
@@ -103,6 +125,7 @@ static void judge_drift(
   double G[FARE_INFER_MAX * FARE_INFER_MAX] = {0}, GC[FARE_INFER_MAX * FARE_INFER_MAX], off = 0, mean = 0,
                             variance = 0, unit = f->known ? f->rms : sqrt(squared(c, best->theta));
 
+  if (!(unit > 0)) unit = NAN; /* without a drift there is no relative error */
   for (size_t i = 0; i < size; i++) {
     const double *row = f->to_drift + i * (size_t)n;
 
@@ -126,14 +149,22 @@ static void judge_drift(
   to->grid           = sqrt(squared(c, moved)) / unit;
 }
 
-PetscErrorCode fare_potential_finish(
-  const fare_infer_context *c, const fare_fit *best, double weight, const double moved[], fare_inferred *to)
+PetscErrorCode fare_potential_finish(const fare_infer_context *c, const fare_fit *found, double weight,
+  const double moved_by[], fare_inferred *to)
 {
-  const fare_potential *p = c->potential;
+  const fare_potential *p     = c->potential;
+  fare_fit              value = *found, *best = &value;
+  double                moved[FARE_INFER_MAX];
   fare_infer_potential *r;
 
   PetscFunctionBegin;
+  memcpy(moved, moved_by, (size_t)c->count * sizeof *moved);
+  fare_potential_move(p, c->count, found->theta, moved);
+  fare_potential_values(p, c->count, found->theta, value.theta);
+  fare_potential_push_forward(p, c->count, found->theta, value.covariance);
   fill_rows(c, best, moved, to);
+  to->log_likelihood = best->value;
+  fare_potential_penalise(p, c->count, -weight, found->theta, &to->log_likelihood, NULL, NULL);
   PetscCall(PetscNew(&to->potential));
   r             = to->potential;
   r->knots      = p->knots;
@@ -143,6 +174,7 @@ PetscErrorCode fare_potential_finish(
   PetscCall(PetscMalloc1(FARE_CURVE_COLUMNS * r->points, &r->curve));
   fill_curve(c, best, r->curve);
   judge_drift(c, best, moved, r);
+  look_for_data(c, (double)to->pairs, r);
   r->covered_potential = covered(c->frame, r->curve, FARE_CURVE_POTENTIAL, FARE_CURVE_TRUE_POTENTIAL);
   r->covered_drift     = covered(c->frame, r->curve, FARE_CURVE_DRIFT, FARE_CURVE_TRUE_DRIFT);
   /* tr C I = parameters - weight tr C S */
@@ -150,6 +182,6 @@ PetscErrorCode fare_potential_finish(
   for (int j = 0; j < p->knots; j++)
     for (int k = 0; k < p->knots; k++)
       r->effective -=
-        weight * p->roughness[j * p->knots + k] * best->covariance[(p->first + j) * c->count + p->first + k];
+        weight * p->roughness[j * p->knots + k] * found->covariance[(p->first + j) * c->count + p->first + k];
   PetscFunctionReturn(0);
 }

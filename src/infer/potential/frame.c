@@ -7,25 +7,21 @@
 #include <math.h>
 #include <string.h>
 
+#define RIDGE   1e-12
 #define UNIFORM 1e-9 /* relative differences of a force that are none */
 
-/* Observations in each cell. */
-static PetscErrorCode count_rows(const fare_tracks *t, const fare_grid *g, double density[])
+/* Observations in each cell; those outside of the box, which noise may take there, count at its ends. */
+static void count_rows(const fare_tracks *t, const fare_grid *g, double density[])
 {
-  double x[FARE_DIM_MAX];
+  const PetscInt n = g->cells[0];
 
-  PetscFunctionBegin;
-  memset(density, 0, (size_t)g->cells[0] * sizeof *density);
+  memset(density, 0, (size_t)n * sizeof *density);
   for (int64_t row = 0; row < t->rows; row++) {
-    PetscInt cell;
+    double along = (t->x[row] - g->lower[0]) / (g->upper[0] - g->lower[0]);
 
-    if (t->noise[0] == 0) PetscCall(fare_place(t, g, row, x));
-    x[0] = t->x[row];
-    cell = (PetscInt)floor((x[0] - g->lower[0]) / g->spacing[0]);
-    if (g->boundary[0] == FARE_BOUNDARY_PERIODIC) cell = (cell % g->cells[0] + g->cells[0]) % g->cells[0];
-    density[PetscMax(0, PetscMin(g->cells[0] - 1, cell))] += 1 / (double)t->rows;
+    if (g->boundary[0] == FARE_BOUNDARY_PERIODIC) along -= floor(along);
+    density[(PetscInt)PetscMax(0, PetscMin(n - 1, floor(along * n)))] += 1 / (double)t->rows;
   }
-  PetscFunctionReturn(0);
 }
 
 /* Exact where the study's own system made the data and nothing drives it. */
@@ -35,7 +31,7 @@ static PetscErrorCode find_density(
   fare_infer_context alone = *c;
   fare_model        *model;
   double             none[1];
-  PetscErrorCode     code;
+  PetscErrorCode     code = 0;
 
   PetscFunctionBegin;
   alone.potential = NULL;
@@ -45,7 +41,7 @@ static PetscErrorCode find_density(
     code = fare_model_set(model, none, PETSC_FALSE);
     if (!code) code = fare_density_of_starts(&alone, model, f->density);
   } else {
-    code = count_rows(tracks, model->grid, f->density);
+    count_rows(tracks, model->grid, f->density);
   }
   for (PetscInt i = 0; i < f->points && !code; i++) {
     double x[FARE_DIM_MAX];
@@ -157,7 +153,7 @@ static PetscErrorCode find_nearest(const fare_infer_context *c, fare_frame *f)
 {
   const int n                                  = c->count;
   double    A[FARE_INFER_MAX * FARE_INFER_MAX] = {0}, b[FARE_INFER_MAX] = {0}, v[FARE_INFER_MAX], sum = 0,
-                            off   = 0;
+                            off = 0, most = 0;
   PetscBool fixed[FARE_INFER_MAX] = {PETSC_FALSE};
 
   PetscFunctionBegin;
@@ -172,7 +168,8 @@ static PetscErrorCode find_nearest(const fare_infer_context *c, fare_frame *f)
   }
   f->rms = sqrt(sum);
   /* a ridge: knots without density make no difference */
-  for (int k = 0; k < n; k++) A[k * (n + 1)] = A[k * (n + 1)] * (1 + 1e-9) + 1e-12 * sum;
+  for (int k = 0; k < n; k++) most = PetscMax(most, A[k * (n + 1)]);
+  for (int k = 0; k < n; k++) A[k * (n + 1)] += RIDGE * most;
   for (int k = 0; k < n; k++) fixed[k] = !strcmp(c->name[k], "kT") || k == c->potential->fixed;
   PetscCall(fare_fit_solve(n, c->name, fixed, A, b, v, NULL));
   for (PetscInt i = 0; i < f->points; i++) {
@@ -181,7 +178,7 @@ static PetscErrorCode find_nearest(const fare_infer_context *c, fare_frame *f)
     for (int k = 0; k < n; k++) rest -= f->to_drift[i * n + k] * v[k];
     off += f->density[i] * rest * rest;
   }
-  f->alone = sqrt(off / sum);
+  f->alone = sqrt(off / sum); /* NaN where there is no drift */
   PetscFunctionReturn(0);
 }
 

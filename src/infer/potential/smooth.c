@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
-  The penalty on roughness, and its weight. A penalty weight/2 int V''^2 is a Gaussian prior; Laplace's
+  The penalty on roughness, and its weight. A penalty weight/2 int (V''/kT)^2 is a Gaussian prior; Laplace's
   approximation of the marginal likelihood is largest where
 
     weight = (rank S - weight tr (I + weight S)^-1 S)/(v' S v),
 
-  S the roughness, I the information, v the values at the maximum: a fixed point that iteration finds
+  S the roughness, I the information, v the values of V/kT at the maximum: a fixed point that iteration finds
   (Fellner, Technometrics 28, 219 (1986); Wood and Fasiolo, Biometrics 73, 1071 (2017)). Between fits the
   likelihood is taken for a parabola.
 */
 #include "bands.h"
+
+#include <cblas.h>
 
 #include <math.h>
 #include <string.h>
@@ -18,6 +20,63 @@
 #define SAME   1e-4
 #define LEAP   1e3 /* by which a weight changes between two fits, at most */
 #define STIFF  1e6 /* times the weight to begin with: the spline is straight */
+
+static double temperature(const fare_potential *p, const double theta[])
+{
+  return p->warm < 0 ? p->kT : theta[p->warm];
+}
+
+void fare_potential_values(const fare_potential *p, int count, const double theta[], double values[])
+{
+  for (int k = 0; k < count; k++) values[k] = theta[k] * (k < p->first ? 1 : temperature(p, theta));
+}
+
+/* d values/d theta, [value * count + k]. */
+static void differentiate(const fare_potential *p, int count, const double theta[], double J[])
+{
+  memset(J, 0, (size_t)(count * count) * sizeof *J);
+  for (int k = 0; k < count; k++) {
+    J[k * (count + 1)] = k < p->first ? 1 : temperature(p, theta);
+    if (k >= p->first && p->warm >= 0) J[k * count + p->warm] = theta[k];
+  }
+}
+
+static void multiply(
+  int n, CBLAS_TRANSPOSE a, const double A[], CBLAS_TRANSPOSE b, const double B[], double to[])
+{
+  cblas_dgemm(CblasRowMajor, a, b, n, n, n, 1, A, n, B, n, 0, to, n);
+}
+
+void fare_potential_move(const fare_potential *p, int count, const double theta[], double step[])
+{
+  double J[FARE_INFER_MAX * FARE_INFER_MAX], from[FARE_INFER_MAX];
+
+  differentiate(p, count, theta, J);
+  memcpy(from, step, (size_t)count * sizeof *from);
+  cblas_dgemv(CblasRowMajor, CblasNoTrans, count, count, 1, J, count, from, 1, 0, step, 1);
+}
+
+void fare_potential_pull_back(
+  const fare_potential *p, int count, const double theta[], double score[], double information[])
+{
+  double J[FARE_INFER_MAX * FARE_INFER_MAX], work[FARE_INFER_MAX * FARE_INFER_MAX], from[FARE_INFER_MAX];
+
+  differentiate(p, count, theta, J);
+  memcpy(from, score, (size_t)count * sizeof *from);
+  cblas_dgemv(CblasRowMajor, CblasTrans, count, count, 1, J, count, from, 1, 0, score, 1);
+  multiply(count, CblasNoTrans, information, CblasNoTrans, J, work);
+  multiply(count, CblasTrans, J, CblasNoTrans, work, information);
+}
+
+void fare_potential_push_forward(
+  const fare_potential *p, int count, const double theta[], double covariance[])
+{
+  double J[FARE_INFER_MAX * FARE_INFER_MAX], work[FARE_INFER_MAX * FARE_INFER_MAX];
+
+  differentiate(p, count, theta, J);
+  multiply(count, CblasNoTrans, J, CblasNoTrans, covariance, work);
+  multiply(count, CblasNoTrans, work, CblasTrans, J, covariance);
+}
 
 void fare_potential_penalise(const fare_potential *p, int count, double weight, const double theta[],
   double *value, double score[], double information[])
