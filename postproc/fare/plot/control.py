@@ -26,7 +26,7 @@ def protocol_panel(ax: Axes, control: Control) -> None:
         values = [course.before, course.before, *course.values, course.after, course.after]
         ax.plot(t, values, color=colour, label=course.parameter)
         ax.plot(control.times, course.values, color=colour, ls="", marker="o", ms=2)
-        if course.before != course.after:
+        if course.before != course.after and control.aim != "most_power":
             ax.plot([0, end], [course.before, course.after], color=colour, ls="--", lw=0.8)
     ax.set_xlabel("time t")
     ax.set_ylabel("best drive" if len(control.courses) > 1 else control.courses[0].parameter)
