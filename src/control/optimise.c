@@ -136,8 +136,16 @@ static PetscErrorCode certify(
 
   PetscFunctionBegin;
   if (fare_aim_is_work(line->aim) && !(r->optimum > LOST * fare_system_kT(line->system, 0)))
-    FARE_FAIL(FARE_ERR_FAILED, "%s %g is lost in rounding: expected `from` and `to` that are farther apart",
+    FARE_FAIL(FARE_ERR_FAILED,
+      "%s %g is lost in rounding: expected `from` and `to` that are farther apart, of a parameter that moves "
+      "the "
+      "potential",
       r->quantity, r->optimum);
+  if (line->aim == FARE_AIM_OBSERVABLE && !(scale_of(line, r) > LOST * fabs(r->optimum)))
+    FARE_FAIL(FARE_ERR_FAILED, "no drive changes the %s %g: the parameters do not act on it", r->quantity,
+      r->optimum);
+  if (line->aim == FARE_AIM_REACH && !(scale_of(line, r) > LOST))
+    FARE_FAIL(FARE_ERR_FAILED, "the density is the target's without a drive: there is nothing to be found");
   if (line->aim == FARE_AIM_MOST_POWER && !(r->optimum > 0))
     FARE_FAIL(FARE_ERR_FAILED, "no drive within `lower` and `upper` was found that gives power");
   if (!(left <= (line->event ? TRUSTED : most)))
