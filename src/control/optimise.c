@@ -146,8 +146,10 @@ static PetscErrorCode certify(
       r->optimum);
   if (line->aim == FARE_AIM_REACH && !(scale_of(line, r) > LOST))
     FARE_FAIL(FARE_ERR_FAILED, "the density is the target's without a drive: there is nothing to be found");
-  if (line->aim == FARE_AIM_MOST_POWER && !(r->optimum > 0))
-    FARE_FAIL(FARE_ERR_FAILED, "no drive within `lower` and `upper` was found that gives power");
+  if (line->aim == FARE_AIM_MOST_POWER &&
+    !(r->optimum > LOST * fare_system_kT(line->system, 0) / line->duration))
+    FARE_FAIL(FARE_ERR_FAILED,
+      "no drive within `lower` and `upper` was found that gives power: %g is lost in rounding", r->optimum);
   if (!(left <= (line->event ? TRUSTED : most)))
     FARE_FAIL(FARE_ERR_FAILED,
       "the search %s after %lld iterations at %s %g, which still has a slope: take other `knots` or "

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 Odd questions to control, of which each gets one line that says what is wrong, and no number: parameters that move
-nothing, a target that is there already, and ends of a bridge that cells do not resolve or the box does not hold.
+nothing, a target that is there already, a cycle without power, and ends of a bridge that cells do not resolve or the box does not hold.
 fare-test: labels=study timeout=60
 """
 from __future__ import annotations
@@ -34,6 +34,15 @@ analysis:
   - {name: narrow, kind: bridge, from: {density: gaussian, mean: [0.0], sd: [0.5]},
      to: {density: gaussian, mean: [0.5], sd: [0.001]}, duration: 1.0}
 """
+ENGINE = """study: engine
+system: {name: ornstein_uhlenbeck}
+drive: [{parameter: kT, waveform: sine, amplitude: 0.5, period: 1.0}]
+truth: {cells: [32]}
+snapshots: {start: 0.0, end: 0.1, count: 2}
+initial: {density: gaussian, mean: [0.0], sd: [1.0]}
+control:
+  - {name: none, aim: most_power, parameter: centre, lower: -1.0, upper: 1.0, duration: 1.0, knots: 3, steps: 16}
+"""
 FAILURES = {
     "control/still_work": "lost in rounding",
     "control/still_mean": "the parameters do not act on it",
@@ -64,6 +73,9 @@ def main() -> int:
                 "a drive beside one that moves nothing",
                 dict(half),
             )
+        (where / "engine.yaml").write_text(ENGINE)
+        done = fare(where, "run", "engine.yaml", "--no-report")
+        expect("was found that gives power" in done.stderr, "a trap that moves gives no power", done.stderr)
     return conclude()
 
 
