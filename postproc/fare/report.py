@@ -109,8 +109,8 @@ CAPTIONS = {
     ),
     "sensitivity": (
         "By how much a result changes with the value of a driven parameter at each time, per time: a drive"
-        " that differs by a small function of time changes it by the integral of both. A map is of the density at"
-        " the end: red where a larger value at that time brings more, blue where it takes away."
+        " that differs by a small function of time changes it by the integral of both. A map is of the"
+        " density at the end: red where a larger value at that time brings more, blue where it takes away."
     ),
     "thermodynamics": (
         "What the drive costs: work, heat and entropy production of the truth. Where particles measured their"

@@ -95,7 +95,7 @@ def main() -> int:
     print(f"power {found:.7f} +- {error:.1e}, by the variance {ahead:.7f}, the best one {best:.7f}; ", end="")
     print(f"pasted {pasted[0]:.7f} +- {pasted[1]:.1e}, efficiency {efficiency:.5f}", flush=True)
     expect(at.size == 10 and at[4] == at[5], "two knots where kT jumps", at)
-    expect(abs(found - ahead) <= error and error < 5e-3 * found, "the power of that drive", (found, ahead))
+    expect(abs(found - ahead) <= error < 5e-3 * found, "the power of that drive", (found, ahead))
     expect(best - ahead < 1e-5 * best, "no other drive does better", (best, ahead))
     expect(abs(checked - found) < 1e-4 * found, "the truth's own steps agree", (checked, found))
     expect(found > STIRLING, "more than an engine between given variances", found)

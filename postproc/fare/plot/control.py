@@ -99,7 +99,7 @@ def map_panel(ax: Axes, sensitivity: Sensitivity, parameter: str) -> None:
     seen = np.flatnonzero(np.abs(values).max(axis=1) > 1e-2 * most)
     half = 0.5 * (sensitivity.times[1] - sensitivity.times[0])
     t = np.append(sensitivity.times - half, sensitivity.times[-1] + half)
-    scale = SymLogNorm(0.03 * most, vmin=-most, vmax=most)  # what comes just before the end outshines the rest
+    scale = SymLogNorm(0.03 * most, vmin=-most, vmax=most)  # what comes last outshines the rest
     image = ax.pcolormesh(t, sensitivity.edges, values, cmap="RdBu_r", norm=scale, rasterized=True)
     ax.set_xlim(sensitivity.times[0], sensitivity.times[-1])
     if seen.size:
