@@ -470,6 +470,7 @@ GALLERY = {
     "prinz_durations": of_report("control_durations"),
     "trap": of_report("control"),
     "engine": over_time,
+    "engine_power": of_report("control"),
     "swift_2d": force_found,
     "swift_2d_run": followed,
     "prinz_sensitivity": of_report("sensitivity"),

@@ -15,7 +15,8 @@ typedef enum {
   FARE_GOAL_DISSIPATION, /**< work beyond the difference of free energies of the first and last values */
   FARE_GOAL_OBSERVABLE,  /**< expectation of a field at the end */
   FARE_GOAL_DIVERGENCE,  /**< KL(density at the end || target), in nats */
-  FARE_GOAL_EVENT        /**< probability to reach b before a, and before the end */
+  FARE_GOAL_EVENT,       /**< probability to reach b before a, and before the end */
+  FARE_GOAL_CYCLE        /**< work of one period of a drive that repeats, in the periodic steady state */
 } fare_goal_kind;
 /** Which of them, of what. */
 typedef struct {
@@ -109,7 +110,8 @@ typedef struct fare_adjoint fare_adjoint;
   @param grid     the cells; borrowed, as are all others
   @param system   the physics; what moves there and not in the protocol stays as it is at the start
   @param protocol steps and parameters
-  @param start    masses at the start, sum 1; NULL: those of Boltzmann, of the values before the start
+  @param start    masses at the start, sum 1; NULL: those of Boltzmann, of the values before the start; of a
+  cycle, those that a period brings back
   @param goal     what is asked for
   @param adjoint  destroy with fare_adjoint_destroy()
   @return FARE_ERR_INPUT for work without a potential, with another force or under a moving temperature, and
@@ -125,9 +127,9 @@ PetscErrorCode fare_adjoint_create(const fare_grid *grid, const fare_system *sys
 PetscErrorCode fare_adjoint_destroy(fare_adjoint **adjoint);
 /**
   The goal and its derivatives. Those by the values before the start count what they change of Boltzmann's
-  masses. Rates are differentiated by differences, to about 1e-9. Where V falls by more than 4 kT from one
-  cell to the next, rates have kinks; take cells so small that there is no mass. Collective; the same on all
-  ranks.
+  masses; of a cycle, the values before the start and after the end are to be those of its beginning. Rates
+  are differentiated by differences, to about 1e-9. Where V falls by more than 4 kT from one cell to the next,
+  rates have kinks; take cells so small that there is no mass. Collective; the same on all ranks.
   @param adjoint  what is asked for
   @param value    of the drive, [place * parameters + k]
   @param goal     the result

@@ -110,6 +110,37 @@ PetscErrorCode fare_stationary_solve(
 PetscErrorCode fare_periodic_solve(const fare_grid *grid, const fare_system *system, double start,
   double period, double tolerance, Vec *masses, fare_solved *solved);
 
+/** What a period of a driven system with a potential does in its periodic steady state. */
+typedef struct {
+  double heat;       /**< taken up from the bath: the work that the system does */
+  double heat_hot;   /**< of that, while kT is above the middle of its range; 0: kT stays */
+  double heat_error; /**< of the heat, estimated by other steps; not that by the cells */
+} fare_cycle;
+/**
+  Finds it by the truth's own time method. Collective.
+  @param grid      the cells
+  @param system    the physics
+  @param start     time of the beginning
+  @param period    of the drive
+  @param tolerance estimated L1 error that one step of the evolution may add
+  @param panels    parts of the period, each integrated by 3 points; jumps should fall between them
+  @param result    what it does
+  @return FARE_ERR_FAILED where no periodic state is found
+*/
+PetscErrorCode fare_periodic_energy(const fare_grid *grid, const fare_system *system, double start,
+  double period, double tolerance, PetscInt panels, fare_cycle *result);
+/**
+  Whether something is driven, and repeats. Not collective.
+  @param node    of what is wrong
+  @param system  the physics
+  @param start   time of the beginning
+  @param period  after which the drive should repeat; 0: any
+  @param instead kind that serves systems that stand still
+  @return FARE_ERR_INPUT at the node where it does not
+*/
+PetscErrorCode fare_period_check(
+  const fare_node *node, const fare_system *system, double start, double period, const char *instead);
+
 /**
   Modes of L(t) that decay most slowly, as exp(-(rate + i frequency) t). Mode 0 is the stationary density
   where no end absorbs.

@@ -76,6 +76,8 @@ typedef struct {
   double              step_error;  /**< of the optimum: what twice the steps changed */
   double              grid_error;  /**< estimated by cells twice as wide; NaN: they cannot be had */
   double              checked;     /**< what the truth's own time method says of this drive */
+  double              efficiency;  /**< of a cycle: work over the heat of the hot half; NaN elsewhere */
+  double              carnot;      /**< 1 - least kT/largest kT of a cycle; NaN elsewhere */
   double              bound;       /**< that no control dissipates less than; NaN: not known */
   double              bound_error; /**< estimated */
   double              energy;      /**< integral of the squares of what is added to the parameters */

@@ -505,12 +505,6 @@ PetscErrorCode fare_span_check(const fare_span *span, int count, const double st
 /* Refuses, at the node, a drive that leaves the range of a parameter within this time. */
 PetscErrorCode fare_drive_check(const fare_node *node, const fare_system *system, double start, double end);
 /*
-  That something is driven, and that the drive repeats after `period` where that is not 0; else an error at
-  the node, which names the kind for systems that stand still.
-*/
-PetscErrorCode fare_period_check(
-  const fare_node *node, const fare_system *system, double start, double period, const char *instead);
-/*
   Keys that kinds of driven systems share, their rows, and what they come to: the span and the times `starts`
   at which paths begin.
 */

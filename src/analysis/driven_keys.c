@@ -8,14 +8,14 @@ static PetscErrorCode check_repeats(
   const fare_node *node, const fare_system *system, double start, double period)
 {
   enum { MOMENTS = 1000 };
-  int apart = 0;
+  const fare_node *at    = fare_node_find(node, "period");
+  int              apart = 0;
 
   PetscFunctionBegin;
   for (int i = 0; i < MOMENTS; i++)
     apart += !fare_system_repeats(system, start + period * (i + 0.5) / MOMENTS, period);
   /* at a jump round-off may decide on which side a moment lies */
-  if (apart > MOMENTS / 100)
-    FARE_REFUSE(fare_node_find(node, "period"), "the drive does not repeat after %g", period);
+  if (apart > MOMENTS / 100) FARE_REFUSE(at ? at : node, "the drive does not repeat after %g", period);
   PetscFunctionReturn(0);
 }
 

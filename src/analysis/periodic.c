@@ -268,6 +268,25 @@ static PetscErrorCode step_errors(const periodic *s, const fare_grid *grid, cons
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode fare_periodic_energy(const fare_grid *grid, const fare_system *system, double start,
+  double period, double tolerance, PetscInt panels, fare_cycle *result)
+{
+  const periodic s = {.period = period, .tolerance = tolerance, .panels = panels, .energy = PETSC_TRUE};
+  double         density;
+  means          m, known;
+  fare_solved    solved;
+  Vec            P;
+
+  PetscFunctionBegin;
+  PetscCall(fare_periodic_solve(grid, system, start, period, tolerance, &P, &solved));
+  PetscCall(find_means(&s, grid, system, start, tolerance, panels, P, &m));
+  known = m;
+  PetscCall(step_errors(&s, grid, system, start, P, &known, &density));
+  *result = (fare_cycle){m.heat, m.hot, known.heat};
+  PetscCall(VecDestroy(&P));
+  PetscFunctionReturn(0);
+}
+
 /* known: errors that grids do not tell. */
 static void keep_energy(
   const periodic *s, PetscBool warms, const means *m, const means *known, fare_findings *found)

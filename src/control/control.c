@@ -125,16 +125,18 @@ static PetscErrorCode begin_result(const fare_control_line *line, fare_control_r
     [FARE_AIM_MOST_LIKELY]                                     = "probability",
     [FARE_AIM_LEAST_LIKELY]                                    = "probability",
     [FARE_AIM_OBSERVABLE]                                      = "mean",
-    [FARE_AIM_REACH]                                           = "divergence"};
+    [FARE_AIM_REACH]                                           = "divergence",
+    [FARE_AIM_MOST_POWER]                                      = "power"};
 
   PetscFunctionBegin;
   r->name     = line->name;
   r->aim      = fare_control_aim(line->aim);
   r->quantity = quantity[line->aim];
-  r->knots    = (int)line->knots;
+  r->knots    = line->points;
   r->courses  = line->drives;
   PetscCall(PetscMalloc1(r->knots, &r->time));
-  for (int k = 0; k < r->knots; k++) r->time[k] = line->duration * k / (r->knots - 1);
+  PetscCall(PetscArraycpy(r->time, line->at, r->knots));
+  r->efficiency = r->carnot = NAN;
   for (int d = 0; d < line->drives; d++) {
     const fare_control_drive *drive = &line->drive[d];
 

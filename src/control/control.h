@@ -14,7 +14,8 @@ typedef enum {
   FARE_AIM_MOST_LIKELY,
   FARE_AIM_LEAST_LIKELY,
   FARE_AIM_OBSERVABLE,
-  FARE_AIM_REACH
+  FARE_AIM_REACH,
+  FARE_AIM_MOST_POWER
 } fare_aim;
 static inline PetscBool fare_aim_is_work(int aim)
 {
@@ -41,6 +42,8 @@ typedef struct {
   fare_control_drive        single, drive[FARE_CONTROL_COURSES_MAX];
   double                    duration, energy;
   PetscInt64                knots, steps, power;
+  int                       points; /* knots, and two where the section `drive` jumps within a cycle */
+  double                   *at;     /* their times */
   PetscBool                 jumps;
   const fare_node          *node, *drives_node, *region_node, *target_node;
   fare_region               region; /* of an observable */

@@ -11,6 +11,25 @@
 
 #include <math.h>
 
+/* As the section `drive` of the plan drives it. */
+static PetscErrorCode drive_alike(const fare_system *system, fare_system *driven)
+{
+  const fare_node *list;
+  fare_config     *config;
+  fare_text        text = {0};
+
+  PetscFunctionBegin;
+  if (!fare_system_is_driven(system)) PetscFunctionReturn(0);
+  fare_system_write(system, &text);
+  PetscCall(fare_config_parse("the plan", text.text, text.length, &config));
+  fare_text_free(&text);
+  list = fare_node_find(fare_config_root(config), "drive");
+  for (size_t i = 0; i < fare_node_size(list); i++)
+    PetscCall(fare_system_drive(driven, fare_node_item(list, i)));
+  fare_config_destroy(&config);
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode create_driven(
   const fare_control_line *line, const fare_control_result *r, fare_system **driven)
 {
@@ -27,6 +46,7 @@ static PetscErrorCode create_driven(
   for (size_t i = 0; i < fare_node_size(list); i++)
     PetscCall(fare_system_drive(*driven, fare_node_item(list, i)));
   fare_config_destroy(&config);
+  PetscCall(drive_alike(line->system, *driven));
   PetscCall(fare_system_check(*driven, 0, line->duration));
   PetscFunctionReturn(0);
 }
@@ -160,15 +180,46 @@ static PetscErrorCode follow_density(const fare_control_line *line, const fare_g
   PetscFunctionReturn(0);
 }
 
+/* Of the least and the largest kT of a cycle. */
+static double carnot_of(const fare_control_problem *problem)
+{
+  const fare_protocol *protocol = &problem->protocol;
+  double               least = HUGE_VAL, most = 0;
+  int                  k = 0;
+
+  while (protocol->parameter[k] != FARE_KT) k++;
+  for (PetscInt i = 1; i < protocol->places - 1; i++) {
+    least = PetscMin(least, problem->place[i * protocol->parameters + k]);
+    most  = PetscMax(most, problem->place[i * protocol->parameters + k]);
+  }
+  return 1 - least / most;
+}
+
+static PetscErrorCode follow_cycle(
+  const fare_control_line *line, const fare_grid *grid, fare_system *driven, fare_control_result *r)
+{
+  const PetscInt panels = 4 * (PetscInt)(line->knots - 1);
+  fare_cycle     cycle;
+
+  PetscFunctionBegin;
+  PetscCall(fare_periodic_energy(grid, driven, 0, line->duration, line->truth->tolerance, panels, &cycle));
+  r->checked    = cycle.heat / line->duration;
+  r->efficiency = cycle.heat_hot > 0 ? cycle.heat / cycle.heat_hot : NAN;
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_control_follow(const fare_control_line *line, const fare_grid *grid,
   const fare_control_problem *problem, fare_control_result *r)
 {
   fare_system *driven;
 
   PetscFunctionBegin;
+  if (line->aim == FARE_AIM_MOST_POWER) r->carnot = carnot_of(problem);
   PetscCall(create_driven(line, r, &driven));
   if (fare_aim_is_work(line->aim))
     PetscCall(follow_work(line, grid, driven, r));
+  else if (line->aim == FARE_AIM_MOST_POWER)
+    PetscCall(follow_cycle(line, grid, driven, r));
   else if (line->event)
     PetscCall(follow_event(line, grid, driven, problem->start, r));
   else

@@ -60,7 +60,7 @@ static double highest(const fare_control_line *line, const fare_control_drive *d
 PetscBool fare_control_is_feasible(const fare_control_line *line, const double knot[])
 {
   const double rounding = 1e-9;
-  const int    size     = (int)line->knots * line->drives;
+  const int    size     = line->points * line->drives;
 
   for (int i = 0; i < size; i++) {
     const fare_control_drive *drive = &line->drive[i % line->drives];
@@ -78,7 +78,7 @@ PetscBool fare_control_is_possible(const fare_control_line *line, const double k
 {
   const fare_parameter *table = fare_system_type_of(line->system)->parameters;
 
-  for (int i = 0; i < (int)line->knots * line->drives; i++) {
+  for (int i = 0; i < line->points * line->drives; i++) {
     const fare_parameter *row = &table[line->drive[i % line->drives].parameter];
 
     if (!(knot[i] >= row->min && knot[i] <= row->max)) return PETSC_FALSE;
@@ -90,14 +90,14 @@ PetscBool fare_control_is_possible(const fare_control_line *line, const double k
 static PetscErrorCode add(
   const fare_control_line *line, const char *name, shape of, PetscBool scaled, fare_control_ladder *ladder)
 {
-  const int knots = (int)line->knots;
+  const int knots = line->points;
   double   *knot;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1((size_t)(knots * line->drives), &knot));
   for (int k = 0; k < knots; k++) {
     for (int d = 0; d < line->drives; d++)
-      knot[k * line->drives + d] = of(line, &line->drive[d], (double)k / (knots - 1));
+      knot[k * line->drives + d] = of(line, &line->drive[d], line->at[k] / line->duration);
   }
   if (scaled) (void)fare_control_scale(line, knot);
   ladder->rung[ladder->count].name       = name;
@@ -112,7 +112,7 @@ static void write_task(const fare_control_line *line, fare_geodesic_task *task, 
   const double beyond = 0.1;
   int          moving = 0;
 
-  *task = (fare_geodesic_task){.points = (int)line->knots};
+  *task = (fare_geodesic_task){.points = line->points};
   for (int d = 0; d < line->drives; d++) {
     const fare_control_drive *drive = &line->drive[d];
     const double              more  = beyond * fabs(drive->to - drive->from);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define VALUES          32 /* of the drives, at which the potential must close round a ring */
+#define JUMPS_MAX       16 /* of the section `drive` within a cycle */
 #define STEPS_PER_PIECE 8  /* between two knots, at least: optimisers exploit single steps */
 
 static const char *const aims[]  = {[FARE_AIM_LEAST_WORK] = "least_work",
@@ -14,6 +15,7 @@ static const char *const aims[]  = {[FARE_AIM_LEAST_WORK] = "least_work",
    [FARE_AIM_LEAST_LIKELY]                                = "least_likely",
    [FARE_AIM_OBSERVABLE]                                  = "observable",
    [FARE_AIM_REACH]                                       = "reach",
+   [FARE_AIM_MOST_POWER]                                  = "most_power",
    NULL};
 static const char *const seeks[] = {"largest", "smallest", NULL};
 
@@ -38,7 +40,7 @@ const fare_field fare_control_fields[]       = {
         {"aim", FARE_CHOICE, AT(aim), "least_work", 0, 0, aims, "",
           "least_work, least_dissipation: of a system that begins in the Boltzmann density, which have the same "
                 "best drive; most_likely, least_likely: an event; observable: its mean at the end; reach: a density at "
-                "the end"},
+                "the end; most_power: of a cycle, while the section `drive` moves kT"},
         DRIVE(AT(single), ""),
         {"drives", FARE_NODE, AT(drives_node), "", 0, 0, NULL, "",
           "list of maps with the keys parameter, from, to, lower, upper: several parameters that are driven"},
@@ -233,12 +235,37 @@ static PetscErrorCode check_rings(const fare_control_line *line)
   PetscFunctionReturn(0);
 }
 
+/* The section `drive` moves kT and repeats; the line's own parameters are not in it. */
+static PetscErrorCode check_cycle(const fare_control_line *line)
+{
+  PetscFunctionBegin;
+  if (!fare_system_drives(line->system, FARE_KT))
+    FARE_REFUSE(line->node,
+      "a bath of one temperature gives no work: move kT in the section 'drive', with the period `duration`");
+  if (fare_system_drives(line->system, FARE_TIME))
+    FARE_REFUSE(line->node, "formulas may not hold t here: drive a parameter of theirs instead");
+  for (int k = 0; k < line->drives; k++) {
+    if (fare_system_drives(line->system, line->drive[k].parameter))
+      FARE_REFUSE(line->node, "'%s' is sought, and in the section 'drive', too: leave it out there",
+        line->drive[k].name);
+  }
+  PetscCall(
+    fare_period_check(fare_node_find(line->node, "duration"), line->system, 0, line->duration, "least_work"));
+  if (!fare_system_is_gradient(line->system))
+    FARE_REFUSE(line->node, "work needs a system whose whole force is the gradient of its potential");
+  if (!line->jumps)
+    FARE_REFUSE(fare_node_find(line->node, "jumps"), "a cycle may jump where its next one begins");
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode check_physics(const fare_control_line *line)
 {
   PetscBool still = PETSC_TRUE;
 
   PetscFunctionBegin;
-  if (fare_system_is_driven(line->system))
+  if (line->aim == FARE_AIM_MOST_POWER)
+    PetscCall(check_cycle(line));
+  else if (fare_system_is_driven(line->system))
     FARE_REFUSE(line->node, "leave out the section 'drive': the best drive of an undriven system is sought");
   if (fare_system_has_rates(line->system))
     FARE_REFUSE(line->node, "the force depends on how fast parameters move: no drive of it is sought yet");
@@ -289,6 +316,36 @@ static PetscErrorCode read_observable(fare_control_line *line)
   PetscFunctionReturn(0);
 }
 
+/* Knots at equal distances, and two at each jump of the section `drive` within: what is sought may jump, too.
+ */
+static PetscErrorCode lay_knots(fare_control_line *line)
+{
+  const double close = 1e-9 * line->duration;
+  double jump  = line->aim == FARE_AIM_MOST_POWER ? fare_system_next_jump(line->system, close) : HUGE_VAL;
+  int    jumps = 0;
+
+  PetscFunctionBegin;
+  for (double t = jump; t < line->duration - close; t = fare_system_next_jump(line->system, t)) {
+    if (++jumps > JUMPS_MAX)
+      FARE_REFUSE(line->node, "the section 'drive' jumps more than %d times within the cycle", JUMPS_MAX);
+  }
+  PetscCall(PetscMalloc1((size_t)line->knots + 2 * (size_t)jumps, &line->at));
+  for (int k = 0; k < (int)line->knots;) {
+    const double t = line->duration * k / (double)(line->knots - 1);
+
+    if (!(jump < line->duration - close && jump < t + close)) {
+      line->at[line->points++] = t;
+      k++;
+      continue;
+    }
+    line->at[line->points++] = jump;
+    line->at[line->points++] = jump;
+    if (fabs(jump - t) <= close) k++;
+    jump = fare_system_next_jump(line->system, jump);
+  }
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_control_line_read(const fare_node *node, const fare_system *system,
   const fare_truth_options *truth, const fare_rare *rare, fare_control_line *line)
 {
@@ -311,6 +368,7 @@ PetscErrorCode fare_control_line_read(const fare_node *node, const fare_system *
     !fare_system_has_potential(system))
     FARE_REFUSE(node, "without a potential there is no Boltzmann density to reach: give a 'target'");
   line->steps = PetscMax(line->steps, STEPS_PER_PIECE * (line->knots - 1));
+  PetscCall(lay_knots(line));
   PetscFunctionReturn(0);
 }
 
@@ -320,6 +378,7 @@ void fare_control_line_free(fare_control_line *line)
     fare_fields_free(fare_control_drive_fields, &line->drive[k]);
   fare_region_free(&line->region);
   fare_initial_free(&line->target);
+  (void)PetscFree(line->at);
   fare_fields_free(fare_control_fields, line);
 }
 

@@ -97,7 +97,7 @@ static PetscErrorCode compare(
 static void choose_start(const fare_control_line *line, const fare_control_ladder *ladder,
   const fare_control_result *r, double knot[])
 {
-  const int size  = (int)line->knots * line->drives;
+  const int size  = line->points * line->drives;
   double    least = HUGE_VAL, factor;
   int       best  = -1;
 
@@ -136,8 +136,20 @@ static PetscErrorCode certify(
 
   PetscFunctionBegin;
   if (fare_aim_is_work(line->aim) && !(r->optimum > LOST * fare_system_kT(line->system, 0)))
-    FARE_FAIL(FARE_ERR_FAILED, "%s %g is lost in rounding: expected `from` and `to` that are farther apart",
+    FARE_FAIL(FARE_ERR_FAILED,
+      "%s %g is lost in rounding: expected `from` and `to` that are farther apart, of a parameter that moves "
+      "the "
+      "potential",
       r->quantity, r->optimum);
+  if (line->aim == FARE_AIM_OBSERVABLE && !(scale_of(line, r) > LOST * fabs(r->optimum)))
+    FARE_FAIL(FARE_ERR_FAILED, "no drive changes the %s %g: the parameters do not act on it", r->quantity,
+      r->optimum);
+  if (line->aim == FARE_AIM_REACH && !(scale_of(line, r) > LOST))
+    FARE_FAIL(FARE_ERR_FAILED, "the density is the target's without a drive: there is nothing to be found");
+  if (line->aim == FARE_AIM_MOST_POWER &&
+    !(r->optimum > LOST * fare_system_kT(line->system, 0) / line->duration))
+    FARE_FAIL(FARE_ERR_FAILED,
+      "no drive within `lower` and `upper` was found that gives power: %g is lost in rounding", r->optimum);
   if (!(left <= (line->event ? TRUSTED : most)))
     FARE_FAIL(FARE_ERR_FAILED,
       "the search %s after %lld iterations at %s %g, which still has a slope: take other `knots` or "
@@ -180,6 +192,11 @@ static PetscErrorCode keep_numbers(
   r->energy = fare_control_energy(line, knot, NULL);
   for (int i = 0; i < r->knots * line->drives; i++)
     r->course[i % line->drives].value[i / line->drives] = knot[i];
+  for (int d = 0; d < line->drives && line->aim == FARE_AIM_MOST_POWER;
+       d++) { /* the cycles before and after */
+    r->course[d].from = r->course[d].value[r->knots - 1];
+    r->course[d].to   = r->course[d].value[0];
+  }
   PetscFunctionReturn(0);
 }
 
@@ -221,7 +238,7 @@ PetscErrorCode fare_control_optimise(
 
   PetscFunctionBegin;
   PetscCall(bound(line, grid, r));
-  PetscCall(PetscMalloc1((size_t)(line->knots * line->drives), &knot));
+  PetscCall(PetscMalloc1((size_t)(line->points * line->drives), &knot));
   PetscCall(create(line, grid, &t));
   PetscCall(fare_control_ladder_create(line, grid, &ladder));
   PetscCall(compare(line, &ladder, &t, r));

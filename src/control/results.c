@@ -81,6 +81,8 @@ static PetscErrorCode save_one(const fare_control_result *r, fare_store *store)
     {"bound", r->bound},
     {"bound_error", r->bound_error},
     {"energy", r->energy},
+    {"efficiency", r->efficiency},
+    {"carnot", r->carnot},
   };
   char group[128];
 
@@ -112,20 +114,45 @@ PetscErrorCode fare_control_results_save(const fare_control_results *results, fa
   PetscFunctionReturn(0);
 }
 
-void fare_control_write_drive(const fare_control_result *r, fare_text *to)
+/* Of a knot of a cycle that comes twice, as tables do not repeat. Their times rise: a jump takes a moment. */
+static double time_of(const fare_control_result *r, int k)
+{
+  const double end = r->time[r->knots - 1], t = r->time[k % r->knots] + (k < r->knots ? 0 : end);
+  const int    other = (k + r->knots - 1) % r->knots;
+
+  return k && (other == r->knots - 1 || r->time[other] == r->time[k % r->knots]) ? t + JUMP * end : t;
+}
+
+static void write_cycle(const fare_control_result *r, const fare_control_course *c, fare_text *to)
+{
+  for (int k = 0; k < 2 * r->knots; k++) fare_text_add(to, "%s%.9g", k ? ", " : "", time_of(r, k));
+  fare_text_add(to, "],\n     values: [");
+  for (int k = 0; k < 2 * r->knots; k++)
+    fare_text_add(to, "%s%.9g", k ? ", " : "", c->value[k % r->knots] - c->base);
+}
+
+static void write_course(const fare_control_result *r, const fare_control_course *c, fare_text *to)
 {
   const double end = r->time[r->knots - 1];
 
+  fare_text_add(to, "0");
+  for (int k = 0; k < r->knots; k++)
+    fare_text_add(to, ", %.9g", PetscMax(JUMP * end, PetscMin((1 - JUMP) * end, r->time[k])));
+  fare_text_add(to, ", %.9g],\n     values: [%.9g", end, c->from - c->base);
+  for (int k = 0; k < r->knots; k++) fare_text_add(to, ", %.9g", c->value[k] - c->base);
+  fare_text_add(to, ", %.9g", c->to - c->base);
+}
+
+void fare_control_write_drive(const fare_control_result *r, fare_text *to)
+{
   fare_text_add(to, "drive:\n");
   for (int d = 0; d < r->courses; d++) {
-    const fare_control_course *c = &r->course[d];
-
-    fare_text_add(to, "  - {parameter: %s, waveform: tabulated,\n     times: [0", c->parameter);
-    for (int k = 0; k < r->knots; k++)
-      fare_text_add(to, ", %.9g", PetscMax(JUMP * end, PetscMin((1 - JUMP) * end, r->time[k])));
-    fare_text_add(to, ", %.9g],\n     values: [%.9g", end, c->from - c->base);
-    for (int k = 0; k < r->knots; k++) fare_text_add(to, ", %.9g", c->value[k] - c->base);
-    fare_text_add(to, ", %.9g]}\n", c->to - c->base);
+    fare_text_add(to, "  - {parameter: %s, waveform: tabulated,\n     times: [", r->course[d].parameter);
+    if (isnan(r->carnot))
+      write_course(r, &r->course[d], to);
+    else
+      write_cycle(r, &r->course[d], to);
+    fare_text_add(to, "]}\n");
   }
 }
 
@@ -163,6 +190,9 @@ static void print_drive(const fare_control_result *r, FILE *to)
   fare_text text = {0};
 
   fprintf(to, "\nBest drive of %s, energy %.7g", r->name, r->energy);
+  if (!isnan(r->carnot))
+    fprintf(to, ", efficiency %.5g (Carnot %.5g, Curzon and Ahlborn %.5g)", r->efficiency, r->carnot,
+      1 - sqrt(1 - r->carnot));
   if (!isnan(r->free_energy)) fprintf(to, ", difference of free energies %.7g", r->free_energy);
   fprintf(to, ", to be pasted (times from 0 on):\n");
   fare_control_write_drive(r, &text);

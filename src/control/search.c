@@ -288,7 +288,7 @@ PetscErrorCode fare_control_search(
   fare_control_problem *p, double knot[], PetscInt *iterations, double *left, PetscBool *cut)
 {
   const fare_control_line *line = p->line;
-  search                   s    = {.problem = p, .size = (int)line->knots * line->drives};
+  search                   s    = {.problem = p, .size = line->points * line->drives};
 
   PetscFunctionBegin;
   *iterations = 0;

@@ -26,6 +26,7 @@ static PetscErrorCode read_control(const char *type, const char *yaml, study *s)
     s->system = make_system(fare_system_type_find(type), 1);
   else
     assert_ok(fare_system_from_config(fare_node_find(root, "system"), NULL, &s->system));
+  if (strstr(yaml, "aim: most_power")) assert_ok(fare_system_drive_sine(s->system, "kT", 0.5, 1, 0));
   if (strstr(yaml, "events:")) assert_ok(fare_system_set(s->system, "kT", 0.25));
   assert_ok(fare_rare_from_config(fare_node_find(root, "events"), NULL, s->system, &truth, &s->rare));
   return fare_control_from_config(fare_node_find(root, "control"), s->system, &truth, s->rare, &s->control);
@@ -322,7 +323,10 @@ static void knots_have_their_derivatives(void **state)
     "2}]}]",
     "{events: [{name: over, b: {lower: [0.5]}, start: [-0.7], deadline: 1}], control: [{name: a, aim: "
     "least_likely, "
-    "event: over, duration: 1, knots: 4, energy: 1, drives: [{parameter: height}, {parameter: tilt}]}]}"};
+    "event: over, duration: 1, knots: 4, energy: 1, drives: [{parameter: height}, {parameter: tilt}]}]}",
+    "control: [{name: a, aim: most_power, duration: 1, knots: 4, drives: [{parameter: height, lower: 2, "
+    "upper: 6}, "
+    "{parameter: tilt, lower: -2, upper: 2}]}]"};
   const PetscInt           cells   = 192;
   const double             lower = -2, upper = 2, step = 2e-3;
 
@@ -341,7 +345,7 @@ static void knots_have_their_derivatives(void **state)
     assert_ok(fare_control_line_read(fare_node_item(fare_node_find(fare_config_root(s.config), "control"), 0),
       s.system, &truth, s.rare, &line));
     assert_ok(fare_control_problem_create(&line, s.grid, 24, &p));
-    size = (int)line.knots * line.drives;
+    size = line.points * line.drives;
     for (int i = 0; i < size; i++)
       knot[i] = line.drive[i % line.drives].base + 0.3 * (1 + sin(1.7 * i + 0.3 * i * i));
     assert_ok(fare_control_value(&p, knot, &value, gradient));
@@ -466,6 +470,14 @@ static void bad_sections_say_why(void **state)
     {"prinz", "parameter: tilt, from: 0, to: 2, duration: 1, upper: 1, jumps: false", "without jumps"},
     {"tilted_washboard", "parameter: height, from: 1, to: 2, duration: 1", "gradient of its potential"},
     {"prinz", "duration: 1", "missing key 'parameter'"},
+    {"prinz", "aim: most_power, parameter: tilt, duration: 1", "as large as can be"},
+    {"prinz", "aim: most_power, parameter: kT, duration: 1, lower: 0.5, upper: 2",
+      "is sought, and in the section"},
+    {"prinz", "aim: most_power, parameter: tilt, duration: 0.7, lower: -1, upper: 1",
+      "does not repeat after 0.7"},
+    {"prinz", "aim: most_power, parameter: tilt, duration: 1, lower: -1, upper: 1, energy: 1",
+      "only the aims"},
+    {"prinz", "aim: most_power, parameter: tilt, duration: 1, lower: -1, upper: 1, jumps: false", "may jump"},
     {"prinz", "parameter: tilt, duration: 1", "two states"},
     {"prinz", "parameter: tilt, to: 1, duration: 1, energy: 1", "only the aims most_likely"},
     {"prinz", "parameter: tilt, to: 1, duration: 1, drives: [{parameter: tilt}]",

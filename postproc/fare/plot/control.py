@@ -26,7 +26,7 @@ def protocol_panel(ax: Axes, control: Control) -> None:
         values = [course.before, course.before, *course.values, course.after, course.after]
         ax.plot(t, values, color=colour, label=course.parameter)
         ax.plot(control.times, course.values, color=colour, ls="", marker="o", ms=2)
-        if course.before != course.after:
+        if course.before != course.after and control.aim != "most_power":
             ax.plot([0, end], [course.before, course.after], color=colour, ls="--", lw=0.8)
     ax.set_xlabel("time t")
     ax.set_ylabel("best drive" if len(control.courses) > 1 else control.courses[0].parameter)
@@ -99,9 +99,7 @@ def map_panel(ax: Axes, sensitivity: Sensitivity, parameter: str) -> None:
     seen = np.flatnonzero(np.abs(values).max(axis=1) > 1e-2 * most)
     half = 0.5 * (sensitivity.times[1] - sensitivity.times[0])
     t = np.append(sensitivity.times - half, sensitivity.times[-1] + half)
-    scale = SymLogNorm(
-        0.03 * most, vmin=-most, vmax=most
-    )  # what comes just before the end outshines the rest
+    scale = SymLogNorm(0.03 * most, vmin=-most, vmax=most)  # what comes last outshines the rest
     image = ax.pcolormesh(t, sensitivity.edges, values, cmap="RdBu_r", norm=scale, rasterized=True)
     ax.set_xlim(sensitivity.times[0], sensitivity.times[-1])
     if seen.size:

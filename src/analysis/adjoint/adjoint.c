@@ -26,35 +26,16 @@
 
 #include <math.h>
 
-#define AHEAD 2.41421356237309505 /* 1 + sqrt 2 */
-#define BACK  1.41421356237309505 /* sqrt 2 */
-#define FEW   8                   /* iterations, after which factors of an earlier step no longer serve */
-
-struct fare_adjoint {
-  const fare_grid     *grid;
-  fare_grid           *own;         /* of this rank alone, on one axis; NULL: that of all */
-  Vec                  gathered[2]; /* the start and the field of the goal, on that */
-  const fare_protocol *protocol;
-  fare_goal            goal;
-  fare_place           place;
-  const double        *value; /* of the drive that is run */
-  double               kT;
-  Vec                  start;  /* NULL: of Boltzmann */
-  PetscInt             stride; /* steps between masses that are kept */
-  Vec                 *kept;   /* at each of those */
-  Vec                 *masses; /* at the steps between two of those, one more */
-  Vec                 *within; /* Y of the steps between */
-  Vec                  psi, a, r, energy[2];
-  Mat                  A;
-  KSP                  ksp;
-  double               factored; /* width that the factors are of; 0: there are none */
-  PetscInt             spent;    /* iterations of the last solve */
-  PetscBool            lags;
-};
+#define AHEAD   2.41421356237309505 /* 1 + sqrt 2 */
+#define BACK    1.41421356237309505 /* sqrt 2 */
+#define PERIODS 2000                /* at most, until a cycle repeats */
+#define SETTLED 1e-12               /* L1 distance of masses a period apart, and relative one of psi */
 
 static PetscBool needs_work(const fare_goal *goal)
 {
-  return goal->kind == FARE_GOAL_WORK || goal->kind == FARE_GOAL_DISSIPATION ? PETSC_TRUE : PETSC_FALSE;
+  return goal->kind == FARE_GOAL_WORK || goal->kind == FARE_GOAL_DISSIPATION || goal->kind == FARE_GOAL_CYCLE
+    ? PETSC_TRUE
+    : PETSC_FALSE;
 }
 
 static PetscErrorCode check(
@@ -72,55 +53,10 @@ static PetscErrorCode check(
   if (!needs_work(goal)) PetscFunctionReturn(0);
   if (!fare_system_is_gradient(system))
     FARE_FAIL(FARE_ERR_INPUT, "work needs a system whose whole force is the gradient of its potential");
-  for (int k = 0; k < protocol->parameters; k++) {
+  for (int k = 0; k < protocol->parameters && goal->kind != FARE_GOAL_CYCLE; k++) {
     if (protocol->parameter[k] == FARE_KT)
       FARE_FAIL(FARE_ERR_INPUT, "work under a moving temperature has no derivative yet: keep kT constant");
   }
-  PetscFunctionReturn(0);
-}
-
-/*
-  As the steppers of other analyses: each rank has the factors of its own part, and factors are used again as
-  long as they serve.
-*/
-static PetscErrorCode choose_factors(const fare_adjoint *s, PetscBool parts)
-{
-  PetscInt count;
-  KSP     *part;
-  PC       pc;
-
-  PetscFunctionBegin;
-  PetscCall(KSPGetPC(s->ksp, &pc));
-  PetscCall(PCSetType(pc, parts ? PCBJACOBI : PCLU));
-  if (!parts) {
-    PetscCall(PCFactorSetMatSolverType(pc, MATSOLVERPETSC));
-    if (s->grid->dim == 1) PetscCall(KSPSetType(s->ksp, KSPPREONLY));
-    PetscFunctionReturn(0);
-  }
-  PetscCall(KSPSetUp(s->ksp));
-  PetscCall(PCBJacobiGetSubKSP(pc, &count, NULL, &part));
-  for (PetscInt i = 0; i < count; i++) {
-    PetscCall(KSPGetPC(part[i], &pc));
-    PetscCall(PCSetType(pc, PCLU));
-  }
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode create_solver(fare_adjoint *s)
-{
-  PetscMPIInt ranks;
-
-  PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_size(s->grid->comm, &ranks));
-  PetscCall(fare_absorbing_matrix(s->place.absorbing, &s->A));
-  PetscCall(KSPCreate(s->grid->comm, &s->ksp));
-  PetscCall(KSPSetOperators(s->ksp, s->A, s->A));
-  PetscCall(fare_linear_solver_choose(s->grid, s->ksp));
-  if (s->grid->dim < 3) PetscCall(choose_factors(s, ranks > 1 ? PETSC_TRUE : PETSC_FALSE));
-  PetscCall(KSPSetTolerances(s->ksp, 1e-12, 1e-300, PETSC_DEFAULT, 300));
-  PetscCall(KSPSetOptionsPrefix(s->ksp, "adjoint_"));
-  PetscCall(KSPSetFromOptions(s->ksp));
-  s->lags = s->grid->dim > 1 ? PETSC_TRUE : PETSC_FALSE;
   PetscFunctionReturn(0);
 }
 
@@ -159,6 +95,7 @@ PetscErrorCode fare_adjoint_create(const fare_grid *grid, const fare_system *sys
   const fare_protocol *protocol, Vec start, const fare_goal *goal, fare_adjoint **adjoint)
 {
   fare_adjoint *s;
+  PetscInt      cells;
 
   PetscFunctionBegin;
   *adjoint = NULL;
@@ -175,11 +112,18 @@ PetscErrorCode fare_adjoint_create(const fare_grid *grid, const fare_system *sys
   PetscCall(take_all(s));
   PetscCall(fare_place_create(s->grid, system, protocol, goal, &s->place));
   if (fare_system_has_potential(system)) s->kT = fare_system_kT(s->place.system, 0);
-  PetscCall(create_solver(s));
+  if (goal->kind == FARE_GOAL_CYCLE) s->kT = 1; /* energies are those of V, as kT may move */
+  s->place.plain = goal->kind == FARE_GOAL_CYCLE ? PETSC_TRUE : PETSC_FALSE;
+  PetscCall(fare_adjoint_solver(s));
   PetscCall(DMCreateGlobalVector(s->grid->dm, &s->psi));
   PetscCall(VecDuplicate(s->psi, &s->a));
   PetscCall(VecDuplicate(s->psi, &s->r));
   for (int i = 0; i < 2; i++) PetscCall(VecDuplicate(s->psi, &s->energy[i]));
+  if (goal->kind == FARE_GOAL_CYCLE) {
+    PetscCall(VecDuplicate(s->psi, &s->around));
+    PetscCall(VecGetSize(s->around, &cells));
+    PetscCall(VecSet(s->around, 1 / (PetscReal)cells));
+  }
   PetscCall(VecDuplicateVecs(s->psi, s->stride + 1, &s->kept));
   PetscCall(VecDuplicateVecs(s->psi, s->stride + 1, &s->masses));
   PetscCall(VecDuplicateVecs(s->psi, s->stride, &s->within));
@@ -196,6 +140,7 @@ PetscErrorCode fare_adjoint_destroy(fare_adjoint **adjoint)
   PetscCall(VecDestroyVecs(s->stride + 1, &s->masses));
   PetscCall(VecDestroyVecs(s->stride + 1, &s->kept));
   for (int i = 0; i < 2; i++) PetscCall(VecDestroy(&s->energy[i]));
+  PetscCall(VecDestroy(&s->around));
   PetscCall(VecDestroy(&s->r));
   PetscCall(VecDestroy(&s->a));
   PetscCall(VecDestroy(&s->psi));
@@ -208,82 +153,11 @@ PetscErrorCode fare_adjoint_destroy(fare_adjoint **adjoint)
   PetscFunctionReturn(0);
 }
 
-static const double *values_at(const fare_adjoint *s, PetscInt place)
-{
-  return s->value + place * s->protocol->parameters;
-}
-
-static double width_of(const fare_adjoint *s, PetscInt step)
-{
-  return FARE_ADJOINT_STAGE * (s->protocol->time[step + 1] - s->protocol->time[step]);
-}
-
-/* The chain at a place, and A of a width. */
-static PetscErrorCode move(fare_adjoint *s, PetscInt place, double width)
-{
-  PetscFunctionBegin;
-  PetscCall(fare_place_set(&s->place, values_at(s, place)));
-  PetscCall(fare_absorbing_move(s->place.absorbing, 0));
-  PetscCall(fare_absorbing_fill(s->place.absorbing, 1, width, s->A));
-  PetscFunctionReturn(0);
-}
-
-/* A x = b, or A^T x = b: A is of the backward equation. x is a guess where factors are old. */
-static PetscErrorCode solve(fare_adjoint *s, PetscBool transposed, double width, Vec b, Vec x)
-{
-  const PetscBool    kept = s->lags && s->factored > 0.5 * width && s->factored < 2 * width && s->spent <= FEW
-       ? PETSC_TRUE
-       : PETSC_FALSE;
-  KSPConvergedReason reason;
-
-  PetscFunctionBegin;
-  for (int fresh = !kept; fresh < 2; fresh++) {
-    PetscCall(KSPSetReusePreconditioner(s->ksp, fresh ? PETSC_FALSE : PETSC_TRUE));
-    PetscCall(transposed ? KSPSolveTranspose(s->ksp, b, x) : KSPSolve(s->ksp, b, x));
-    if (fresh) s->factored = width;
-    PetscCall(KSPGetConvergedReason(s->ksp, &reason));
-    PetscCall(KSPGetIterationNumber(s->ksp, &s->spent));
-    if (reason > 0) PetscFunctionReturn(0);
-  }
-  FARE_FAIL(FARE_ERR_FAILED, "adjoint: the solver of a step of width %g gave up (%s)", width,
-    KSPConvergedReasons[reason]);
-}
-
-/* x = A^-1 x of the backward equation, whose values in targets stay. */
-static PetscErrorCode solve_backward(fare_adjoint *s, double width, Vec x)
-{
-  double scale;
-
-  PetscFunctionBegin;
-  PetscCall(fare_absorbing_residual(s->place.absorbing, 0, x, s->r, &scale));
-  PetscCall(VecScale(s->r, width));
-  PetscCall(VecNorm(s->r, NORM_INFINITY, &scale));
-  if (scale == 0) PetscFunctionReturn(0);
-  PetscCall(solve(s, PETSC_FALSE, width, s->r, s->r));
-  PetscCall(VecAXPY(x, 1, s->r));
-  PetscFunctionReturn(0);
-}
-
-/* One step forward: from P to Y and next. */
-static PetscErrorCode step_forward(fare_adjoint *s, PetscInt step, Vec P, Vec Y, Vec next)
-{
-  const double width = width_of(s, step);
-
-  PetscFunctionBegin;
-  PetscCall(move(s, 3 * step + 2, width));
-  PetscCall(solve(s, PETSC_TRUE, width, P, Y));
-  PetscCall(VecCopy(Y, s->r));
-  PetscCall(VecAXPBY(s->r, -BACK, AHEAD, P));
-  PetscCall(move(s, 3 * step + 3, width));
-  PetscCall(solve(s, PETSC_TRUE, width, s->r, next));
-  PetscFunctionReturn(0);
-}
-
 /* Energies of cells at a place, as work has them. */
 static PetscErrorCode energy_at(fare_adjoint *s, PetscInt place, Vec energy)
 {
   PetscFunctionBegin;
-  PetscCall(fare_place_set(&s->place, values_at(s, place)));
+  PetscCall(fare_place_set(&s->place, fare_adjoint_values(s, place)));
   PetscCall(fare_place_energies(&s->place, energy));
   PetscCall(VecScale(energy, s->kT));
   PetscFunctionReturn(0);
@@ -296,7 +170,7 @@ static PetscErrorCode boltzmann_at(fare_adjoint *s, PetscInt place, Vec masses, 
   PetscScalar sum;
 
   PetscFunctionBegin;
-  PetscCall(fare_place_set(&s->place, values_at(s, place)));
+  PetscCall(fare_place_set(&s->place, fare_adjoint_values(s, place)));
   PetscCall(fare_place_energies(&s->place, masses));
   PetscCall(VecMin(masses, NULL, &least));
   PetscCall(VecShift(masses, -least));
@@ -314,7 +188,7 @@ static PetscErrorCode rise(fare_adjoint *s, PetscInt from, PetscInt to, PetscBoo
   const int parameters = s->protocol->parameters;
 
   PetscFunctionBegin;
-  PetscCall(PetscArraycmp(values_at(s, from), values_at(s, to), parameters, none));
+  PetscCall(PetscArraycmp(fare_adjoint_values(s, from), fare_adjoint_values(s, to), parameters, none));
   if (*none) PetscFunctionReturn(0);
   PetscCall(energy_at(s, from, s->energy[0]));
   PetscCall(energy_at(s, to, s->energy[1]));
@@ -356,8 +230,8 @@ static PetscErrorCode begin(fare_adjoint *s, Vec P)
   static const double nothing[] = {0, 0};
 
   PetscFunctionBegin;
-  if (s->start)
-    PetscCall(VecCopy(s->start, P));
+  if (s->start || s->around)
+    PetscCall(VecCopy(s->start ? s->start : s->around, P));
   else
     PetscCall(boltzmann_at(s, 0, P, NULL));
   if (s->goal.kind == FARE_GOAL_EVENT) PetscCall(fare_absorbing_hold(s->place.absorbing, nothing, P));
@@ -376,7 +250,7 @@ static PetscErrorCode run_forward(fare_adjoint *s, double *work)
   for (PetscInt n = 0; n < steps; n++) {
     if (n % s->stride == 0) PetscCall(VecCopy(now, s->kept[n / s->stride]));
     PetscCall(add_work(s, 3 * n, 3 * n + 1, 1, &now, work));
-    PetscCall(step_forward(s, n, now, s->within[0], next));
+    PetscCall(fare_adjoint_step_forward(s, n, now, s->within[0], next));
     PetscCall(add_work(s, 3 * n + 1, 3 * n + 3, 2, (Vec[]){now, next}, work));
     const Vec swap = now;
 
@@ -433,6 +307,7 @@ static PetscErrorCode finish(fare_adjoint *s, Vec P, double work, double *goal)
   PetscCall(VecSet(s->psi, 0));
   switch (s->goal.kind) {
   case FARE_GOAL_WORK:
+  case FARE_GOAL_CYCLE:
     *goal = work;
     break;
   case FARE_GOAL_DISSIPATION:
@@ -460,28 +335,28 @@ static PetscErrorCode finish(fare_adjoint *s, Vec P, double work, double *goal)
 static PetscErrorCode step_backward(fare_adjoint *s, PetscInt step, Vec P, Vec Y, Vec next, double gradient[])
 {
   const PetscInt b = 3 * step + 1, e = b + 2;
-  const double   width      = width_of(s, step);
+  const double   width      = fare_adjoint_width(s, step);
   const int      parameters = s->protocol->parameters;
 
   PetscFunctionBegin;
   PetscCall(add_rise(s, b, e, 0.5));
-  PetscCall(move(s, e, width));
-  PetscCall(solve_backward(s, width, s->psi));
+  PetscCall(fare_adjoint_move(s, e, width));
+  PetscCall(fare_adjoint_solve_backward(s, width, s->psi));
   PetscCall(VecCopy(s->psi, s->a));
   PetscCall(VecScale(s->a, AHEAD));
-  PetscCall(move(s, b + 1, width));
-  PetscCall(solve_backward(s, width, s->a));
+  PetscCall(fare_adjoint_move(s, b + 1, width));
+  PetscCall(fare_adjoint_solve_backward(s, width, s->a));
   if (gradient) {
     PetscCall(fare_form_differentiate(
-      &s->place, values_at(s, e), fare_form_rates, s->psi, next, width, gradient + e * parameters));
-    PetscCall(fare_form_differentiate(
-      &s->place, values_at(s, b + 1), fare_form_rates, s->a, Y, width, gradient + (b + 1) * parameters));
+      &s->place, fare_adjoint_values(s, e), fare_form_rates, s->psi, next, width, gradient + e * parameters));
+    PetscCall(fare_form_differentiate(&s->place, fare_adjoint_values(s, b + 1), fare_form_rates, s->a, Y,
+      width, gradient + (b + 1) * parameters));
   }
   if (gradient && needs_work(&s->goal)) {
     PetscCall(VecWAXPY(s->r, -1, next, P));
     for (int end = 0; end < 2; end++)
-      PetscCall(fare_form_differentiate(&s->place, values_at(s, end ? e : b), fare_form_energy, s->r, NULL,
-        0.5 * s->kT, gradient + (end ? e : b) * parameters));
+      PetscCall(fare_form_differentiate(&s->place, fare_adjoint_values(s, end ? e : b), fare_form_energy,
+        s->r, NULL, 0.5 * s->kT, gradient + (end ? e : b) * parameters));
   }
   PetscCall(VecAXPBY(s->psi, 1, -BACK, s->a));
   PetscCall(add_rise(s, b, e, 0.5));
@@ -498,24 +373,25 @@ static PetscErrorCode differentiate_ends(fare_adjoint *s, double gradient[])
   PetscFunctionBegin;
   if (needs_work(&s->goal)) {
     PetscCall(fare_form_differentiate(
-      &s->place, values_at(s, last), fare_form_energy, s->kept[s->stride], NULL, s->kT, after));
+      &s->place, fare_adjoint_values(s, last), fare_form_energy, s->kept[s->stride], NULL, s->kT, after));
     PetscCall(fare_form_differentiate(
-      &s->place, values_at(s, 0), fare_form_energy, s->kept[0], NULL, -s->kT, gradient));
+      &s->place, fare_adjoint_values(s, 0), fare_form_energy, s->kept[0], NULL, -s->kT, gradient));
   }
   if (s->goal.kind == FARE_GOAL_DISSIPATION) {
     PetscCall(boltzmann_at(s, last, s->a, NULL));
-    PetscCall(
-      fare_form_differentiate(&s->place, values_at(s, last), fare_form_energy, s->a, NULL, -s->kT, after));
+    PetscCall(fare_form_differentiate(
+      &s->place, fare_adjoint_values(s, last), fare_form_energy, s->a, NULL, -s->kT, after));
     PetscCall(boltzmann_at(s, 0, s->a, NULL));
-    PetscCall(
-      fare_form_differentiate(&s->place, values_at(s, 0), fare_form_energy, s->a, NULL, s->kT, gradient));
+    PetscCall(fare_form_differentiate(
+      &s->place, fare_adjoint_values(s, 0), fare_form_energy, s->a, NULL, s->kT, gradient));
   }
-  if (s->start) PetscFunctionReturn(0);
+  if (s->start || s->around) PetscFunctionReturn(0);
   PetscCall(boltzmann_at(s, 0, s->a, NULL));
   PetscCall(VecDot(s->psi, s->a, &mean));
   PetscCall(VecShift(s->psi, -mean));
   PetscCall(VecPointwiseMult(s->a, s->a, s->psi));
-  PetscCall(fare_form_differentiate(&s->place, values_at(s, 0), fare_form_energy, s->a, NULL, -1, gradient));
+  PetscCall(fare_form_differentiate(
+    &s->place, fare_adjoint_values(s, 0), fare_form_energy, s->a, NULL, -1, gradient));
   PetscFunctionReturn(0);
 }
 
@@ -530,13 +406,57 @@ static PetscErrorCode run_backward(fare_adjoint *s, double gradient[])
        end = first, first -= s->stride) {
     if (gradient) PetscCall(VecCopy(s->kept[first / s->stride], s->masses[0]));
     for (PetscInt n = first; n < end && gradient; n++)
-      PetscCall(step_forward(s, n, s->masses[n - first], s->within[n - first], s->masses[n - first + 1]));
+      PetscCall(fare_adjoint_step_forward(
+        s, n, s->masses[n - first], s->within[n - first], s->masses[n - first + 1]));
     for (PetscInt n = end - 1; n >= first; n--) {
       PetscCall(
         step_backward(s, n, s->masses[n - first], s->within[n - first], s->masses[n - first + 1], gradient));
       PetscCall(add_rise(s, 3 * n, 3 * n + 1, 1));
     }
   }
+  PetscFunctionReturn(0);
+}
+
+/* Period after period, until one brings the masses back; from those of the drive that was run before. */
+static PetscErrorCode settle(fare_adjoint *s, double *work)
+{
+  PetscReal change = HUGE_VAL;
+
+  PetscFunctionBegin;
+  for (int period = 0; period < PERIODS && change > SETTLED; period++) {
+    PetscCall(run_forward(s, work));
+    PetscCall(VecAXPY(s->around, -1, s->kept[s->stride]));
+    PetscCall(fare_norm_1(s->around, &change));
+    PetscCall(VecCopy(s->kept[s->stride], s->around));
+  }
+  if (!(change <= SETTLED))
+    FARE_FAIL(FARE_ERR_FAILED,
+      "adjoint: %d periods do not bring the density to a periodic one: %.1e are left", PERIODS, change);
+  PetscFunctionReturn(0);
+}
+
+/*
+  What follows counts psi, which is the same a period later but for the mean work of each period: what a
+  change of the masses does to the work of all periods to come (Poisson's equation of the period).
+*/
+static PetscErrorCode settle_backward(fare_adjoint *s)
+{
+  PetscReal   change = HUGE_VAL, size = 0;
+  PetscScalar mean;
+  Vec         before;
+
+  PetscFunctionBegin;
+  PetscCall(VecDuplicate(s->psi, &before));
+  for (int period = 0; period < PERIODS && change > SETTLED * size; period++) {
+    PetscCall(VecCopy(s->psi, before));
+    PetscCall(run_backward(s, NULL));
+    PetscCall(VecDot(s->psi, s->around, &mean));
+    PetscCall(VecShift(s->psi, -mean));
+    PetscCall(VecAXPY(before, -1, s->psi));
+    PetscCall(VecNorm(before, NORM_INFINITY, &change));
+    PetscCall(VecNorm(s->psi, NORM_INFINITY, &size));
+  }
+  PetscCall(VecDestroy(&before));
   PetscFunctionReturn(0);
 }
 
@@ -550,9 +470,13 @@ PetscErrorCode fare_adjoint_run(fare_adjoint *s, const double value[], double *g
   s->value = value;
   if (gradient) PetscCall(PetscArrayzero(gradient, sums));
   if (gradient) PetscCall(fare_place_choose_steps(&s->place, value));
-  if (gradient || !event) PetscCall(run_forward(s, &work));
+  if (s->around)
+    PetscCall(settle(s, &work));
+  else if (gradient || !event)
+    PetscCall(run_forward(s, &work));
   PetscCall(finish(s, s->kept[s->stride], work, goal));
   if (!gradient && !event) PetscFunctionReturn(0);
+  if (s->around) PetscCall(settle_backward(s));
   PetscCall(run_backward(s, gradient));
   if (event) {
     if (s->start)

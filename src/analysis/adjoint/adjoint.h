@@ -18,6 +18,7 @@ typedef struct {
   fare_absorbing      *absorbing;
   PetscInt             owned;
   double              *centre[FARE_DIM_MAX], *point[FARE_DIM_MAX], *V, *U; /* of owned cells */
+  PetscBool            plain;                     /* energies: means of V over cells, whatever kT is */
   double               step[FARE_PARAMETERS_MAX]; /* of differences, in the unit of each parameter */
 } fare_place;
 PetscErrorCode fare_place_create(const fare_grid *grid, const fare_system *system,
@@ -27,7 +28,7 @@ PetscErrorCode fare_place_free(fare_place *place);
 PetscErrorCode fare_place_set(fare_place *place, const double value[]);
 /*
   -ln of the integral of exp(-V/kT) over each cell, over its volume: V/kT of a cell as its stationary mass has
-  it. Not collective.
+  it. Or the mean of V, where `plain`. Not collective.
 */
 PetscErrorCode fare_place_energies(const fare_place *place, Vec energy);
 
@@ -53,5 +54,40 @@ PetscErrorCode fare_place_choose_steps(fare_place *place, const double value[]);
 */
 PetscErrorCode fare_form_differentiate(fare_place *place, const double value[], fare_place_form form,
   const void *x, const void *y, double factor, double gradient[]);
+
+/* See adjoint.c. */
+struct fare_adjoint {
+  const fare_grid     *grid;
+  fare_grid           *own;         /* of this rank alone, on one axis; NULL: that of all */
+  Vec                  gathered[2]; /* the start and the field of the goal, on that */
+  const fare_protocol *protocol;
+  fare_goal            goal;
+  fare_place           place;
+  const double        *value; /* of the drive that is run */
+  double               kT;
+  Vec                  start;  /* NULL: of Boltzmann */
+  Vec                  around; /* of a cycle: the masses that a period brings back */
+  PetscInt             stride; /* steps between masses that are kept */
+  Vec                 *kept;   /* at each of those */
+  Vec                 *masses; /* at the steps between two of those, one more */
+  Vec                 *within; /* Y of the steps between */
+  Vec                  psi, a, r, energy[2];
+  Mat                  A;
+  KSP                  ksp;
+  double               factored; /* width that the factors are of; 0: there are none */
+  PetscInt             spent;    /* iterations of the last solve */
+  PetscBool            lags;
+};
+/* Makes s->A and s->ksp. Collective. */
+PetscErrorCode fare_adjoint_solver(fare_adjoint *s);
+/* The values of the drive at a place, and g times the width of a step. */
+const double *fare_adjoint_values(const fare_adjoint *s, PetscInt place);
+double        fare_adjoint_width(const fare_adjoint *s, PetscInt step);
+/* The chain at a place, and A of a width. Collective. */
+PetscErrorCode fare_adjoint_move(fare_adjoint *s, PetscInt place, double width);
+/* x = A^-1 x of the backward equation, whose values in targets stay. Collective. */
+PetscErrorCode fare_adjoint_solve_backward(fare_adjoint *s, double width, Vec x);
+/* One step forward: from P to Y and next. Collective. */
+PetscErrorCode fare_adjoint_step_forward(fare_adjoint *s, PetscInt step, Vec P, Vec Y, Vec next);
 
 #endif

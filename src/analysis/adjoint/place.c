@@ -67,20 +67,38 @@ PetscErrorCode fare_place_set(fare_place *place, const double value[])
   PetscFunctionReturn(0);
 }
 
-/* Adds the part of one point of each cell to the mean of exp(-(V - V_centre)/kT). */
-static void add_point(const fare_place *place, int point, double kT, double mean[])
+/* One point of each cell, and what it counts. */
+static void set_point(const fare_place *place, int point, double *part)
 {
   const fare_grid *grid = place->grid;
-  double           part = 1;
 
   for (int axis = 0; axis < grid->dim; axis++, point /= POINTS) {
-    part *= weight[point % POINTS];
+    *part *= weight[point % POINTS];
     for (PetscInt n = 0; n < place->owned; n++)
       place->point[axis][n] = place->centre[axis][n] + grid->spacing[axis] * offset[point % POINTS];
   }
+}
+
+/* Adds the part of one point of each cell to the mean of exp(-(V - V_centre)/kT). */
+static void add_point(const fare_place *place, int point, double kT, double mean[])
+{
+  double part = 1;
+
+  set_point(place, point, &part);
   fare_system_potential(
     place->system, 0, (size_t)place->owned, (const double *const *)place->point, place->U);
   for (PetscInt n = 0; n < place->owned; n++) mean[n] += part * exp((place->V[n] - place->U[n]) / kT);
+}
+
+/* Adds the part of one point of each cell to the mean of V. */
+static void add_potential(const fare_place *place, int point, double mean[])
+{
+  double part = 1;
+
+  set_point(place, point, &part);
+  fare_system_potential(
+    place->system, 0, (size_t)place->owned, (const double *const *)place->point, place->U);
+  for (PetscInt n = 0; n < place->owned; n++) mean[n] += part * place->U[n];
 }
 
 PetscErrorCode fare_place_energies(const fare_place *place, Vec energy)
@@ -95,8 +113,13 @@ PetscErrorCode fare_place_energies(const fare_place *place, Vec energy)
     place->system, 0, (size_t)place->owned, (const double *const *)place->centre, place->V);
   PetscCall(VecGetArrayWrite(energy, &u));
   for (PetscInt n = 0; n < place->owned; n++) u[n] = 0;
-  for (int point = 0; point < points; point++) add_point(place, point, kT, u);
-  for (PetscInt n = 0; n < place->owned; n++) u[n] = place->V[n] / kT - log(u[n]);
+  for (int point = 0; point < points; point++) {
+    if (place->plain)
+      add_potential(place, point, u);
+    else
+      add_point(place, point, kT, u);
+  }
+  for (PetscInt n = 0; n < place->owned && !place->plain; n++) u[n] = place->V[n] / kT - log(u[n]);
   PetscCall(VecRestoreArrayWrite(energy, &u));
   PetscFunctionReturn(0);
 }

@@ -181,8 +181,8 @@ static void keep_field(const counterdiabatic *s, const fare_grid *grid, const fa
     fare_warn(
       "counterdiabatic: the last polynomials in the parameter are %.1e of the largest: take more nodes",
       last / most);
-  fare_found_number(
-    found, "tail", "of the last polynomials in the parameter, relative to the largest", last / most);
+  fare_found_number(found, "tail", "of the last polynomials in the parameter, relative to the largest",
+    most > 0 ? last / most : 0);
   keep_list(found, "range", "of the parameter", 2, range);
   keep_list(found, "cells", "of the grid, along each axis", grid->dim, cells);
   keep_list(found, "lower", "corner of the grid", grid->dim, grid->lower);

@@ -31,22 +31,27 @@ static const struct {
   {-4, {3. / 12, -16. / 12, 36. / 12, -48. / 12, 25. / 12}},
 };
 
-/* -dV/dl at centres, of a frozen system with this l, by differences of a step. */
+/* -dV/dl at centres, of a frozen system with this l, by differences of a step: of V less V at l, so that what
+ * does not move is 0. */
 static PetscErrorCode differentiate(
   const fare_grid *grid, fare_system *frozen, const fare_parameter *row, double l, double h, Vec force)
 {
   const int at = l + 2 * h > row->max ? 2 : l - 2 * h < row->min ? 1 : 0;
-  Vec       V;
+  Vec       V, here;
 
   PetscFunctionBegin;
   PetscCall(VecDuplicate(force, &V));
+  PetscCall(VecDuplicate(force, &here));
   PetscCall(VecSet(force, 0));
+  PetscCall(fare_potential_at_centres(grid, frozen, 0, here));
   for (int k = 0; k < STENCIL; k++) {
     if (stencils[at].weight[k] == 0) continue;
     PetscCall(fare_system_set(frozen, row->name, l + (stencils[at].first + k) * h));
     PetscCall(fare_potential_at_centres(grid, frozen, 0, V));
+    PetscCall(VecAXPY(V, -1, here));
     PetscCall(VecAXPY(force, -stencils[at].weight[k] / h, V));
   }
+  PetscCall(VecDestroy(&here));
   PetscCall(VecDestroy(&V));
   PetscCall(fare_system_set(frozen, row->name, l));
   PetscFunctionReturn(0);

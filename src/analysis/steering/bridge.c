@@ -127,6 +127,35 @@ static PetscErrorCode masses_of(
   PetscFunctionReturn(0);
 }
 
+/* Cells must resolve both ends; what lies outside of the box is crowded into its last cells. */
+static PetscErrorCode check_width(
+  const fare_grid *grid, const fare_system *system, const char *end, const double masses[])
+{
+  const double least = 3; /* a Gaussian covers so many cells where its standard deviation is 0.85 of one */
+
+  PetscFunctionBegin;
+  for (int axis = 0; axis < grid->dim; axis++) {
+    double *along, squares = 0;
+
+    PetscCall(PetscCalloc1(grid->cells[axis], &along));
+    for (PetscInt n = 0; n < fare_grid_owned(grid); n++) {
+      PetscInt at[FARE_DIM_MAX];
+
+      fare_cell_index(grid, n, at);
+      along[at[axis]] += masses[n];
+    }
+    for (PetscInt i = 0; i < grid->cells[axis]; i++) squares += along[i] * along[i];
+    PetscCall(PetscFree(along));
+    if (!(squares * least < 1))
+      FARE_FAIL(FARE_ERR_FAILED,
+        "bridge: the density '%s' covers %.1f cells along %s, and needs %g: take more cells, or a wider one, "
+        "and "
+        "put it inside of the box",
+        end, 1 / squares, fare_system_axis_name(system, axis), least);
+  }
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode room_create(
   const steering *s, const fare_grid *grid, const fare_system *system, double time, PetscBool kept, room *r)
 {
@@ -140,6 +169,8 @@ static PetscErrorCode room_create(
   PetscCall(PetscMalloc2(r->cells, &r->p0, r->cells, &r->p1));
   PetscCall(masses_of(r->grid, &s->from, system, time, r->p0));
   PetscCall(masses_of(r->grid, &s->to, system, time + s->duration, r->p1));
+  if (kept) PetscCall(check_width(r->grid, system, "from", r->p0));
+  if (kept) PetscCall(check_width(r->grid, system, "to", r->p1));
   PetscCall(PetscCalloc3(r->moments + 2, &r->time, r->moments + 2, &r->masses, r->moments + 2, &r->value));
   for (int k = 0; k < r->moments + 2 && kept; k++) {
     r->time[k] = fare_feedback_time(&shape, k);
