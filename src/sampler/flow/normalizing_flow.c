@@ -428,6 +428,7 @@ const fare_sampler_type fare_sampler_normalizing_flow = {
   .model_density       = model_density,
   .log_density         = fare_normalizing_flow_log_density,
   .log_density_learned = PETSC_TRUE,
+  .density_between     = PETSC_TRUE,
   .estimate_cost       = estimate_cost,
   .curve               = fare_generative_curve,
   .kept                = kept,
