@@ -5,6 +5,7 @@
 #include <fare/plugin.h>
 
 #include <dlfcn.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -285,6 +286,9 @@ static PetscErrorCode read_ensemble(
     PetscCall(fare_fields_read(fare_training_fields, NULL, ensemble->train, &ensemble->training));
   else if (ensemble->train)
     FARE_REFUSE(ensemble->train, "sampler '%s' learns nothing: remove 'train'", ensemble->type->name);
+  if (ensemble->prior && isnan(ensemble->prior->weight) && ensemble->training.particles < 2)
+    FARE_REFUSE(ensemble->prior_node,
+      "'weight: auto' holds out half of the training particles, of which there is one: set a weight");
   PetscFunctionReturn(0);
 }
 
