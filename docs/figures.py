@@ -352,7 +352,9 @@ def data_efficiency(sweep: fare.Sweep) -> Figure:
         for k in where:
             column = 1 if k == 2 else 0
             for count, pairs in of.items():
-                axes[k].plot([count] * len(pairs), [pair[column] for pair in pairs], "o", ms=3, color=shades[kind])
+                axes[k].plot(
+                    [count] * len(pairs), [pair[column] for pair in pairs], "o", ms=3, color=shades[kind]
+                )
             means = [np.mean([pair[column] for pair in of[count]]) for count in sorted(of)]
             label = f"ceiling, {kind}" if line == "--" else kind
             axes[k].plot(sorted(of), means, label=label, color=shades[kind], ls=line)

@@ -111,6 +111,7 @@ def check_refusals(where):
     for changed, said in (
         (re.sub("truth: .*", "truth: {cells: [16, 16]}", plane), "needs one axis"),
         (text.replace("learned: true", "learned: maybe"), "learned"),
+        (text.replace("normalizing_flow, bins: 8", "diffusion"), "no ensemble learns a density"),
     ):
         (where / "study.yaml").write_text(changed)
         done = fare(where, "check", "study.yaml")

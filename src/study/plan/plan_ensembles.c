@@ -202,6 +202,14 @@ fare_sampler_mode fare_plan_ensemble_mode(const fare_plan_ensemble *ensemble)
   return ensemble->oracle ? FARE_ORACLE : ensemble->empirical ? FARE_EMPIRICAL : FARE_LEARNED;
 }
 
+PetscBool fare_plan_has_motion(const fare_plan *plan, const fare_plan_ensemble *ensemble)
+{
+  return plan->has_thermodynamics && plan->thermodynamics.learned && ensemble->type->density_between &&
+      fare_plan_ensemble_mode(ensemble) == FARE_LEARNED
+    ? PETSC_TRUE
+    : PETSC_FALSE;
+}
+
 PetscErrorCode fare_plan_sampler(MPI_Comm comm, const fare_plan *plan, const fare_plan_ensemble *ensemble,
   const fare_initial *initial, fare_sampler **sampler)
 {

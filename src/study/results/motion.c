@@ -16,16 +16,6 @@ static const fare_column columns[] = {
   {NULL, 0},
 };
 
-PetscBool fare_results_has_motion(const fare_plan *plan, size_t ensemble)
-{
-  const fare_plan_ensemble *e = &plan->ensemble[ensemble];
-
-  return plan->has_thermodynamics && plan->thermodynamics.learned && e->type->density_between &&
-      fare_plan_ensemble_mode(e) == FARE_LEARNED
-    ? PETSC_TRUE
-    : PETSC_FALSE;
-}
-
 /* The integral over the schedule, by the rule of the middle; of residuals the mean over time. */
 static double sum_of(const fare_results *r, size_t ensemble, size_t offset, PetscBool mean)
 {

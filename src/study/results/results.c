@@ -127,7 +127,7 @@ PetscErrorCode fare_results_create(
     const fare_plan_ensemble *e = &plan->ensemble[i];
 
     PetscCall(PetscCalloc1(times, &r->census[i]));
-    if (fare_results_has_motion(plan, i)) PetscCall(PetscCalloc1(times, &r->motion[i]));
+    if (fare_plan_has_motion(plan, &plan->ensemble[i])) PetscCall(PetscCalloc1(times, &r->motion[i]));
     for (PetscInt64 k = 0; k < plan->snapshots.count; k++) {
       r->census[i][k].outside = r->census[i][k].survival = NAN;
       if (e->type->train && !e->oracle && fare_training_includes(&e->training, k)) r->trained[k] = PETSC_TRUE;

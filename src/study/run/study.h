@@ -147,8 +147,7 @@ PetscInt64 fare_results_at_rest(const fare_results *results);
 #define FARE_BOUNDARY_MASS 1e-9 /* in the outermost cells; more is worth a warning */
 /* What a run prints when it ends; and the tables of each measure, of boundaries and of costs. Local. */
 PetscErrorCode fare_results_print(const fare_results *results, FILE *to);
-/* Of learned densities' dynamics: whether they are asked for and known; their table and files. */
-PetscBool      fare_results_has_motion(const fare_plan *plan, size_t ensemble);
+/* Of learned densities' dynamics: their table and files. */
 void           fare_results_print_motion(const fare_results *results, FILE *to);
 void           fare_results_motion_csv(const fare_results *results, fare_text *to);
 PetscErrorCode fare_results_motion_save(
