@@ -359,6 +359,7 @@ def data_efficiency(sweep: fare.Sweep) -> Figure:
             label = f"ceiling, {kind}" if line == "--" else kind
             axes[k].plot(sorted(of), means, label=label, color=shades[kind], ls=line)
     axes[2].axhline(1, color="k", lw=1)
+    axes[2].set_ylim(0.3, 6)
     titles = ("diffusion: KL above its floor", "energies: KL", "energies: entropy production / truth's")
     for ax, title in zip(axes, titles):
         ax.set(xscale="log", yscale="log", title=title, xlabel="training particles per snapshot")
