@@ -12,6 +12,7 @@ build/book). One that has run there before is only drawn again.
 from __future__ import annotations
 
 import argparse
+import csv
 import functools
 import io
 import json
@@ -308,36 +309,61 @@ def dissipations(study: fare.Study, coarse: int = 8, D: float = 0.7) -> dict[str
     return said
 
 
+def learned_dissipations(study: fare.Study) -> dict[str, float]:
+    """Of learned densities, over the truth's on the same stencil between snapshots."""
+    sums: dict[str, list[float]] = {}
+    with (study.directory / "dynamics.csv").open() as file:
+        for row in csv.DictReader(file):
+            of = sums.setdefault(row["ensemble"], [0.0, 0.0])
+            of[0] += float(row["production"])
+            of[1] += float(row["production_truth"])
+    return {name: learned / exact for name, (learned, exact) in sums.items()}
+
+
+def prior_panels(name: str) -> tuple[tuple[int, ...], str, str]:
+    """Which panels an ensemble is in, its kind of prior, and its line."""
+    if name.startswith("ceiling"):
+        return (0, 1, 2), name.replace("ceiling_", "").replace("ceiling", "right"), "--"
+    if name.startswith("ebm"):
+        return (1, 2), name.replace("ebm_", "").replace("ebm", "none"), "-"
+    return (0,), name, "-"
+
+
 def data_efficiency(sweep: fare.Sweep) -> Figure:
     """Error against the number of training particles, and the dissipation of what was learned."""
-    fig, axes = panels(2, 9.0, 3.4)
+    fig, axes = panels(3, 12.0, 3.4)
     key = "ensembles.0.train.particles"
-    shades = {"none": "#888888", "noise": "C2", "right": "C0", "wrong": "C3"}
+    shades = {"none": "#888888", "noise": "C2", "right": "C0", "wrong": "C3", "learned": "C4", "least": "C1"}
     found: dict[str, dict[float, list[tuple[float, float]]]] = {}
-    truths = []
     for point, study in sweep.studies.items():
         count = float(sweep.points[key][point])
         said = dissipations(study)
-        truths.append(said.pop("truth"))
-        for name, value in said.items():
+        truth = said.pop("truth")
+        ratios = {name: value / truth for name, value in said.items()} | learned_dissipations(study)
+        for name, value in ratios.items():
             if f"{name}_density" in said:  # which has no noise
                 continue
             one = study.measures.sel(measure="kl", comparison=name)
             excess = float((one.value - one.floor_mean.fillna(0)).mean())
-            found.setdefault(name, {}).setdefault(count, []).append((excess, value))
+            name = name.replace("_density", "")
+            found.setdefault(name, {}).setdefault(count, []).append((excess, ratios.get(name, value)))
     for name, of in found.items():
-        name = name.replace("_density", "")
-        kind = name.replace("ceiling_", "").replace("ceiling", "right")
-        style = {"color": shades[kind], "ls": "--" if "ceiling" in name else "-"}
-        for k, ax in enumerate(axes):
+        where, kind, line = prior_panels(name)
+        for k in where:
+            column = 1 if k == 2 else 0
             for count, pairs in of.items():
-                ax.plot([count] * len(pairs), [pair[k] for pair in pairs], "o", ms=3, color=shades[kind])
-            means = [np.mean([pair[k] for pair in of[count]]) for count in sorted(of)]
-            ax.plot(sorted(of), means, label=name.replace("_", " "), **style)
-    axes[1].axhline(float(np.mean(truths)), color="k", lw=1, label="truth")
-    for ax, label in zip(axes, ("KL above its noise floor", "entropy production")):
-        ax.set(xscale="log", yscale="log", ylabel=label, xlabel="training particles per snapshot")
-    axes[1].legend(fontsize=8)
+                axes[k].plot(
+                    [count] * len(pairs), [pair[column] for pair in pairs], "o", ms=3, color=shades[kind]
+                )
+            means = [np.mean([pair[column] for pair in of[count]]) for count in sorted(of)]
+            label = f"ceiling, {kind}" if line == "--" else kind
+            axes[k].plot(sorted(of), means, label=label, color=shades[kind], ls=line)
+    axes[2].axhline(1, color="k", lw=1)
+    axes[2].set_ylim(0.3, 6)
+    titles = ("diffusion: KL above its floor", "energies: KL", "energies: entropy production / truth's")
+    for ax, title in zip(axes, titles):
+        ax.set(xscale="log", yscale="log", title=title, xlabel="training particles per snapshot")
+        ax.legend(fontsize=7)
     return fig
 
 

@@ -50,7 +50,7 @@ HEADERS = {
     "analysis": ["adjoint", "friction", "transport_bound"],
     "infer": ["tracks"],
     "rare": ["committor_field"],
-    "sampler": ["langevin", "metropolis", "prior", "sampler_plugin"],
+    "sampler": ["current_action", "langevin", "metropolis", "prior", "sampler_plugin"],
 }
 MODULE_OF_HEADER = {header: module for module, headers in HEADERS.items() for header in headers}
 KERNELS = ROOT / "src/support"  # its private headers are for kernels of all modules

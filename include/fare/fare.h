@@ -11,6 +11,7 @@
 #include <fare/box.h>
 #include <fare/system.h>
 #include <fare/chain.h>
+#include <fare/current_action.h>
 #include <fare/mixture.h>
 #include <fare/potential_spline.h>
 #include <fare/product.h>

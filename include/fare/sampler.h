@@ -108,7 +108,8 @@ typedef struct {
   */
   PetscErrorCode (*model_density)(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses);
   /** where that density is known of an oracle or the empirical optimum alone: their bits; 0: in every mode */
-  int model_density_modes;
+  int       model_density_modes;
+  PetscBool density_between; /**< of what is trained, that density is known at every time of the schedule */
   /**
     Adds the evaluations that a whole schedule with so many particles will take, training sets aside, in mode
     FARE_LEARNED (the others take none); NULL: unknown. Runs nothing.

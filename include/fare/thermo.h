@@ -11,6 +11,7 @@
 #include <fare/ensemble.h>
 #include <fare/store.h>
 #include <fare/operator.h>
+#include <fare/sampler.h>
 #include <fare/truth.h>
 
 /** The plan's `thermodynamics:` section. */
@@ -22,6 +23,7 @@ typedef struct {
   int        relaxation; /**< a fare_relaxation */
   PetscBool  currents;   /**< also record the currents */
   PetscBool  geometric;  /**< also the least production with these marginals */
+  PetscBool  learned;    /**< also what learned densities say of the dynamics */
 } fare_thermo_options;
 /** Keys of the section. */
 extern const fare_field fare_thermo_fields[];
@@ -440,5 +442,44 @@ PetscErrorCode fare_thermo_write(
   @param to      where
 */
 void fare_thermo_print(const fare_thermo *thermo, const fare_work_summary *summary, FILE *to);
+
+/** What a density says of the dynamics in the middle of an interval, beside the truth on the same stencil. */
+typedef struct {
+  double time;             /**< the middle */
+  double production;       /**< int J^2/(D q) dx: rate of entropy production of its current, see below */
+  double production_truth; /**< that of the truth's */
+  double residual; /**< mean of (v - v_0)^2/(4 D) under the truth's density; v = J/q, v_0 the system's */
+  double residual_truth; /**< that of the truth's own v: what the stencil leaves */
+} fare_motion;
+/** Two moments between snapshots, and what the truth is there. */
+typedef struct fare_stencil fare_stencil;
+/**
+  Evolves the truth to two moments about the middle of an interval. On a circle, where marginals leave a
+  constant of the current open, currents are those of least production. Collective.
+  @param grid    of one axis; borrowed, as is the system
+  @param system  with diffusion everywhere
+  @param masses  of the truth at `from`
+  @param from    a snapshot
+  @param to      the next
+  @param length  of the schedule
+  @param stencil destroy with fare_stencil_destroy(), after an error too
+  @return FARE_ERR_FAILED where the truth cannot be evolved
+*/
+PetscErrorCode fare_stencil_create(const fare_grid *grid, const fare_system *system, Vec masses, double from,
+  double to, double length, fare_stencil **stencil);
+/**
+  Destroys a stencil. Not collective.
+  @param stencil set to NULL; may be NULL
+  @return an error of PETSc
+*/
+PetscErrorCode fare_stencil_destroy(fare_stencil **stencil);
+/**
+  What a method's density says there. Collective.
+  @param stencil of an interval
+  @param sampler whose density is known between snapshots (`density_between`)
+  @param motion  filled in
+  @return as the density
+*/
+PetscErrorCode fare_stencil_judge(fare_stencil *stencil, fare_sampler *sampler, fare_motion *motion);
 
 #endif

@@ -22,6 +22,7 @@ static const char *const own[] = {
   "measures.csv",
   "tables.txt",
   "ends.csv",
+  "dynamics.csv",
   "ranking.csv",
   "thermodynamics.csv",
   "report.html",

@@ -20,6 +20,8 @@ const fare_field fare_thermo_fields[] = {
     "also record the probability currents at every snapshot"},
   {"geometric", FARE_BOOLEAN, offsetof(fare_thermo_options, geometric), "false", 0, 0, NULL, "",
     "also compute the least entropy production with these marginals, the part that snapshots reveal"},
+  {"learned", FARE_BOOLEAN, offsetof(fare_thermo_options, learned), "false", 0, 0, NULL, "",
+    "also compute entropy production and Fokker-Planck residual of learned densities; one axis"},
   FARE_FIELDS_END,
 };
 
@@ -82,6 +84,13 @@ PetscErrorCode fare_thermo_options_from_config(const fare_node *node, const fare
   if (options->geometric && !(fare_thermo_defines(system) & FARE_HAS_PRODUCTION))
     FARE_REFUSE(fare_node_find(node, "geometric"),
       "needs diffusion along every axis, as currents have no potential without; system '%s' lacks it",
+      fare_system_type_of(system)->name);
+  if (options->learned && fare_system_dimension(system) != 1)
+    FARE_REFUSE(fare_node_find(node, "learned"),
+      "needs one axis, where a density tells its current; system '%s' has %d",
+      fare_system_type_of(system)->name, fare_system_dimension(system));
+  if (options->learned && !(fare_thermo_defines(system) & FARE_HAS_PRODUCTION))
+    FARE_REFUSE(fare_node_find(node, "learned"), "needs diffusion along every axis; system '%s' lacks it",
       fare_system_type_of(system)->name);
   if ((options->steps || options->particles) && !(fare_thermo_defines(system) & FARE_HAS_CHAIN))
     FARE_REFUSE(fare_node_find(node, options->steps ? "steps" : "particles"), NEEDS_CHAIN,

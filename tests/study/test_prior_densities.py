@@ -134,6 +134,13 @@ def check_refusals(where):
         lines = done.stderr.strip().splitlines()
         expect(done.returncode == 2 and len(lines) == 1, f"{sampler} with {prior} is refused", done.stderr)
         expect("study.yaml:" in lines[0] and said in lines[0], f"{prior} says why", lines)
+    write(where, line("net", FLOW, ", prior: {kind: fokker_planck}", count=1))
+    done = fare(where, "check", "study.yaml")
+    expect(
+        done.returncode == 2 and "of which there is one" in done.stderr,
+        "one particle is refused",
+        done.stderr,
+    )
     text = STUDY.format(lines=line("net", FLOW, ", prior: {kind: fokker_planck}"))
     text = re.sub("system: .*\ndrive: .*\ninitial: .*", "system: {name: rotational_ou}", text)
     (where / "study.yaml").write_text(re.sub("truth: .*", "truth: {cells: [8, 8]}", text))

@@ -7,7 +7,7 @@
 */
 #include "fare_test.h"
 
-#include "sampler/prior/current_action.h"
+#include <fare/current_action.h>
 
 #define D    0.7
 #define K    1.5
@@ -16,6 +16,16 @@
 static double variance(double t)
 {
   return D / K + (0.2 - D / K) * exp(-2 * K * t);
+}
+
+static void make_line(PetscInt cells, double lower, double upper, PetscBool closed, fare_current_line *line)
+{
+  const fare_boundary boundary = closed ? FARE_BOUNDARY_PERIODIC : FARE_BOUNDARY_REFLECTING;
+  fare_grid          *grid;
+
+  assert_ok(fare_grid_create(PETSC_COMM_SELF, 1, &cells, &lower, &upper, &boundary, &grid));
+  assert_ok(fare_current_line_create(grid, line));
+  assert_ok(fare_grid_destroy(&grid));
 }
 
 /* Rates up and down a face between potentials per D, exponentially fitted (Scharfetter and Gummel). */
@@ -39,7 +49,7 @@ static double action_of_trap(PetscInt cells, double span, double stiffness)
   fare_current_line line;
   double           *u, sum;
 
-  assert_ok(fare_current_line_create(cells, PETSC_FALSE, &line));
+  make_line(cells, lower, -lower, PETSC_FALSE, &line);
   assert_ok(PetscMalloc1(2 * cells, &u));
   line.span  = span;
   line.still = stiffness == 0 ? PETSC_TRUE : PETSC_FALSE;
@@ -86,7 +96,7 @@ static void a_constant_on_a_circle_is_free(void **state)
   double            u[400], around = 0, sum;
 
   (void)state;
-  assert_ok(fare_current_line_create(n, PETSC_TRUE, &line));
+  make_line(n, 0, 2 * PETSC_PI, PETSC_TRUE, &line);
   line.span  = span;
   line.still = PETSC_TRUE;
   for (PetscInt i = 0; i < n; i++) line.rate[2 * i] = line.rate[2 * i + 1] = D / (h * h);
@@ -111,7 +121,7 @@ static void slopes_are_differences(void **state)
   (void)state;
   for (int closed = 0; closed < 2; closed++)
     for (int still = 0; still < 2; still++) {
-      assert_ok(fare_current_line_create(N, closed ? PETSC_TRUE : PETSC_FALSE, &line));
+      make_line(N, 0, 1, closed ? PETSC_TRUE : PETSC_FALSE, &line);
       line.span  = 0.3;
       line.still = still ? PETSC_TRUE : PETSC_FALSE;
       for (int i = 0; i < 2 * N; i++) {

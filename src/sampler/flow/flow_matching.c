@@ -231,6 +231,7 @@ const fare_sampler_type fare_sampler_flow_matching = {
   .model_density = model_density,
   .log_density   = log_density,
   .log_density_learned = PETSC_TRUE,
+  .density_between     = PETSC_TRUE,
   .estimate_cost       = estimate_cost,
   .curve               = fare_generative_curve,
   .kept                = fare_generative_kept,

@@ -16,6 +16,8 @@
 #include <math.h>
 #include <string.h>
 
+#define LOOKS 4 /* of a prior in a step, each at a time of its own; it costs two rows of the network */
+
 static const fare_field fields[] = {
   FARE_GENERATIVE_FIELDS(fare_normalizing_flow, common, "64", "3", "4000", "4096", "3e-3", "3", "3"),
   {"bins", FARE_INTEGER, offsetof(fare_normalizing_flow, bins), "32", 2, 512, NULL, "",
@@ -187,7 +189,7 @@ static double first_gradient(void *context, fare_network *network, int64_t first
   ln q along the only axis to either side of a moment. Derivatives by the splines are those of a loss -ln q,
   whose weights are the slopes.
 */
-static double penalty(void *context, const fare_weighing_rows *rows, float gradient[])
+static double penalty_once(void *context, const fare_weighing_rows *rows, float gradient[])
 {
   training_context            *l      = context;
   fare_current_prior          *c      = &l->prior;
@@ -218,6 +220,20 @@ static double penalty(void *context, const fare_weighing_rows *rows, float gradi
   fare_spline_gradient(spline, 2, l->d_output);
   fare_network_backward(rows->network, 2, l->input, l->d_output, gradient, NULL);
   l->evaluations += 2;
+  return sum;
+}
+
+/* At several times: one alone would leave more noise than a large weight bears. */
+static double penalty(void *context, const fare_weighing_rows *rows, float gradient[])
+{
+  double sum = 0;
+
+  for (int k = 0; k < LOOKS; k++) {
+    const fare_weighing_rows once = {
+      rows->weight / LOOKS, LOOKS * rows->step + k, rows->first, rows->n, rows->network};
+
+    sum += penalty_once(context, &once, gradient);
+  }
   return sum;
 }
 
@@ -428,6 +444,7 @@ const fare_sampler_type fare_sampler_normalizing_flow = {
   .model_density       = model_density,
   .log_density         = fare_normalizing_flow_log_density,
   .log_density_learned = PETSC_TRUE,
+  .density_between     = PETSC_TRUE,
   .estimate_cost       = estimate_cost,
   .curve               = fare_generative_curve,
   .kept                = kept,

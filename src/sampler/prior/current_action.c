@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "current_action.h"
+#include <fare/current_action.h>
 
 #include <math.h>
 
-PetscErrorCode fare_current_line_create(PetscInt cells, PetscBool closed, fare_current_line *l)
+PetscErrorCode fare_current_line_create(const fare_grid *grid, fare_current_line *l)
 {
+  const PetscInt n = grid->cells[0];
+
   PetscFunctionBegin;
-  *l = (fare_current_line){.cells = cells, .closed = closed};
-  PetscCall(PetscCalloc5(
-    2 * cells, &l->rate, 2 * cells, &l->mass, cells, &l->excess, cells, &l->theta, cells, &l->current));
+  *l = (fare_current_line){
+    .cells = n, .closed = grid->boundary[0] == FARE_BOUNDARY_PERIODIC ? PETSC_TRUE : PETSC_FALSE};
+  PetscCall(PetscCalloc5(2 * n, &l->rate, 2 * n, &l->mass, n, &l->excess, n, &l->theta, n, &l->current));
   PetscFunctionReturn(0);
 }
 
@@ -17,6 +19,21 @@ PetscErrorCode fare_current_line_destroy(fare_current_line *l)
   PetscFunctionBegin;
   PetscCall(PetscFree5(l->rate, l->mass, l->excess, l->theta, l->current));
   PetscFunctionReturn(0);
+}
+
+void fare_current_set_still(const fare_grid *grid, const fare_system *system, double t, fare_current_line *l)
+{
+  const double h = grid->spacing[0];
+
+  l->still = PETSC_TRUE;
+  for (PetscInt face = 0; face <= l->cells; face++) {
+    const double x = grid->lower[0] + h * (double)face, *at = &x;
+    double       D, *to                                     = &D;
+
+    fare_system_diffusion(system, t, 1, &at, &to);
+    if (face < l->cells) l->rate[2 * face] = D / (h * h);
+    if (face > 0) l->rate[2 * face - 1] = D / (h * h);
+  }
 }
 
 static void set_masses(PetscInt n, const double u[], double mass[])

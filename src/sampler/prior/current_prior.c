@@ -27,8 +27,7 @@ PetscErrorCode fare_current_prior_create(const fare_sampler *sampler, const fare
   p->here  = rank ? PETSC_FALSE : PETSC_TRUE;
   p->share = (schedule->end - schedule->start) / data->count;
   PetscCall(fare_prior_grid(sampler, lower, upper, FARE_CURRENT_CELLS, &p->grid));
-  PetscCall(fare_current_line_create(
-    FARE_CURRENT_CELLS, p->grid->boundary[0] == FARE_BOUNDARY_PERIODIC ? PETSC_TRUE : PETSC_FALSE, &p->line));
+  PetscCall(fare_current_line_create(p->grid, &p->line));
   p->line.span  = SPAN * (schedule->end - schedule->start);
   p->line.still = sampler->prior->kind == FARE_PRIOR_LEAST_DISSIPATION ? PETSC_TRUE : PETSC_FALSE;
   for (PetscInt i = 0; i < FARE_CURRENT_CELLS; i++) fare_cell_centre(p->grid, i, &p->x[i]);
@@ -60,22 +59,6 @@ PetscBool fare_current_prior_begin(fare_current_prior *p, const fare_weighing_ro
   return PETSC_TRUE;
 }
 
-/* Those of diffusion alone. */
-static void set_still_rates(fare_current_prior *p, double t)
-{
-  const double h = p->grid->spacing[0];
-
-  for (PetscInt i = 0; i < p->line.cells; i++) {
-    for (int side = 0; side < 2; side++) {
-      const double x = p->x[i] + (side ? 0.5 : -0.5) * h;
-      double       D;
-
-      fare_generative_diffusion(p->sampler->prior->system, t, &x, &D);
-      p->line.rate[2 * i + side] = D / (h * h);
-    }
-  }
-}
-
 double fare_current_prior_penalty(fare_current_prior *p, double weight)
 {
   const double share  = weight * p->share * (double)((const fare_generative *)p->sampler->state)->learn.batch,
@@ -83,7 +66,7 @@ double fare_current_prior_penalty(fare_current_prior *p, double weight)
   double entering[2 * FARE_CURRENT_CELLS], action;
 
   if (p->line.still)
-    set_still_rates(p, middle);
+    fare_current_set_still(p->grid, p->sampler->prior->system, middle, &p->line);
   else if (fare_operator_faces(p->op, middle, p->line.rate, entering))
     return NAN;
   action = fare_current_action(&p->line, p->u, p->slope);

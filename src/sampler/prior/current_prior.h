@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The penalty of a prior on a density of one axis that a network says at any time: its action
-  (current_action.h) beside the assumed dynamics (`fokker_planck`) or beside no motion at all
+  (fare/current_action.h) beside the assumed dynamics (`fokker_planck`) or beside no motion at all
   (`least_dissipation`), integrated over the schedule by one time in each step of training, over the number of
   training times. With the loss -ln q, a weight so means what it does in `weak_constraint`: the action counts
   as often as a training snapshot has particles, times that weight.
@@ -9,11 +9,11 @@
 #ifndef FARE_CURRENT_PRIOR_H
 #define FARE_CURRENT_PRIOR_H
 
-#include "current_action.h"
 #include "line.h"
 
 #include "sampler/shared/weighing.h"
 
+#include <fare/current_action.h>
 #include <fare/operator.h>
 
 #define FARE_CURRENT_CELLS 128 /* of both sides a tile */

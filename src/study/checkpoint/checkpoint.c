@@ -224,6 +224,9 @@ static PetscErrorCode move_results(
   for (size_t i = 0; i < run->plan->ensembles; i++) {
     snprintf(path, sizeof path, "/results/census/%s", run->plan->ensemble[i].name);
     PetscCall(move_bytes(way, store, path, count * sizeof **r->census, r->census[i]));
+    snprintf(path, sizeof path, "/results/dynamics/%s", run->plan->ensemble[i].name);
+    if (r->motion[i] && measured)
+      PetscCall(move_bytes(way, store, path, count * sizeof **r->motion, r->motion[i]));
   }
   for (size_t i = 0; i < r->comparisons && measured; i++) {
     const fare_compared *c = &r->comparison[i];

@@ -175,6 +175,7 @@ static PetscErrorCode begin_pilot(const fare_plan *plan, const fare_plan_ensembl
   }
   if (plan->has_truth) p->walls = fare_truth_walls(plan->system, &plan->truth);
   PetscCall(fare_plan_sampler(PETSC_COMM_SELF, plan, &p->e, &plan->initial, &p->sampler));
+  PetscCall(fare_sampler_set_prior(p->sampler, p->e.prior));
   PetscCall(fare_sampler_set_walls(p->sampler, &p->walls));
   PetscFunctionReturn(0);
 }

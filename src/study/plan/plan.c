@@ -317,6 +317,18 @@ static PetscErrorCode check_recorded_axes(const fare_plan *plan, const fare_node
   PetscFunctionReturn(0);
 }
 
+/* Somebody must have a density that is asked for. */
+static PetscErrorCode check_learned(const fare_plan *plan, const fare_node *node)
+{
+  PetscFunctionBegin;
+  if (!plan->thermodynamics.learned) PetscFunctionReturn(0);
+  for (size_t i = 0; i < plan->ensembles; i++)
+    if (fare_plan_has_motion(plan, &plan->ensemble[i])) PetscFunctionReturn(0);
+  FARE_REFUSE(node,
+    "no ensemble learns a density that is known between snapshots, as ebm, neq_ebm, "
+    "normalizing_flow and flow_matching do: remove 'learned'");
+}
+
 static PetscErrorCode read_infer(fare_plan *plan, const fare_node *list)
 {
   const fare_infer_study study = {
@@ -368,6 +380,7 @@ static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sect
     PetscCall(
       fare_thermo_options_from_config(s->thermodynamics, plan->system, &plan->truth, &plan->thermodynamics));
   PetscCall(fare_plan_read_ensembles(plan, s->ensembles));
+  if (s->thermodynamics) PetscCall(check_learned(plan, fare_node_find(s->thermodynamics, "learned")));
   plan->condition = s->condition;
   s->condition    = NULL;
   if (plan->condition) PetscCall(check_condition(plan, fare_node_find(root, "condition")));

@@ -67,4 +67,7 @@ PetscBool fare_training_is_shared(const fare_training_options *a, const fare_tra
 PetscErrorCode fare_plan_read_ensembles(fare_plan *plan, const fare_node *list);
 void           fare_plan_free_ensembles(fare_plan *plan);
 
+/* Whether what an ensemble's learned density says of the dynamics is asked for, and it has one. */
+PetscBool fare_plan_has_motion(const fare_plan *plan, const fare_plan_ensemble *ensemble);
+
 #endif

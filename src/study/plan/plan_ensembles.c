@@ -5,6 +5,7 @@
 #include <fare/plugin.h>
 
 #include <dlfcn.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -201,6 +202,14 @@ fare_sampler_mode fare_plan_ensemble_mode(const fare_plan_ensemble *ensemble)
   return ensemble->oracle ? FARE_ORACLE : ensemble->empirical ? FARE_EMPIRICAL : FARE_LEARNED;
 }
 
+PetscBool fare_plan_has_motion(const fare_plan *plan, const fare_plan_ensemble *ensemble)
+{
+  return plan->has_thermodynamics && plan->thermodynamics.learned && ensemble->type->density_between &&
+      fare_plan_ensemble_mode(ensemble) == FARE_LEARNED
+    ? PETSC_TRUE
+    : PETSC_FALSE;
+}
+
 PetscErrorCode fare_plan_sampler(MPI_Comm comm, const fare_plan *plan, const fare_plan_ensemble *ensemble,
   const fare_initial *initial, fare_sampler **sampler)
 {
@@ -285,6 +294,9 @@ static PetscErrorCode read_ensemble(
     PetscCall(fare_fields_read(fare_training_fields, NULL, ensemble->train, &ensemble->training));
   else if (ensemble->train)
     FARE_REFUSE(ensemble->train, "sampler '%s' learns nothing: remove 'train'", ensemble->type->name);
+  if (ensemble->prior && isnan(ensemble->prior->weight) && ensemble->training.particles < 2)
+    FARE_REFUSE(ensemble->prior_node,
+      "'weight: auto' holds out half of the training particles, of which there is one: set a weight");
   PetscFunctionReturn(0);
 }
 

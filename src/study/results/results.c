@@ -118,6 +118,7 @@ PetscErrorCode fare_results_create(
   if (plan->joint) PetscCall(PetscCalloc1(times, &r->joint));
   PetscCall(PetscCalloc7(3 * n, &r->comparison, n, &r->cost, n, &r->effort, n, &r->census, n, &r->failure, n,
     &r->curve, 2 * n + 1, &r->binned));
+  PetscCall(PetscCalloc1(n, &r->motion));
   PetscCall(fare_rare_results_create(plan->rare, &r->rare));
   if (grid) memcpy(r->cells, grid->cells, sizeof r->cells);
   if (grid) choose_bins(r, binning, grid);
@@ -126,6 +127,7 @@ PetscErrorCode fare_results_create(
     const fare_plan_ensemble *e = &plan->ensemble[i];
 
     PetscCall(PetscCalloc1(times, &r->census[i]));
+    if (fare_plan_has_motion(plan, &plan->ensemble[i])) PetscCall(PetscCalloc1(times, &r->motion[i]));
     for (PetscInt64 k = 0; k < plan->snapshots.count; k++) {
       r->census[i][k].outside = r->census[i][k].survival = NAN;
       if (e->type->train && !e->oracle && fare_training_includes(&e->training, k)) r->trained[k] = PETSC_TRUE;
@@ -153,8 +155,10 @@ PetscErrorCode fare_results_free(fare_results *r)
   for (size_t i = 0; i < r->series; i++) PetscCall(PetscFree(r->binned[i].mass));
   for (size_t i = 0; r->census && i < r->plan->ensembles; i++) {
     PetscCall(PetscFree(r->census[i]));
+    PetscCall(PetscFree(r->motion[i]));
     free(r->failure[i]);
   }
+  PetscCall(PetscFree(r->motion));
   PetscCall(PetscFree2(r->trained, r->file));
   PetscCall(PetscFree(r->truth));
   PetscCall(PetscFree(r->joint));

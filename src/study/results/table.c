@@ -485,6 +485,7 @@ PetscErrorCode fare_results_print(const fare_results *r, FILE *to)
   print_truth(r, to);
   print_joint(r, to);
   print_thermo(r, to);
+  fare_results_print_motion(r, to);
   fare_analyses_print(r->analysis, to);
   fare_rare_results_print(&r->rare, to);
   fare_control_results_print(&r->control, to);

@@ -331,6 +331,7 @@ static PetscErrorCode write_ensembles(const fare_results *r, fare_store *store)
     if (r->failure[i]) PetscCall(fare_store_put_string(store, path, "failure", r->failure[i]));
     if (r->curve[i] && r->curve[i]->count) PetscCall(write_loss(r->curve[i], store, path));
     PetscCall(write_census(r, i, store, path));
+    PetscCall(fare_results_motion_save(r, i, store, path));
   }
   PetscFunctionReturn(0);
 }
@@ -510,6 +511,8 @@ PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *r, fare_rec
   PetscCall(write_text(r, record, "measures.csv", measures_csv));
   if (r->truth && r->plan->ensembles) PetscCall(write_text(r, record, "ends.csv", ends_csv));
   if (r->thermo) PetscCall(write_text(r, record, "thermodynamics.csv", thermo_csv));
+  if (r->thermo && r->plan->thermodynamics.learned)
+    PetscCall(write_text(r, record, "dynamics.csv", fare_results_motion_csv));
   if (r->plan->ensembles || r->rare.count) PetscCall(write_tables(r, record));
   PetscCall(fare_store_create(comm, fare_record_path(record, "study.h5"), &store));
   PetscCall(fare_store_put_string(store, "/", "study", r->plan->study));

@@ -111,6 +111,26 @@ static PetscErrorCode measure_ensemble(
   PetscFunctionReturn(0);
 }
 
+/* What learned densities say of the dynamics between this snapshot and the next. */
+static PetscErrorCode judge_motion(fare_run *s, PetscInt64 k)
+{
+  const fare_schedule *schedule = &s->plan->snapshots;
+  fare_stencil        *stencil  = NULL;
+
+  PetscFunctionBegin;
+  for (size_t i = 0; i < s->plan->ensembles && k + 1 < schedule->count; i++) {
+    if (!s->results.motion[i] || s->results.failure[i]) continue;
+    if (!stencil)
+      PetscCall(fare_stencil_create(fare_run_grid(s), s->plan->system, fare_truth_masses(s->truth),
+        fare_schedule_time(schedule, k), fare_schedule_time(schedule, k + 1), schedule->end - schedule->start,
+        &stencil));
+    PetscCall(fare_run_end_ensemble(
+      s, i, " in its density", fare_stencil_judge(stencil, s->sampler[i], &s->results.motion[i][k])));
+  }
+  PetscCall(fare_stencil_destroy(&stencil));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode pause_truth(void *context)
 {
   PetscFunctionBegin;
@@ -413,6 +433,7 @@ PetscErrorCode fare_run_snapshot(fare_run *s, PetscInt64 k)
   for (size_t i = 0; i < s->plan->ensembles; i++) {
     if (!s->results.failure[i]) PetscCall(measure_ensemble(s, i, k, t, &bins, s->ensemble[i]));
   }
+  PetscCall(judge_motion(s, k));
   PetscCall(fare_binned_free(&bins.p));
   PetscCall(fare_binned_free(&bins.corrected));
   s->safe = k + 1;
@@ -448,6 +469,7 @@ PetscErrorCode fare_run_replay(fare_run *s, PetscInt64 k, PetscBool measured)
     PetscCall(fare_ensemble_destroy(&then));
     PetscCall(code);
   }
+  PetscCall(judge_motion(s, k));
   PetscCall(fare_binned_free(&bins.p));
   PetscCall(fare_binned_free(&bins.corrected));
   PetscFunctionReturn(0);

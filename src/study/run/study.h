@@ -50,6 +50,7 @@ typedef struct {
   fare_truth_status *truth;   /* per snapshot; NULL without a truth on a grid */
   fare_joint_status *joint;   /* per snapshot; NULL without one of another kind */
   fare_census      **census;  /* per ensemble and snapshot: where its particles were */
+  fare_motion      **motion;  /* per ensemble and interval: of learned densities, else NULL */
   PetscInt           cells[FARE_DIM_MAX];
   const fare_thermo *thermo; /* borrowed; NULL unless asked for */
   fare_work_summary  work;   /* beside it */
@@ -146,7 +147,12 @@ PetscInt64 fare_results_at_rest(const fare_results *results);
 #define FARE_BOUNDARY_MASS 1e-9 /* in the outermost cells; more is worth a warning */
 /* What a run prints when it ends; and the tables of each measure, of boundaries and of costs. Local. */
 PetscErrorCode fare_results_print(const fare_results *results, FILE *to);
-void           fare_results_print_tables(const fare_results *results, FILE *to);
+/* Of learned densities' dynamics: their table and files. */
+void           fare_results_print_motion(const fare_results *results, FILE *to);
+void           fare_results_motion_csv(const fare_results *results, fare_text *to);
+PetscErrorCode fare_results_motion_save(
+  const fare_results *results, size_t ensemble, fare_store *store, const char *path);
+void fare_results_print_tables(const fare_results *results, FILE *to);
 
 /* Those that solve for the truth together: all ranks, or each for itself. */
 MPI_Comm fare_plan_truth_comm(MPI_Comm comm, const fare_plan *plan, const fare_truth_options *options);
