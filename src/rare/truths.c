@@ -75,7 +75,7 @@ static PetscErrorCode run_analysis(
   PetscFunctionBegin;
   *value = *error = *optimum = NAN;
   code                       = fare_analyses_from_config(list, context->system, &options, &count, &analysis);
-  if (!code) code = fare_analyses_run(count, analysis, context->grid, &result);
+  if (!code) code = fare_analyses_run(count, analysis, context->grid, NULL, &result);
   if (!code && fare_analysis_value(result[0], is_rate ? "rate" : "committor", 0, value, error))
     *value = *error = NAN;
   if (!code && is_rate && fare_analysis_value(result[0], "optimum", 0, optimum, NULL)) *optimum = NAN;
