@@ -497,17 +497,49 @@ PetscErrorCode fare_analyses_compare(
 
 /** What one analysis found. */
 typedef struct fare_analysis_result fare_analysis_result;
+#define FARE_ANALYSIS_ROW 128 /**< characters of a row's name */
+/** Numbers that an analysis has found before it ends, under a name. */
+typedef struct {
+  char    name[FARE_ANALYSIS_ROW]; /**< of the analysis, and what tells its rows apart */
+  size_t  count;                   /**< numbers */
+  double *number;                  /**< zeros where they are not found yet; alike on all ranks */
+} fare_analysis_row;
+/** What analyses that take long keep from pause to pause, and who calls then. Zero it to begin. */
+typedef struct {
+  PetscErrorCode (*pause)(void *to); /**< called between slices of work; may be NULL. Collective */
+  void              *to;             /**< what it is given */
+  size_t             rows;           /**< how many */
+  fare_analysis_row *row;            /**< each of them */
+  char               under_way[FARE_ANALYSIS_ROW]; /**< the row that the pieces below are of */
+  fare_pieces        waiting;                      /**< states of a checkpoint that none goes on with yet */
+  fare_pieces        own;                          /**< during a pause: the one that this rank goes on with */
+} fare_analysis_keeper;
+/**
+  Frees what it holds. Not collective.
+  @param keeper afterwards empty
+*/
+void fare_analysis_keeper_free(fare_analysis_keeper *keeper);
+/**
+  Writes group /analyses of a checkpoint, or reads it where it is there. Collective.
+  @param keeper what is kept
+  @param store  open
+  @param load   read
+  @return FARE_ERR_FAILED with HDF5's reason
+*/
+PetscErrorCode fare_analysis_keeper_pass(fare_analysis_keeper *keeper, fare_store *store, PetscBool load);
+
 /**
   Runs all analyses on a grid, and on half as many cells for the errors. One that fails is left without
   findings, with a warning. Collective.
   @param count    number of analyses
   @param analyses to run; the results borrow from them
   @param grid     whose box, cells and ranks they get
+  @param keeper   of those that take long; NULL: they do not pause
   @param results  one each, NULL behind the last; destroy with fare_analysis_results_destroy()
   @return errors other than FARE_ERR_FAILED and FARE_ERR_INPUT of one analysis
 */
-PetscErrorCode fare_analyses_run(
-  size_t count, fare_analysis *const analyses[], const fare_grid *grid, fare_analysis_result ***results);
+PetscErrorCode fare_analyses_run(size_t count, fare_analysis *const analyses[], const fare_grid *grid,
+  fare_analysis_keeper *keeper, fare_analysis_result ***results);
 /**
   Destroys the results. Collective.
   @param results set to NULL

@@ -515,4 +515,72 @@ PetscErrorCode fare_kept_load(
 */
 PetscErrorCode fare_kept_free(const fare_kept *table, void *of);
 
+/** Numbered pieces of 64-bit words, one behind the other: states of what is under way. Zero it to begin. */
+typedef struct {
+  int64_t   count;  /**< pieces */
+  int64_t  *number; /**< of each */
+  int64_t  *words;  /**< of each, how many */
+  uint64_t *word;   /**< of all */
+} fare_pieces;
+/**
+  Frees what it holds. Not collective.
+
+  @param pieces afterwards none
+*/
+void fare_pieces_free(fare_pieces *pieces);
+/**
+  The words of a piece. Not collective.
+
+  @param pieces to look in
+  @param number of the piece
+  @param words  how many, 0 where there is no such piece
+  @return valid until the pieces change; NULL where there is no such piece
+*/
+const uint64_t *fare_pieces_find(const fare_pieces *pieces, int64_t number, int64_t *words);
+/**
+  Takes a piece away, if it is there. Not collective.
+
+  @param pieces one less
+  @param number of the piece
+*/
+void fare_pieces_drop(fare_pieces *pieces, int64_t number);
+/**
+  Adds a copy of a piece. Not collective.
+
+  @param pieces one more
+  @param number of the piece, of which there is none yet
+  @param words  how many
+  @param word   that many
+  @return FARE_ERR_FAILED where there is no memory for it
+*/
+PetscErrorCode fare_pieces_add(fare_pieces *pieces, int64_t number, int64_t words, const uint64_t word[]);
+/**
+  Adds those that wait to what rank 0 has, but for those that a rank goes on with. Collective.
+
+  @param comm    the ranks
+  @param waiting alike on all ranks
+  @param own     the one that this rank goes on with, or none
+  @return FARE_ERR_FAILED where there is no memory for it
+*/
+PetscErrorCode fare_pieces_share(MPI_Comm comm, const fare_pieces *waiting, fare_pieces *own);
+/**
+  Writes the pieces of all ranks into datasets under_way, words and states of a group; none where there are no
+  pieces. Collective.
+
+  @param store  open for writing
+  @param folder the group
+  @param own    this rank's
+  @return FARE_ERR_FAILED, which says so where the disk is full
+*/
+PetscErrorCode fare_store_write_pieces(fare_store *store, const char *folder, const fare_pieces *own);
+/**
+  Reads all of them on every rank. Collective.
+
+  @param store  open
+  @param folder the group
+  @param pieces filled in, none where there are none; free with fare_pieces_free(), after an error, too
+  @return FARE_ERR_FAILED where they do not fit
+*/
+PetscErrorCode fare_store_read_pieces(fare_store *store, const char *folder, fare_pieces *pieces);
+
 #endif

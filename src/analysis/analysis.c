@@ -385,7 +385,7 @@ static PetscErrorCode run_on_wider_cells(
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode compute(fare_analysis_result *r, const fare_grid *grid)
+static PetscErrorCode compute(fare_analysis_result *r, const fare_grid *grid, fare_analysis_keeper *keeper)
 {
   const fare_analysis *a                       = r->of;
   const PetscBool      high                    = is_high_order(a, grid);
@@ -396,6 +396,8 @@ static PetscErrorCode compute(fare_analysis_result *r, const fare_grid *grid)
 
   PetscFunctionBegin;
   PetscCall(create_grids(r, grid));
+  r->found.keeper = keeper;
+  r->found.of     = a->name;
   PetscCall(run(a->state, r->grid[0], a->system, a->time, NULL, &r->found));
   if (!r->grid[1]) PetscFunctionReturn(0);
   PetscCall(look_for_rough_cells(r));
@@ -414,7 +416,8 @@ static PetscErrorCode compute(fare_analysis_result *r, const fare_grid *grid)
 }
 
 /* One that fails numerically ends, says why in its row, and leaves the rest alone. */
-static PetscErrorCode run_one(const fare_analysis *a, const fare_grid *grid, fare_analysis_result **result)
+static PetscErrorCode run_one(
+  const fare_analysis *a, const fare_grid *grid, fare_analysis_keeper *keeper, fare_analysis_result **result)
 {
   const double          began = fare_seconds();
   fare_analysis_result *r;
@@ -424,7 +427,7 @@ static PetscErrorCode run_one(const fare_analysis *a, const fare_grid *grid, far
   PetscCall(PetscNew(result));
   r          = *result;
   r->of      = a;
-  code       = compute(r, grid);
+  code       = compute(r, grid, keeper);
   r->seconds = fare_seconds() - began;
   if (code && code != FARE_ERR_FAILED && code != FARE_ERR_INPUT) PetscFunctionReturn(code);
   if (code) {
@@ -437,13 +440,13 @@ static PetscErrorCode run_one(const fare_analysis *a, const fare_grid *grid, far
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_analyses_run(
-  size_t count, fare_analysis *const analyses[], const fare_grid *grid, fare_analysis_result ***results)
+PetscErrorCode fare_analyses_run(size_t count, fare_analysis *const analyses[], const fare_grid *grid,
+  fare_analysis_keeper *keeper, fare_analysis_result ***results)
 {
   PetscFunctionBegin;
   *results = calloc(count + 1, sizeof **results);
   if (!*results) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
-  for (size_t i = 0; i < count; i++) PetscCall(run_one(analyses[i], grid, &(*results)[i]));
+  for (size_t i = 0; i < count; i++) PetscCall(run_one(analyses[i], grid, keeper, &(*results)[i]));
   PetscFunctionReturn(0);
 }
 

@@ -67,6 +67,9 @@ typedef struct {
   fare_mesh    *mesh;
   PetscBool     leaps; /* of fields that may leap: order 2 is the most that is believed */
   PetscBool     cut;   /* sets end within cells, of this grid or a coarser one */
+  /* of kinds that take long: what they keep, under names that begin with the analysis's; NULL: nothing */
+  fare_analysis_keeper *keeper;
+  const char           *of;
 } fare_findings;
 
 /*
@@ -103,6 +106,10 @@ struct fare_analysis_type {
   /* what the table does not show, behind it; may be NULL */
   void (*print)(const fare_findings *found, const char *name, FILE *to);
 };
+
+/* Numbers of a name, zeros at first, and from then on this is the row under way. Not collective. */
+PetscErrorCode fare_analysis_keep(
+  fare_analysis_keeper *keeper, const char *name, size_t count, double **number);
 
 /*
   Adds numbers that have an error; exact ones, in rows; a single exact one; and a field, which is taken over.

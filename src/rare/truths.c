@@ -75,7 +75,7 @@ static PetscErrorCode run_analysis(
   PetscFunctionBegin;
   *value = *error = *optimum = NAN;
   code                       = fare_analyses_from_config(list, context->system, &options, &count, &analysis);
-  if (!code) code = fare_analyses_run(count, analysis, context->grid, &result);
+  if (!code) code = fare_analyses_run(count, analysis, context->grid, NULL, &result);
   if (!code && fare_analysis_value(result[0], is_rate ? "rate" : "committor", 0, value, error))
     *value = *error = NAN;
   if (!code && is_rate && fare_analysis_value(result[0], "optimum", 0, optimum, NULL)) *optimum = NAN;
@@ -190,6 +190,29 @@ static PetscErrorCode shrink(
   PetscFunctionReturn(0);
 }
 
+/* Whether noise moves a path more than drift does in a step, about the start: the shift presumes small steps.
+ */
+static PetscBool steps_are_short(const fare_rare_context *context)
+{
+  const fare_event *event           = context->event;
+  double            x[FARE_DIM_MAX] = {event->start[0], event->start[1], event->start[2]}, f[FARE_DIM_MAX],
+         D[FARE_DIM_MAX], *fs[] = {&f[0], &f[1], &f[2]}, *Ds[] = {&D[0], &D[1], &D[2]};
+  const double *at[FARE_DIM_MAX] = {&x[0], &x[1], &x[2]};
+  const int     dim              = context->grid->dim;
+
+  for (int i = 0; i < 2 * dim; i++) {
+    double sd;
+
+    fare_system_diffusion(context->system, event->time, 1, at, Ds);
+    sd       = sqrt(2 * D[i / 2] * context->dt);
+    x[i / 2] = event->start[i / 2] + (i % 2 ? sd : -sd);
+    fare_system_drift(context->system, event->time, 1, at, fs);
+    x[i / 2] = event->start[i / 2];
+    if (sd > 0 && fabs(f[i / 2]) * context->dt > sd) return PETSC_FALSE;
+  }
+  return PETSC_TRUE;
+}
+
 static PetscErrorCode predict(const fare_rare_context *context, fare_rare_truth *truth)
 {
   fare_event shifted = *context->event;
@@ -200,6 +223,13 @@ static PetscErrorCode predict(const fare_rare_context *context, fare_rare_truth 
   shifted.a = shifted.b = (fare_region){.dim = context->grid->dim};
   /* with bridges it is off the continuum by an amount of order dt that nothing here tells */
   if (context->setting.chain.crossing == FARE_CROSSING_BRIDGE) PetscFunctionReturn(0);
+  if (!steps_are_short(context)) {
+    fare_warn(
+      "event %s: with dt %g the drift moves a path further than its noise in a step: nothing is known of "
+      "the chain",
+      context->event->name, context->dt);
+    PetscFunctionReturn(0);
+  }
   PetscCall(shrink(context, &context->event->a, &shifted.a, &left));
   PetscCall(shrink(context, &context->event->b, &shifted.b, &left));
   if (left) PetscCall(ask_grid(context, &shifted, &truth->chain, &truth->chain_error, &optimum));

@@ -83,8 +83,15 @@ def simulated(kT, dt, steps, bridge=False, tilt=0.0, start=-0.9, a=-1.0, b=0.5, 
 
 def check_chain(where):
     # independently: Nystroem's method in dense algebra, and quadrature
-    for kT, chain in ((0.1, 1.439697e-5), (0.07, 2.456655e-7), (0.05, 1.020452e-9), (0.04, 8.183448e-12)):
+    for kT, chain, known in (
+        (0.1, 1.439697e-5, 1.27914402e-5),
+        (0.07, 2.456655e-7, 2.24449309e-7),
+        (0.05, 1.020452e-9, 9.55358315e-10),
+        (0.04, 8.183448e-12, 7.77959589e-12),
+    ):
         rare, _ = run(where, study(kT, rare=SPLIT + ", runs: 2}"), "chain")
+        off, bar = abs(rare["continuum"][0] / known - 1), rare["continuum_error"][0] / known
+        expect(off < 1.5 * bar < 2e-3, f"of continuous time at kT {kT}, by quadrature", (off, bar))
         expect(abs(rare["chain"][0] / chain - 1) < 1e-6, f"exact chain at kT {kT}", rare["chain"])
         expect(rare["chain_error"][0] < 1e-6 * chain, f"its error at kT {kT}", rare["chain_error"])
         error = abs(rare["continuum"][0] - quadrature(kT))

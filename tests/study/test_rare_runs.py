@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """
-Runs of estimators of rare events: paths of one run shared among ranks, and a run that is killed in its middle and
-goes on, on more ranks: the same bits each time.
+Runs of estimators of rare events, and of cloning: paths of one run shared among ranks, and a run that is killed in
+its middle and goes on, on more ranks: the same bits each time.
 fare-test: labels=study timeout=300
 """
 from __future__ import annotations
@@ -48,6 +48,10 @@ ONE = (
         " dt: 0.01, runs: 1}"
     ),
 )
+CLONED = (
+    "{name: clones, kind: tilted, of: moment, tilts: [-0.5], clones: {walkers: 100, dt: 0.01, duration: 20,"
+    " runs: 2, burn: 4, control_cells: 32}}"
+)
 # A double well that counts calls of its force. At call PAUSE it takes longer than a slice of runs, so that a
 # checkpoint follows; at call KILL it ends the process. In the end it leaves its count in the file COUNT.
 PLUGIN = """\
@@ -82,11 +86,11 @@ FARE_PLUGIN_SYSTEM(mine);
 """
 
 
-def study(rare, system="name: double_well"):
+def study(rare, system="name: double_well", sections=""):
+    sections = sections or f"events: [{OVER}, {LATE}]\nrare: [{rare}]\n"
     return (
         f"study: runs\nsystem: {{{system}, parameters: {{kT: 0.3}}}}\n"
-        "snapshots: {start: 0.0, end: 1.0e-6, count: 2}\ntruth: {cells: [128]}\n"
-        f"events: [{OVER}, {LATE}]\nrare: [{rare}]\n"
+        f"snapshots: {{start: 0.0, end: 1.0e-6, count: 2}}\ntruth: {{cells: [128]}}\n{sections}"
     )
 
 
@@ -99,31 +103,34 @@ def check_teams(where):
     expect_same_bits(one, many, "of runs that ranks share")
 
 
-def under_way(folder):
+def under_way(folder, group):
     """Numbers of the runs whose state the newest checkpoint holds."""
     newest = sorted(folder.glob("checkpoint_*_*.h5"))[-1:]
     for path in newest:
         with h5py.File(path) as file:
-            return list(file["rare/0/under_way"]) if "rare/0/under_way" in file else []
+            return list(file[group]["under_way"]) if "under_way" in file[group] else []
     return []
 
 
-def check_kill(where, rare, name):
-    """In the middle of the only run, which goes on from there on two ranks."""
+def check_kill(where, name, text, kept, group, number, slow=None, killed=None):
+    """In the middle of run `number`, which goes on from there on two ranks."""
     path, count = where / f"{name}.yaml", where / f"{name}.count"
-    path.write_text(study(rare, "plugin: ./counts.so"))
+    path.write_text(text)
     directory, whole = where / name, where / f"{name}_whole"
     command = ["run", path, "--no-report", "--checkpoint-seconds", "0", "--set"]
     done = execute([*command, f"output.directory={whole}"], where, COUNT=str(count))
     expect(done.returncode == 0, f"{name} runs", done.stderr)
     calls = int(count.read_text())
     command += [f"output.directory={directory}"]
-    done = execute(command, where, PAUSE=str(calls // 3), KILL=str(calls // 2))
+    done = execute(command, where, PAUSE=str(slow or calls // 3), KILL=str(killed or calls // 2))
     expect(done.returncode == -signal.SIGKILL, f"{name} is killed", done)
-    expect(under_way(directory / "checkpoints") == [0], f"{name}: a checkpoint in the middle of the run")
+    expect(
+        under_way(directory / "checkpoints", kept) == [number],
+        f"{name}: a checkpoint in the middle of the run",
+    )
     done = execute([*command, "--resume"], where, ranks=2, hangs=200)
     expect(done.returncode == 0, f"{name} goes on", done.stderr)
-    expect_same_bits(columns(whole), columns(directory), f"of {name} after a kill")
+    expect_same_bits(columns(whole, group), columns(directory, group), f"of {name} after a kill")
 
 
 def main():
@@ -132,7 +139,10 @@ def main():
         check_teams(where)
         compile_plugin(where, "counts", PLUGIN)
         for name, rare in zip(("split", "flow", "flux"), ONE):
-            check_kill(where, rare, name)
+            check_kill(where, name, study(rare, "plugin: ./counts.so"), "rare/0", "rare", 0)
+        # each run makes 4800 calls: at 6000 and 9000 the second goes on
+        text = study("", "plugin: ./counts.so", f"analysis: [{CLONED}]\n")
+        check_kill(where, "cloned", text, "analyses", "analysis/clones", 1, 6000, 9000)
     return conclude()
 
 

@@ -185,7 +185,7 @@ static inline void run_section_on(
 {
   assert_ok(read_section(system, cells, yaml, s));
   s->grid = make_grid_on(comm, system, (PetscInt)cells);
-  assert_ok(fare_analyses_run(s->count, s->analysis, s->grid, &s->result));
+  assert_ok(fare_analyses_run(s->count, s->analysis, s->grid, NULL, &s->result));
 }
 
 static inline void run_section(fare_system *system, PetscInt64 cells, const char *yaml, section *s)
@@ -197,7 +197,7 @@ static inline void run_extrapolated(fare_system *system, PetscInt64 cells, const
 {
   assert_ok(read_section_as(system, cells, PETSC_TRUE, yaml, s));
   s->grid = make_grid_on(PETSC_COMM_WORLD, system, (PetscInt)cells);
-  assert_ok(fare_analyses_run(s->count, s->analysis, s->grid, &s->result));
+  assert_ok(fare_analyses_run(s->count, s->analysis, s->grid, NULL, &s->result));
 }
 
 static inline void free_section(section *s)

@@ -70,7 +70,7 @@ static void absorbing_ends_are_respected(void **state)
   assert_ok(fare_system_set(system, "stiffness", 1e-6));
   assert_ok(read_section(system, cells, yaml, &s));
   assert_ok(fare_grid_create(PETSC_COMM_WORLD, 1, &cells, lower, upper, end, &s.grid));
-  assert_ok(fare_analyses_run(s.count, s.analysis, s.grid, &s.result));
+  assert_ok(fare_analyses_run(s.count, s.analysis, s.grid, NULL, &s.result));
   assert_int_equal(fare_analysis_value(s.result[0], "velocity", 0, &value, NULL), FARE_ERR_FAILED);
   assert_non_null(strstr(fare_error_message(), "no stationary density: axis x has an absorbing boundary"));
   /* free diffusion between walls at -1 and 1: pi^2/4 and pi^2 */

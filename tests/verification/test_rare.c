@@ -104,7 +104,7 @@ static void two_axes_keep_digits(void **state)
     s.grid = NULL;
     assert_ok(fare_grid_create(PETSC_COMM_WORLD, 1 + k, (PetscInt[]){96, 96}, (double[]){-1.6, -1},
       (double[]){1.6, 1}, NULL, &s.grid));
-    assert_ok(fare_analyses_run(s.count, s.analysis, s.grid, &s.result));
+    assert_ok(fare_analyses_run(s.count, s.analysis, s.grid, NULL, &s.result));
     assert_ok(fare_analysis_value(s.result[0], "time", 0, &tau[k], NULL));
     assert_ok(fare_analysis_value(s.result[1], "rate", 1, &rate[k], NULL));
     free_section(&s);
@@ -328,7 +328,7 @@ static void the_whole_box_is_left_through_its_ends(void **state)
     fare_node_find(fare_config_root(s.config), "analysis"), system, &truth, &s.count, &s.analysis));
   assert_ok(
     fare_grid_create(PETSC_COMM_WORLD, 1, (PetscInt[]){512}, (double[]){-1}, (double[]){1}, end, &s.grid));
-  assert_ok(fare_analyses_run(s.count, s.analysis, s.grid, &s.result));
+  assert_ok(fare_analyses_run(s.count, s.analysis, s.grid, NULL, &s.result));
   assert_ok(fare_analysis_value(s.result[0], "time", 0, &value, &error));
   assert_ok(fare_analysis_value(s.result[0], "upper_x", 0, &up, NULL));
   assert_ok(fare_analysis_value(s.result[0], "lower_x", 0, &down, NULL));

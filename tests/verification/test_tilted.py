@@ -270,6 +270,27 @@ def cloned(where: pathlib.Path) -> None:
     expect(few < found["psi"][0] - 5 * error, "10 walkers are biased, and it shows")
 
 
+def the_chain_that_is_cloned(where: pathlib.Path) -> None:
+    """Heun's chain of dx = -x dt + sqrt(2) dW and A = sum dt (x^2 + y^2)/2: exp(c x^2 + d) stays one of its kind."""
+    s, dt, burn, duration, low, high = -0.8, 0.04, 0.4, 2.0, -8.0, 9.0
+    keys = f"walkers: 10, runs: 2, dt: {dt}, burn: {burn}, duration: {duration}, resample: 0.08"
+    analysis = f"of: moment, tilts: [{s}], clones: {{{keys}}}"
+    box = f"64], lower: [{low}], upper: [{high}"
+    found = solve(where, "{name: ornstein_uhlenbeck}", box, analysis)
+    a, b2 = 1 - dt + dt * dt / 2, 2 * dt * (1 - dt / 2) ** 2
+    x, c, d, logs = np.linspace(low, high, 100001), 0.0, 0.0, [0.0]
+    for _ in range(round((burn + duration) / dt)):
+        e = c + s * dt / 2
+        c, d = s * dt / 2 + e * a * a / (1 - 2 * b2 * e), d - 0.5 * np.log(1 - 2 * b2 * e)
+        logs.append(d + np.log(np.mean(np.exp(c * x * x))))
+    expected = (logs[-1] - logs[round(burn / dt)]) / duration
+    value, error = found["clones_chain"][0], found["clones_chain_error"][0]
+    print(f"the chain: {value:.9f} +- {error:.1e}, {expected:.9f}", flush=True)
+    expect(abs(value - expected) < 1e-7, "the chain that is cloned", (value, expected))
+    expect(0 < error < 1e-6, "its error", error)
+    expect(abs(value - found["psi"][0]) > 0.01, "it is not that of continuous time without end", found["psi"])
+
+
 def refusals(where: pathlib.Path) -> None:
     for analysis, system, said in (
         ("of: activity, activity: jumps, tilts: [0.1]", washboard(), "grows with the cells"),
@@ -304,6 +325,7 @@ def main() -> None:
         for_a_drive(where)
         closed_forms(where)
         cloned(where)
+        the_chain_that_is_cloned(where)
         refusals(where)
     sys.exit(conclude())
 

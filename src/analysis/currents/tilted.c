@@ -365,7 +365,7 @@ static void keep_with_error(fare_findings *found, const char *name, const char *
 static PetscErrorCode clone(const tilted *s, const double psi[], const fare_grid *grid,
   const fare_system *system, double time, fare_findings *found)
 {
-  enum { NUMBERS = 8 };
+  enum { NUMBERS = 10 };
   const fare_observable a     = observable_of(s);
   const size_t          count = s->tilts.count;
   double                n[NUMBERS][TILTS_MAX];
@@ -374,22 +374,28 @@ static PetscErrorCode clone(const tilted *s, const double psi[], const fare_grid
   for (size_t k = 0; k < count; k++) {
     fare_cloned one;
 
-    PetscCall(fare_clones_run(&s->cloning, &a, grid, system, time, s->tilts.values[k], (int)k, &one));
+    PetscCall(fare_clones_run(&s->cloning, &a, grid, system, time, s->tilts.values[k], (int)k, found, &one));
     n[0][k] = one.psi;
     n[1][k] = one.error;
     n[2][k] = one.few;
     n[3][k] = one.few_error;
     n[4][k] = one.slope;
     n[5][k] = one.slope_error;
-    n[6][k] = (one.psi - psi[k]) / one.error;
+    n[6][k] = (one.psi - (isnan(one.chain) ? psi[k] : one.chain)) / one.error;
     n[7][k] = one.families;
+    n[8][k] = one.chain;
+    n[9][k] = one.chain_error;
   }
   keep_with_error(
     found, "clones", "psi by cloning, extrapolated from N and 2N walkers; standard error", count, n[0], n[1]);
   keep_with_error(found, "clones_few", "the same of N walkers alone", count, n[2], n[3]);
   keep_with_error(found, "clones_slope", "its slope, by ancestors", count, n[4], n[5]);
-  fare_found_exact(found, "clones_z", "standard errors between clones and psi", count, 1, n[6])->by_start =
-    PETSC_TRUE;
+  keep_with_error(found, "clones_chain",
+    "psi of the chain that is simulated, by ever more walkers, over this duration; NaN: not known", count,
+    n[8], n[9]);
+  fare_found_exact(found, "clones_z",
+    "standard errors between clones and the chain, or psi where that is not known", count, 1, n[6])
+    ->by_start = PETSC_TRUE;
   fare_found_exact(found, "families", "of 2N walkers, those with descendants at the end", count, 1, n[7])
     ->by_start = PETSC_TRUE;
   PetscFunctionReturn(0);

@@ -96,7 +96,7 @@ static PetscErrorCode tell(
     memcpy(once, one, FARE_RARE_ONCE * sizeof *once);
     if (details) memcpy(r->detail[row] + at * details, one + FARE_RARE_ONCE, details * sizeof *one);
     r->done[row]++;
-    fare_rare_drop(u, s->list[k]);
+    fare_pieces_drop(&u->waiting, s->list[k]);
   }
   PetscCall(PetscFree(all));
   PetscFunctionReturn(0);

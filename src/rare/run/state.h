@@ -3,6 +3,8 @@
 #ifndef FARE_RARE_STATE_H
 #define FARE_RARE_STATE_H
 
+#include <fare/store.h>
+
 #include "runs.h"
 
 /* 64-bit words that a state is written to, or read from: one function says both. Not collective. */
@@ -36,16 +38,12 @@ typedef struct {
 } fare_shift;
 
 struct fare_rare_under_way {
-  size_t      row;   /* to which they belong */
-  fare_shift *now;   /* NULL: none is under way on any rank */
-  int64_t     count; /* read from a checkpoint and not gone on with yet, ... */
-  int64_t    *number, *words;
-  uint64_t   *word; /* ... one behind the other */
+  size_t      row;     /* to which they belong */
+  fare_shift *now;     /* NULL: none is under way on any rank */
+  fare_pieces waiting; /* read from a checkpoint and not gone on with yet */
 };
 /* The state of run `number` that a checkpoint held, if it did: it goes on from there. Not collective. */
 PetscErrorCode fare_rare_take_up(const fare_rare_under_way *u, size_t details, fare_rare_state *run);
-/* It is made: its state is of no more use. */
-void fare_rare_drop(fare_rare_under_way *u, int64_t number);
 
 /* How many numbers each run gives besides. */
 static inline size_t fare_rare_details(const fare_rare_job *job)

@@ -341,6 +341,7 @@ static PetscErrorCode put_all(fare_run *run, fare_store *store, PetscInt64 next)
   PetscCall(fare_store_write_text(store, "/plan", plan.text));
   fare_text_free(&plan);
   PetscCall(put_results(run, store, next));
+  PetscCall(fare_analysis_keeper_pass(&run->results.keeper, store, PETSC_FALSE));
   PetscCall(fare_rare_results_keep(&run->results.rare, store, PETSC_FALSE));
   PetscCall(fare_checkpoint_put_truth(run, store, next));
   for (size_t i = 0; i < run->plan->ensembles; i++) PetscCall(put_method(run, store, i));
@@ -407,6 +408,7 @@ static PetscErrorCode get_all(fare_run *run, fare_store *store, PetscInt64 *next
   run->checkpoints = number + 1;
   *next            = at;
   PetscCall(get_results(run, store, at, measured));
+  PetscCall(fare_analysis_keeper_pass(&run->results.keeper, store, PETSC_TRUE));
   PetscCall(fare_rare_results_keep(&run->results.rare, store, PETSC_TRUE));
   PetscFunctionReturn(0);
 }

@@ -148,6 +148,7 @@ PetscErrorCode fare_results_free(fare_results *r)
 {
   PetscFunctionBegin;
   PetscCall(fare_analysis_results_destroy(&r->analysis));
+  fare_analysis_keeper_free(&r->keeper);
   fare_rare_results_free(&r->rare);
   fare_control_results_free(&r->control);
   fare_infer_results_free(&r->infer);

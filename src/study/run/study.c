@@ -237,7 +237,7 @@ static PetscErrorCode is_finished(fare_run *s, PetscBool *finished)
 }
 
 /* Between runs of estimators, when all snapshots are there. */
-static PetscErrorCode pause_rare(void *to)
+static PetscErrorCode pause_behind(void *to)
 {
   fare_run *s = to;
 
@@ -323,12 +323,14 @@ static PetscErrorCode run(fare_run *s)
     PetscCall(fare_cost_gather(s->comm, &s->sampler[i]->cost, &s->results.cost[i]));
     PetscCall(PetscArraycpy(s->results.effort[i], s->sampler[i]->effort, 2));
   }
+  s->results.keeper.pause = pause_behind;
+  s->results.keeper.to    = s;
   if (s->plan->analyses)
-    PetscCall(
-      fare_analyses_run(s->plan->analyses, s->plan->analysis, fare_run_grid(s), &s->results.analysis));
+    PetscCall(fare_analyses_run(
+      s->plan->analyses, s->plan->analysis, fare_run_grid(s), &s->results.keeper, &s->results.analysis));
   if (s->plan->rare)
     PetscCall(fare_rare_run(
-      s->plan->rare, s->comm, fare_run_grid(s), (uint64_t)s->plan->seed, pause_rare, s, &s->results.rare));
+      s->plan->rare, s->comm, fare_run_grid(s), (uint64_t)s->plan->seed, pause_behind, s, &s->results.rare));
   if (s->plan->control) PetscCall(run_control(s));
   if (!inferred) PetscCall(fare_infer_run(s->plan->infer, s->comm, &s->results.infer));
   if (s->thermo)

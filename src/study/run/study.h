@@ -56,6 +56,7 @@ typedef struct {
   fare_work_summary  work;   /* beside it */
   /* of the grid, NULL behind the last; NULL until they have run */
   fare_analysis_result **analysis;
+  fare_analysis_keeper   keeper; /* of analyses that are under way */
   fare_rare_results      rare;
   fare_control_results   control;
   fare_infer_results     infer;
