@@ -230,7 +230,7 @@ static PetscErrorCode try_pilot(
   PetscCall(PetscFree(told));
   PetscCall(fare_ensemble_destroy(&starts));
   if (!isfinite(steered->excess.value) || !isfinite(steered->cost.value))
-    FARE_FAIL(FARE_ERR_FAILED, "controllers: paths are no numbers: take a smaller dt");
+    FARE_FAIL(FARE_ERR_FAILED, "controllers: paths are not finite: take a smaller dt");
   PetscFunctionReturn(0);
 }
 

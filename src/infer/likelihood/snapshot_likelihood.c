@@ -82,7 +82,7 @@ static PetscErrorCode add_rows(const fare_tracks *t, fare_likelihood *l)
         high = middle - 1;
     }
     PetscCall(fare_place(t, l->model->grid, row, x));
-    size = fare_stencil(l->model->grid, x, cell, weight);
+    size = fare_parabola_stencil(l->model->grid, x, cell, weight);
     for (int i = 0; i < size; i++) d->at[low].weight[cell[i]] += weight[i];
     d->at[low].count += 1;
   }

@@ -60,9 +60,10 @@ static PetscErrorCode make_entries(const fare_tracks *t, const fare_grid *g, con
     int starts, ends;
 
     PetscCall(fare_place(t, g, pair[2 * i], x));
-    starts = l->stride[0] ? fare_lattice_stencil(g, l->stride, x, from, w) : fare_stencil(g, x, from, w);
+    starts =
+      l->stride[0] ? fare_lattice_stencil(g, l->stride, x, from, w) : fare_parabola_stencil(g, x, from, w);
     PetscCall(fare_place(t, g, pair[2 * i + 1], x));
-    ends = fare_stencil(g, x, to, v);
+    ends = fare_parabola_stencil(g, x, to, v);
     for (int s = 0; s < starts; s++) {
       for (int e = 0; e < ends; e++) {
         if (w[s] * v[e] != 0) entries[(*made)++] = (entry){from[s], to[e], w[s] * v[e]};

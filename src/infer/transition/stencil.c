@@ -6,7 +6,7 @@
 
 #define ROOM 16 /* nodes of a lattice along an axis, at least: half of them are a lattice, too */
 
-int fare_stencil(const fare_grid *g, const double x[], PetscInt cell[], double weight[])
+int fare_parabola_stencil(const fare_grid *g, const double x[], PetscInt cell[], double weight[])
 {
   PetscInt stride = 1;
   int      count  = 1;

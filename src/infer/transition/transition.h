@@ -159,7 +159,7 @@ PetscErrorCode fare_place(const fare_tracks *tracks, const fare_grid *grid, int6
 /* Three cells along each axis, whose parabola a value is read from at x: their number and weights. */
 #define FARE_NODES       4 /* along an axis */
 #define FARE_STENCIL_MAX (FARE_NODES * FARE_NODES * FARE_NODES)
-int fare_stencil(const fare_grid *grid, const double x[], PetscInt cell[], double weight[]);
+int fare_parabola_stencil(const fare_grid *grid, const double x[], PetscInt cell[], double weight[]);
 /*
   The same by cubics through four nodes of a lattice along each axis, which are so many cells apart; and what
   that may be where a spacing is allowed.
