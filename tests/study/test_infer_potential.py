@@ -6,7 +6,7 @@ finds the same values, errors and weight of smoothness; bands cover, and errors 
 covariance predicts; ranks agree to the bit, and what makes no sense is refused.
 
     tests/study/test_infer_potential.py 100      coverage in 100 sets of data, for each of several systems
-fare-test: labels=study timeout=120
+fare-test: labels=study timeout=300
 """
 from __future__ import annotations
 
