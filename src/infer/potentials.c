@@ -82,9 +82,9 @@ static void print_doubts(const fare_infer_potential *p, FILE *to)
       p->infer, p->method, 100 * p->outside);
   if (p->unseen > 0)
     fprintf(to,
-      "%s, %s: %.0f of %d knots have less than one observation about them: bands there are those of the "
+      "%s, %s: knots with less than one observation about them: %.0f of %d; bands there are those of the "
       "penalty, "
-      "which\ntakes V for as smooth as where data are\n",
+      "which takes V\nfor as smooth as where data are\n",
       p->infer, p->method, p->unseen, p->knots);
   if (p->alone > 0.3 * p->expected)
     fprintf(to, "%s, %s: the spline alone leaves %.2g%% of the drift: take more knots, or a narrower range\n",

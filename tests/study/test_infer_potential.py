@@ -6,7 +6,7 @@ finds the same values, errors and weight of smoothness; bands cover, and errors 
 covariance predicts; ranks agree to the bit, and what makes no sense is refused.
 
     tests/study/test_infer_potential.py 100      coverage in 100 sets of data, for each of several systems
-fare-test: labels=study timeout=120
+fare-test: labels=study timeout=300
 """
 from __future__ import annotations
 
@@ -303,7 +303,7 @@ def driven_snapshots(where):
     text = study(
         WELL,
         DATA=(
-            "method: snapshot_likelihood, lag: [0.2], tracks: 4000, transitions: 6, unpaired: true, dt:"
+            "method: snapshot_likelihood, lag: [0.2], tracks: 4000, transitions: 4, unpaired: true, dt:"
             " 1.0e-2"
         ),
     ).replace(
@@ -361,14 +361,14 @@ def refusals(where):
 
 
 def main():
-    sets = int(sys.argv[1]) if len(sys.argv) > 1 else 12
+    sets = int(sys.argv[1]) if len(sys.argv) > 1 else 8
     with tempfile.TemporaryDirectory() as folder:
         where = pathlib.Path(folder)
         same_as_dense(where)
         coverage(where, WELL, sets, "double well")
         coverage(where, RING, sets, "washboard")
         curves(infer(where, study(RING)), 2 * np.pi)
-        if sets > 12:
+        if sets > 8:
             coverage(
                 where, {**WELL, "DATA": WELL["DATA"].replace("500", "5000")}, sets, "double well, more data"
             )

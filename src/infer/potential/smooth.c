@@ -6,7 +6,7 @@
     weight = (rank S - weight tr (I + weight S)^-1 S)/(v' S v),
 
   S the roughness, I the information, v the values of V/kT at the maximum: a fixed point that iteration finds
-  (Fellner, Technometrics 28, 219 (1986); Wood and Fasiolo, Biometrics 73, 1071 (2017)). Between fits the
+  (Wood and Fasiolo, Biometrics 73, 1071 (2017)). Between fits the
   likelihood is taken for a parabola.
 */
 #include "bands.h"
