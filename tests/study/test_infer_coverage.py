@@ -37,7 +37,7 @@ def cover(where, repeats, more, column="covered"):
     done = fare(where, "infer", "study.yaml", "--out", "out.h5")
     expect(done.returncode == 0, "inference runs", done.stderr)
     with h5py.File(where / "out.h5") as file:
-        found = {key: item[()] for key, item in file["infer"].items() if key != "draws"}
+        found = {key: item[()] for key, item in file["infer"].items() if isinstance(item, h5py.Dataset)}
     error = np.sqrt(0.05 * 0.95 / repeats)
     print(f"{more}: {100 * found[column]}% +- {100 * error:.1f}%")
     expect((abs(found[column] - 0.95) < 4 * error).all(), f"{more}: coverage", found[column])
