@@ -443,7 +443,10 @@ PetscErrorCode fare_analyses_run(
   PetscFunctionBegin;
   *results = calloc(count + 1, sizeof **results);
   if (!*results) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
-  for (size_t i = 0; i < count; i++) PetscCall(run_one(analyses[i], grid, &(*results)[i]));
+  for (size_t i = 0; i < count; i++) {
+    PetscCall(fare_stop_check(grid->comm, "the analyses"));
+    PetscCall(run_one(analyses[i], grid, &(*results)[i]));
+  }
   PetscFunctionReturn(0);
 }
 
