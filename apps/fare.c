@@ -65,6 +65,13 @@ static PetscErrorCode dispatch(const fare_arguments *arguments)
   PetscFunctionReturn(0);
 }
 
+/* Commands that end on request with what is done. */
+static PetscBool can_stop(const char *command)
+{
+  return !strcmp(command, fare_command_run.name) || !strcmp(command, fare_command_infer.name) ? PETSC_TRUE
+                                                                                              : PETSC_FALSE;
+}
+
 int main(int argc, char **argv)
 {
   fare_arguments arguments = {argc - 1, argv + 1};
@@ -82,8 +89,7 @@ int main(int argc, char **argv)
   petsc[0] = argv[0];
   for (int i = options + 1; i < argc; i++) petsc[i - options] = argv[i];
   /* a request to stop may come before MPI is up, where it would end one rank alone */
-  if (arguments.count && !strcmp(arguments.argument[0], fare_command_run.name) && fare_stop_listen(0))
-    return FARE_EXIT_FAILED;
+  if (arguments.count && can_stop(arguments.argument[0]) && fare_stop_listen(0)) return FARE_EXIT_FAILED;
   if (does_without_mpi(&arguments) ? fare_initialize_without_mpi()
                                    : fare_initialize(PetscMax(1, argc - options), petsc))
     return FARE_EXIT_FAILED;

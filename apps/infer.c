@@ -61,15 +61,21 @@ static PetscErrorCode check_any(const fare_infer_results *results)
 static PetscErrorCode run(const options *o, const fare_plan *plan)
 {
   fare_infer_results results;
+  PetscBool          stopped;
   PetscErrorCode     code;
 
   PetscFunctionBegin;
   if (!plan->infer) FARE_FAIL(FARE_ERR_INPUT, "%s: there is no section 'infer'", o->study.file);
   if (o->data) PetscCall(fare_infer_set_file(plan->infer, o->data));
-  code = fare_infer_run(plan->infer, PETSC_COMM_WORLD, &results);
+  code    = fare_infer_run(plan->infer, PETSC_COMM_WORLD, &results);
+  stopped = code == FARE_ERR_STOPPED ? PETSC_TRUE : PETSC_FALSE;
+  if (stopped) code = 0; /* what is done counts */
   if (!code && fare_is_rank_0(PETSC_COMM_WORLD)) fare_infer_results_print(&results, stdout);
   if (!code) code = write(&results, o->out);
-  if (!code) code = check_any(&results);
+  if (!code && !stopped) code = check_any(&results);
+  if (!code && stopped)
+    code = fare_error(FARE_ERR_STOPPED, "stopped on request with %zu rows of results; the others begin anew",
+      results.count + results.designs);
   fare_infer_results_free(&results);
   PetscFunctionReturn(code);
 }
@@ -95,6 +101,7 @@ const fare_command fare_command_infer = {
   .help     = "fare infer input/infer/double_well.yaml tracks.h5\n\n"
               "TRACKS are HDF5 or CSV (docs/inference.md), in place of the files that the study names.\n"
               "Without either, data are simulated.\n"
-              "--out writes the table as group /infer.\n",
+              "--out writes the table as group /infer.\n"
+              "Ctrl-C, SIGTERM and SIGUSR1 end it with the rows that are done, and exit code 75.\n",
   .run      = infer,
 };

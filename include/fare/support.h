@@ -67,6 +67,13 @@ PetscErrorCode fare_stop_listen(double seconds);
   @return whether this rank has been asked
 */
 PetscBool fare_stop_asked(void);
+/**
+  Ends what takes long where there was a request to stop. Collective.
+  @param comm  the ranks, one of which may have been asked
+  @param doing what is ended, for the message
+  @return FARE_ERR_STOPPED where one has been
+*/
+PetscErrorCode fare_stop_check(MPI_Comm comm, const char *doing);
 
 /**
   Keeps one line of text as the message. Not collective.

@@ -446,7 +446,10 @@ PetscErrorCode fare_analyses_run(size_t count, fare_analysis *const analyses[], 
   PetscFunctionBegin;
   *results = calloc(count + 1, sizeof **results);
   if (!*results) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
-  for (size_t i = 0; i < count; i++) PetscCall(run_one(analyses[i], grid, keeper, &(*results)[i]));
+  for (size_t i = 0; i < count; i++) {
+    PetscCall(fare_stop_check(grid->comm, "the analyses"));
+    PetscCall(run_one(analyses[i], grid, keeper, &(*results)[i]));
+  }
   PetscFunctionReturn(0);
 }
 

@@ -115,17 +115,6 @@ static double between(double left, double right, double share)
   return PetscMax(PetscMin(left, right), PetscMin(PetscMax(left, right), value));
 }
 
-/* A search looks at many drives. Collective. */
-static PetscErrorCode stop_if_asked(MPI_Comm comm)
-{
-  int asked = fare_stop_asked();
-
-  PetscFunctionBegin;
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &asked, 1, MPI_INT, MPI_MAX, comm));
-  if (asked) FARE_FAIL(FARE_ERR_STOPPED, "stopped on request while the best drive was sought");
-  PetscFunctionReturn(0);
-}
-
 PetscErrorCode fare_control_value(
   fare_control_problem *p, const double knot[], double *value, double gradient[])
 {
@@ -137,7 +126,7 @@ PetscErrorCode fare_control_value(
   double                   share;
 
   PetscFunctionBegin;
-  PetscCall(stop_if_asked(p->comm));
+  PetscCall(fare_stop_check(p->comm, "the search for the best drive"));
   for (int d = 0; d < drives; d++) {
     p->place[d]                = cycle ? knot[d] : line->drive[d].from;
     p->place[last * width + d] = cycle ? knot[d] : line->drive[d].to;

@@ -110,6 +110,7 @@ static PetscErrorCode evaluate(const fare_fit_problem *p, fare_fit *fit)
   const int n = p->count;
 
   PetscFunctionBegin;
+  PetscCall(fare_stop_check(p->comm, "the search for the largest likelihood"));
   PetscCallMPI(MPI_Bcast(fit->theta, n, MPI_DOUBLE, 0, p->comm));
   PetscCall(p->evaluate(p->to, fit->theta, &fit->value, fit->score, fit->information));
   PetscCallMPI(MPI_Bcast(&fit->value, 1, MPI_DOUBLE, 0, p->comm));

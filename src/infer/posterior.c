@@ -50,6 +50,7 @@ static PetscErrorCode evaluate(const target *t, double theta[], double *value)
   PetscFunctionBegin;
   *value = -HUGE_VAL;
   if (!isfinite(prior)) PetscFunctionReturn(0);
+  PetscCall(fare_stop_check(t->p->comm, "draws from a posterior"));
   PetscCallMPI(MPI_Bcast(theta, t->count, MPI_DOUBLE, 0, t->p->comm));
   PetscCall(t->p->evaluate(t->p->to, theta, value, NULL, NULL));
   PetscCallMPI(MPI_Bcast(value, 1, MPI_DOUBLE, 0, t->p->comm));

@@ -167,6 +167,7 @@ static PetscErrorCode fit_all(const fare_infer_context *c, const fare_infer_line
     fare_tracks   *some  = NULL;
     PetscErrorCode code  = 0;
 
+    PetscCall(fare_stop_check(c->comm, "inference"));
     if (l->repeats > 1) PetscCall(take_some(tracks, set * l->tracks, l->tracks, &some));
     code = c->type->fit(c, some ? some : tracks, &found);
     PetscCall(fare_tracks_destroy(&some));
@@ -325,6 +326,7 @@ static PetscErrorCode run_lag(
     }
     name_rows(&c, l, l->type[i], truth, row);
     code = fit_all(&c, l, known, tracks, results);
+    if (code == FARE_ERR_STOPPED) break;
     for (int k = 0; k < c.count; k++) {
       if (code) results->failure[results->count] = strdup(fare_error_message());
       results->count++;

@@ -76,3 +76,13 @@ PetscBool fare_stop_asked(void)
 {
   return asked || fare_seconds() >= deadline ? PETSC_TRUE : PETSC_FALSE;
 }
+
+PetscErrorCode fare_stop_check(MPI_Comm comm, const char *doing)
+{
+  int any = fare_stop_asked();
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &any, 1, MPI_INT, MPI_MAX, comm));
+  if (any) FARE_FAIL(FARE_ERR_STOPPED, "stopped on request, in %s", doing);
+  PetscFunctionReturn(0);
+}

@@ -88,6 +88,7 @@ static PetscErrorCode at(const problem *p, double q, double *psi, double *slope,
   fare_tilted one;
 
   PetscFunctionBegin;
+  PetscCall(fare_stop_check(p->grid->comm, "the analysis fluctuations"));
   PetscCall(fare_tilted_solve(p->grid, p->system, p->time, &p->a, q, &one));
   *psi      = one.psi;
   *slope    = one.slope;

@@ -211,17 +211,26 @@ static PetscErrorCode follow(
 static PetscErrorCode follow_all(MPI_Comm comm, const walk *w, int count, const double lags[],
   PetscInt starts, const PetscInt start[], double rate[])
 {
-  PetscMPIInt rank, ranks;
-  double     *sums;
+  PetscMPIInt    rank, ranks;
+  double        *sums;
+  PetscErrorCode code = 0;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCallMPI(MPI_Comm_size(comm, &ranks));
   PetscCall(PetscCalloc1(starts * count, &sums));
-  for (PetscInt first = (PetscInt)rank * FARE_CHAIN_LANES; first < starts;
-       first += (PetscInt)ranks * FARE_CHAIN_LANES)
-    PetscCall(follow(
-      w, count, lags, (int)PetscMin(FARE_CHAIN_LANES, starts - first), start + first, sums + first * count));
+  for (PetscInt first = (PetscInt)rank * FARE_CHAIN_LANES; first < starts && !code;
+       first += (PetscInt)ranks * FARE_CHAIN_LANES) {
+    code = fare_stop_check(PETSC_COMM_SELF, "the analysis irreversibility");
+    if (!code)
+      code = follow(
+        w, count, lags, (int)PetscMin(FARE_CHAIN_LANES, starts - first), start + first, sums + first * count);
+  }
+  code = fare_error_agree(comm, code);
+  if (code) {
+    PetscCall(PetscFree(sums));
+    PetscFunctionReturn(code);
+  }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, (int)(starts * count), MPI_DOUBLE, MPI_SUM, comm));
   for (int k = 0; k < count; k++) {
     rate[k] = 0;

@@ -92,6 +92,7 @@ static PetscErrorCode pass(const fare_infer_context *c, const fare_initial *init
   for (int k = 0; k <= m->count; k++) P[k] = all + k * m->cells;
   PetscCall(fare_model_initial(m, initial, now, theta, PETSC_TRUE, P));
   for (int64_t i = 0; i < n; i++) {
+    PetscCall(fare_stop_check(PETSC_COMM_SELF, "identifiability"));
     PetscCall(evolve(m, theta, now, tell[i].time, steps, 1 + m->count, P));
     now = tell[i].time;
     memset(tell[i].information, 0, sizeof tell[i].information);

@@ -116,10 +116,13 @@ static PetscErrorCode make_columns(const way *w, PetscBool slopes, PetscInt coun
     PetscCalloc4(size * FARE_LANES, &b.x, size * FARE_LANES, &b.y, size * FARE_LANES, &b.sum, size, &column));
   for (int k = 0; k < fields; k++) at[k] = column + k * m->cells;
   for (PetscInt first = 0; first < count && !code; first += FARE_LANES) {
-    const PetscInt here   = PetscMin(FARE_LANES, count - first);
-    fare_lanes     work   = b;
-    const double   unsure = make_block(w, fields, here, source + first, &work);
+    const PetscInt here = PetscMin(FARE_LANES, count - first);
+    fare_lanes     work = b;
+    double         unsure;
 
+    code = fare_stop_check(PETSC_COMM_SELF, "transition probabilities");
+    if (code) break;
+    unsure = make_block(w, fields, here, source + first, &work);
     for (PetscInt lane = 0; lane < here && !code; lane++) {
       take_lane(m, &work, fields, lane, at);
       code = visit(to, first + lane, source[first + lane], unsure, at[0], (const double *const *)at + 1);

@@ -54,7 +54,7 @@ typedef PetscErrorCode fare_columns_visit(
 /*
   exp(L lag) of chosen columns. Along one axis, matrices of a short time by uniformization (see
   fare_path_columns()) are squared. Else long lags take Chebyshev's polynomials, for FARE_LANES columns as
-  they come. Not collective.
+  they come. Not collective, but FARE_ERR_STOPPED on a rank that was asked to stop: let ranks agree.
 */
 PetscErrorCode fare_columns(const fare_model *model, double lag, PetscBool slopes, PetscInt count,
   const PetscInt source[], fare_columns_visit *visit, void *to);

@@ -246,14 +246,10 @@ static PetscErrorCode pause_behind(void *to)
   PetscFunctionReturn(0);
 }
 
-/* All snapshots are there. */
-static PetscErrorCode run_control(fare_run *s)
+/* When all snapshots are there: a part that is begun anew after a stop. */
+static PetscErrorCode begin_anew_after(fare_run *s, PetscErrorCode code)
 {
-  PetscErrorCode code;
-
   PetscFunctionBegin;
-  fare_doing("the best drives");
-  code = fare_control_run(s->plan->control, fare_run_grid(s), &s->results.control);
   if (code == FARE_ERR_STOPPED) PetscCall(fare_run_checkpoint(s, s->plan->snapshots.count));
   PetscFunctionReturn(code);
 }
@@ -326,13 +322,17 @@ static PetscErrorCode run(fare_run *s)
   s->results.keeper.pause = pause_behind;
   s->results.keeper.to    = s;
   if (s->plan->analyses)
-    PetscCall(fare_analyses_run(
-      s->plan->analyses, s->plan->analysis, fare_run_grid(s), &s->results.keeper, &s->results.analysis));
+    PetscCall(begin_anew_after(s,
+      fare_analyses_run(
+        s->plan->analyses, s->plan->analysis, fare_run_grid(s), &s->results.keeper, &s->results.analysis)));
   if (s->plan->rare)
     PetscCall(fare_rare_run(
       s->plan->rare, s->comm, fare_run_grid(s), (uint64_t)s->plan->seed, pause_behind, s, &s->results.rare));
-  if (s->plan->control) PetscCall(run_control(s));
-  if (!inferred) PetscCall(fare_infer_run(s->plan->infer, s->comm, &s->results.infer));
+  if (s->plan->control) {
+    fare_doing("the best drives");
+    PetscCall(begin_anew_after(s, fare_control_run(s->plan->control, fare_run_grid(s), &s->results.control)));
+  }
+  if (!inferred) PetscCall(begin_anew_after(s, fare_infer_run(s->plan->infer, s->comm, &s->results.infer)));
   if (s->thermo)
     PetscCall(fare_thermo_finish(s->thermo, s->comm, s->plan->snapshots.start, s->plan->snapshots.end,
       (uint64_t)s->plan->seed, &s->results.work));
