@@ -195,6 +195,12 @@ def check_inertia(where):
     ).replace("[512]", "[32, 32]")
     rare, _ = run(where, text, "inertia")
     expect(np.isnan(rare["chain"][0]) and rare["predicted"][0] == 0, "no chain is claimed", rare["chain"])
+    # steps so long that drift alone throws a path over: the shift of faces means nothing
+    plain = "{name: plain, method: brute_force, event: over, paths: 100, runs: 8, dt: 1.0}"
+    late = "{name: over, b: {lower: [0.5]}, start: [-0.9], deadline: 5.0}"
+    rare, _ = run(where, study(0.2, events=late, rare=plain).replace("[512]", "[64]"), "long")
+    expect(rare["estimate"][0] > 0.5, "paths are thrown over", rare["estimate"])
+    expect(np.isnan(rare["chain"][0]) and rare["predicted"][0] == 0, "nor of long steps", rare["chain"])
 
 
 def check_tiny(where):
