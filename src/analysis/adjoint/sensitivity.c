@@ -105,8 +105,7 @@ static PetscErrorCode check_keys(const sensitivity *s, const fare_node *node)
   const struct {
     const char *key;
     int         of;
-  } owned[] = {
-    {"a", OF_EVENT}, {"b", OF_EVENT}, {"point", OF_EVENT}, {"region", OF_OCCUPATION}, {"bins", OF_DENSITY}};
+  } owned[] = {{"a", OF_EVENT}, {"b", OF_EVENT}, {"point", OF_EVENT}, {"region", OF_OCCUPATION}};
 
   PetscFunctionBegin;
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(owned); i++) {
