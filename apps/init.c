@@ -41,8 +41,8 @@ static int merit(const fare_node *root, const char *file, const char *system)
     (ensembles ? 100 - (int)fare_node_size(ensembles) : 0);
 }
 
-/* The shipped study of a system, which the caller destroys: in this directory of studies. */
-static PetscErrorCode find_study(const char *system, const char *where, fare_config **found)
+/* The shipped study of a system, which the caller destroys: in this directory of studies; NULL: none. */
+static PetscErrorCode look_in(const char *system, const char *where, fare_config **found)
 {
   char            directory[PETSC_MAX_PATH_LEN], path[2 * PETSC_MAX_PATH_LEN];
   struct dirent **entry;
@@ -74,8 +74,19 @@ static PetscErrorCode find_study(const char *system, const char *where, fare_con
     free(entry[i]);
   }
   free(entry);
-  if (!*found) FARE_FAIL(FARE_ERR_FAILED, "no study of the system '%s' in %s", system, directory);
   PetscFunctionReturn(0);
+}
+
+static PetscErrorCode find_study(const char *system, fare_config **found)
+{
+  static const char *const places[] = {"input", "input/high"};
+
+  PetscFunctionBegin;
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(places); i++) {
+    PetscCall(look_in(system, places[i], found));
+    if (*found) PetscFunctionReturn(0);
+  }
+  FARE_FAIL(FARE_ERR_FAILED, "no shipped study of the system '%s'", system);
 }
 
 /* A list over lines of its own, anything else on one. */
@@ -173,7 +184,7 @@ static PetscErrorCode write_file(const char *name, const char *text)
 
 static PetscErrorCode create(const char *name, const char *system)
 {
-  const fare_system_type *type = fare_system_type_find(system); /* NULL: of many axes */
+  const fare_system_type *type = fare_system_type_find(system); /* NULL: it is made of others, or of keys */
   fare_config            *config;
   fare_text               text = {0};
   PetscErrorCode          code;
@@ -188,7 +199,7 @@ static PetscErrorCode create(const char *name, const char *system)
     FARE_FAIL(FARE_ERR_INPUT,
       "this system needs a force: first a study of the system that is driven, with an analysis of kind "
       "'counterdiabatic', then one of {name: counterdiabatic, unit: ..., file: ..., analysis: ...}");
-  PetscCall(find_study(system, type ? "input" : "input/high", &config));
+  PetscCall(find_study(system, &config));
   write_study(name, system, type, fare_config_root(config), &text);
   code = write_file(name, text.text);
   fare_text_free(&text);

@@ -440,6 +440,7 @@ TUTORIAL = {
 }
 GALLERY = {
     "double_well": truth_and_model,
+    "spline": truth_and_model,
     "triple_well_1d": truth_and_model,
     "flashing_ratchet": truth_and_model,
     "tilted_washboard": truth_and_model,
