@@ -391,8 +391,10 @@ static PetscErrorCode check(
   }
   if (fare_system_is_driven(context->system) && !fare_node_find(node, "time"))
     FARE_REFUSE(node,
-      "the system is driven, and pairs of a driven process are not stationary: give 'time' for the stationary "
-      "state of the drive frozen then; for the dissipation under the drive, use the section 'thermodynamics'");
+      "the system is driven, and pairs of a driven process are not stationary: give 'time' for the "
+      "stationary "
+      "state of the drive frozen then; for the dissipation under the drive, use the section "
+      "'thermodynamics'");
   if (fare_axis_lacks_diffusion(context, time, &axis))
     FARE_REFUSE(node,
       "axis %s has no diffusion: reversed pairs cannot be distinguished from impossible ones there",
