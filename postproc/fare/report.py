@@ -95,14 +95,14 @@ CAPTIONS = {
         " the truth."
     ),
     "profiles": (
-        "Profiles of likelihoods: what 2 ln L loses where one parameter is held and the others are at their"
-        " best. Points are those that were computed; dotted is the parabola of estimate and standard error,"
-        " dashed the truth. A profile is below the grey line within its 95% interval."
+        "Profile likelihoods: the fall of 2 ln L if one parameter is fixed and the others are optimised."
+        " Points were computed. Dotted: the parabola of estimate and standard error; dashed: the truth. A"
+        " profile is below the grey line within its 95% interval."
     ),
     "potentials": (
-        "Potentials without a formula, recovered by likelihood, and the drift: 95% bands about the estimate,"
-        " dashed the truth, grey the density of the observations. The potential's mean over that density is"
-        " 0."
+        "Potentials without a formula, estimated by likelihood, and the drift: the estimate with its 95%"
+        " band, the truth (dashed) and the density of the observations (grey). The mean of the potential over"
+        " that density is 0."
     ),
     "identifiability": (
         "What designs of observations can determine: relative standard deviations of the parameters from all"
@@ -120,8 +120,8 @@ CAPTIONS = {
     ),
     "sensitivity": (
         "By how much a result changes with the value of a driven parameter at each time, per time: a drive"
-        " that differs by a small function of time changes it by the integral of both. A map is of the"
-        " density at the end: red where a larger value at that time brings more, blue where it takes away."
+        " that differs by a small function of time changes it by the integral of both. A map shows the"
+        " density at the end: red where a larger value at that time increases it, blue where it decreases it."
     ),
     "thermodynamics": (
         "Work, heat and entropy production of the truth. If the work of particles was measured, its"
@@ -307,8 +307,8 @@ def potentials(study: Study) -> str:
         )
     note = (
         "<p class=note>Drift error: root mean square over the density, relative to the true drift. Spline"
-        " alone: the least that these knots can do. Covered: share of the density where 95% bands hold the"
-        " truth.</p>"
+        " alone: the least possible with these knots. Covered: fraction of the density where 95% bands"
+        " contain the truth.</p>"
     )
     return note + table([(head, head in ("", "method")) for head in heads], rows)
 
@@ -319,7 +319,9 @@ def identifiability(study: Study) -> str:
     for d in study.designs:
         for k, name in enumerate(d.parameters):
             known = d.eigenvalues[k] > d.errors[k]
-            deviation = number(d.deviations[k] * d.scales[k]) if np.isfinite(d.variances[k]) else "not told"
+            deviation = (
+                number(d.deviations[k] * d.scales[k]) if np.isfinite(d.variances[k]) else "undetermined"
+            )
             cells = [
                 d.design,
                 number(d.eigenvalues[k]) if known else "0",

@@ -305,7 +305,7 @@ class Designed:
     errors: list[float]
     """What is not above its error is 0."""
     variances: list[float]
-    """Relative, by all particles; infinite: not told."""
+    """Relative, by all particles; infinite: undetermined."""
     scales: list[float]
 
     @property
@@ -397,7 +397,7 @@ class Potential:
     """Share of sets and density where the 95% band holds the true potential."""
     covered_drift: float
     unseen: float
-    """Knots with less than one observation about them: bands there are those of the penalty."""
+    """Knots with less than one observation near them: the bands there come from the penalty."""
     outside: float
     """Share of the observations beyond the knots."""
     x: Array

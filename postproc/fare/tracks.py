@@ -54,6 +54,9 @@ def write_tracks(
         raise ValueError(f"positions of the shape ({len(ids)}, axes) are expected, got {positions.shape}")
     if not 1 <= positions.shape[1] <= len(AXES):
         raise ValueError(f"1 to {len(AXES)} axes are expected, got {positions.shape[1]}")
+    rows = np.flatnonzero(~(np.isfinite(times) & np.isfinite(positions).all(axis=1)))
+    if len(rows):
+        raise ValueError(f"finite times and positions are expected, row {rows[0]} has another")
     level = None if noise is None else np.broadcast_to(np.asarray(noise, float), positions.shape[1:])
     part = f"{os.fspath(path)}.tmp"
     if _is_hdf5(path):

@@ -268,7 +268,7 @@ static void destroy(void *state)
 
 const fare_analysis_type fare_analysis_weighted_ensemble_optimum = {
   .name    = "weighted_ensemble_optimum",
-  .summary = "how well plain paths and the best weighted ensemble can tell the rate of reaching a set",
+  .summary = "how well plain paths and the best weighted ensemble can estimate the rate of reaching a set",
   .reference =
     "Aristoff and Zuckerman, Multiscale Model. Simul. 18, 646 (2020); Webber, Aristoff and Simpson, "
     "arXiv:2011.13899 (2020)",

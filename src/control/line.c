@@ -241,20 +241,20 @@ static PetscErrorCode check_cycle(const fare_control_line *line)
   PetscFunctionBegin;
   if (!fare_system_drives(line->system, FARE_KT))
     FARE_REFUSE(line->node,
-      "a bath of one temperature gives no work: move kT in the section 'drive', with the period `duration`");
+      "a bath at one temperature gives no work: drive kT in the section 'drive', with the period `duration`");
   if (fare_system_drives(line->system, FARE_TIME))
-    FARE_REFUSE(line->node, "formulas may not hold t here: drive a parameter of theirs instead");
+    FARE_REFUSE(line->node, "formulas may not contain t here: drive one of their parameters instead");
   for (int k = 0; k < line->drives; k++) {
     if (fare_system_drives(line->system, line->drive[k].parameter))
-      FARE_REFUSE(line->node, "'%s' is sought, and in the section 'drive', too: leave it out there",
-        line->drive[k].name);
+      FARE_REFUSE(
+        line->node, "'%s' is optimised here: remove it from the section 'drive'", line->drive[k].name);
   }
   PetscCall(
     fare_period_check(fare_node_find(line->node, "duration"), line->system, 0, line->duration, "least_work"));
   if (!fare_system_is_gradient(line->system))
     FARE_REFUSE(line->node, "work needs a system whose whole force is the gradient of its potential");
   if (!line->jumps)
-    FARE_REFUSE(fare_node_find(line->node, "jumps"), "a cycle may jump where its next one begins");
+    FARE_REFUSE(fare_node_find(line->node, "jumps"), "a cycle may jump where the next one begins");
   PetscFunctionReturn(0);
 }
 

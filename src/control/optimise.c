@@ -142,10 +142,11 @@ static PetscErrorCode certify(
       "potential",
       r->quantity, r->optimum);
   if (line->aim == FARE_AIM_OBSERVABLE && !(scale_of(line, r) > LOST * fabs(r->optimum)))
-    FARE_FAIL(FARE_ERR_FAILED, "no drive changes the %s %g: the parameters do not act on it", r->quantity,
+    FARE_FAIL(FARE_ERR_FAILED, "no drive changes the %s %g: the parameters have no effect on it", r->quantity,
       r->optimum);
   if (line->aim == FARE_AIM_REACH && !(scale_of(line, r) > LOST))
-    FARE_FAIL(FARE_ERR_FAILED, "the density is the target's without a drive: there is nothing to be found");
+    FARE_FAIL(FARE_ERR_FAILED,
+      "without a drive the density is already that of the target: there is nothing to optimise");
   if (line->aim == FARE_AIM_MOST_POWER &&
     !(r->optimum > LOST * fare_system_kT(line->system, 0) / line->duration))
     FARE_FAIL(FARE_ERR_FAILED,

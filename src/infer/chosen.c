@@ -63,12 +63,13 @@ static PetscErrorCode check_choice(const fare_infer *infer, const fare_node *nod
     if (!strcmp(infer->line[i].name, c->name)) l = &infer->line[i];
   if (!l) FARE_REFUSE(node, "there is no inference '%s' in the section 'infer'", c->name);
   if (fare_infer_is_design(l))
-    FARE_REFUSE(node, "inference '%s' asks about a design, and estimates nothing", c->name);
+    FARE_REFUSE(node, "inference '%s' evaluates a design and estimates nothing", c->name);
   fits = count_fits(c, l);
-  if (!fits) FARE_REFUSE(node, "inference '%s' has no fit of parameters by that method at that lag", c->name);
+  if (!fits)
+    FARE_REFUSE(node, "inference '%s' has no fit of parameters with that method at that lag", c->name);
   if (fits > 1)
-    FARE_REFUSE(node, "inference '%s' has %d fits: say which, as {name: %s, method: %s, lag: %g}", c->name,
-      fits, c->name, l->type[0]->name, l->lag.count ? l->lag.values[0] : 0);
+    FARE_REFUSE(node, "inference '%s' has %d fits: select one, as in {name: %s, method: %s, lag: %g}",
+      c->name, fits, c->name, l->type[0]->name, l->lag.count ? l->lag.values[0] : 0);
   PetscFunctionReturn(0);
 }
 
@@ -95,7 +96,7 @@ static PetscErrorCode set(const fare_infer_results *r, const choice *c, fare_sys
       FARE_FAIL(FARE_ERR_FAILED, "inference '%s' has no result to assume: %s", c->name, r->failure[i]);
     if (fare_system_set(system, row->parameter, row->estimate))
       FARE_FAIL(
-        FARE_ERR_FAILED, "what inference '%s' finds cannot be assumed: %s", c->name, fare_error_message());
+        FARE_ERR_FAILED, "the result of inference '%s' cannot be assumed: %s", c->name, fare_error_message());
     fare_text_add(to, "%s%s %.4g", to->length ? ", " : "", row->parameter, row->estimate);
   }
   PetscFunctionReturn(0);

@@ -52,7 +52,7 @@ PetscErrorCode fare_infer_check_noise(const fare_tracks *tracks, const char *met
   for (int axis = 0; axis < tracks->dim; axis++) {
     if (tracks->noise[axis] > 0)
       FARE_FAIL(FARE_ERR_INPUT,
-        "observations have noise of %g: %s takes positions as they are, and would see it as motion",
+        "observations have noise of %g: %s takes positions as exact, and would count it as motion",
         tracks->noise[axis], method);
   }
   PetscFunctionReturn(0);

@@ -55,7 +55,7 @@ static void print_row(const fare_infer_design *d, fare_table *table)
     if (isfinite(d->variance[e]))
       fare_table_cell(table, "%.3g", sqrt(d->variance[e]) * d->scale[e]);
     else
-      fare_table_cell(table, "not told");
+      fare_table_cell(table, "undetermined");
     fare_text_free(&text);
   }
 }
@@ -75,9 +75,9 @@ static void print_advice(const fare_infer_results *r, FILE *to)
       print_direction(d, e, &text);
     }
     if (unknown == d->count)
-      fprintf(to, "%s, %s: tells nothing of these parameters\n", d->infer, d->design);
+      fprintf(to, "%s, %s: determines none of these parameters\n", d->infer, d->design);
     else if (unknown)
-      fprintf(to, "%s, %s: no number of particles tells %s%s\n", d->infer, d->design,
+      fprintf(to, "%s, %s: no number of particles determines %s%s\n", d->infer, d->design,
         unknown > 1 ? "more than " : "", text.text);
     fare_text_free(&text);
   }

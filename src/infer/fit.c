@@ -27,8 +27,8 @@ static PetscErrorCode complain(
     if (fabs(v[i] * scale[i]) > 1e-3 * most)
       fare_text_add(&text, "%s%.3g %s", text.text ? " + " : "", v[i] * scale[i] / most, name[of[i]]);
   }
-  code =
-    fare_error(FARE_ERR_FAILED, "the data do not tell the direction %s: leave out a parameter", text.text);
+  code = fare_error(
+    FARE_ERR_FAILED, "the data do not determine the direction %s: leave out a parameter", text.text);
   fare_text_free(&text);
   return code;
 }
@@ -50,7 +50,8 @@ PetscErrorCode fare_fit_solve(int count, const char *const name[], const PetscBo
   if (!free) PetscFunctionReturn(0);
   for (int i = 0; i < free; i++) {
     scale[i] = 1 / sqrt(A[of[i] * count + of[i]]);
-    if (!isfinite(scale[i])) FARE_FAIL(FARE_ERR_FAILED, "the data do not tell %s: leave it out", name[of[i]]);
+    if (!isfinite(scale[i]))
+      FARE_FAIL(FARE_ERR_FAILED, "the data do not determine %s: leave it out", name[of[i]]);
   }
   for (int i = 0; i < free; i++)
     for (int j = 0; j < free; j++) C[i * free + j] = A[of[i] * count + of[j]] * scale[i] * scale[j];
@@ -110,7 +111,7 @@ static PetscErrorCode evaluate(const fare_fit_problem *p, fare_fit *fit)
   const int n = p->count;
 
   PetscFunctionBegin;
-  PetscCall(fare_stop_check(p->comm, "the search for the largest likelihood"));
+  PetscCall(fare_stop_check(p->comm, "the search for the maximum of the likelihood"));
   PetscCallMPI(MPI_Bcast(fit->theta, n, MPI_DOUBLE, 0, p->comm));
   PetscCall(p->evaluate(p->to, fit->theta, &fit->value, fit->score, fit->information));
   PetscCallMPI(MPI_Bcast(&fit->value, 1, MPI_DOUBLE, 0, p->comm));
@@ -159,7 +160,7 @@ PetscErrorCode fare_fit_maximise(const fare_fit_problem *p, const char *const na
   memcpy(begin, fit->theta, sizeof begin);
   PetscCall(evaluate(p, fit));
   if (!isfinite(fit->value))
-    FARE_FAIL(FARE_ERR_FAILED, "the likelihood is no number at the first guess: begin elsewhere");
+    FARE_FAIL(FARE_ERR_FAILED, "the likelihood is not a number at the first guess: start elsewhere");
   for (int round = 0; round < ROUNDS && rose; round++) {
     double gain = 0;
 
@@ -171,7 +172,8 @@ PetscErrorCode fare_fit_maximise(const fare_fit_problem *p, const char *const na
     /* where rounding lets it rise no more, all is gained */
     if (!rose && gain < 1e-9 * fabs(fit->value) + 1e-6) PetscFunctionReturn(0);
   }
-  FARE_FAIL(FARE_ERR_FAILED, "the search for the largest likelihood did not come to an end: begin elsewhere");
+  FARE_FAIL(
+    FARE_ERR_FAILED, "the search for the maximum of the likelihood did not converge: start elsewhere");
 }
 
 static void add_point(fare_profile *profile, double value, double change)

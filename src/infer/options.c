@@ -16,13 +16,13 @@ static const char *const firsts[]    = {"flat", "initial", NULL};
 const fare_field fare_infer_fields[] = {
   {"name", FARE_STRING, AT(name), NULL, 0, 0, NULL, "", "letters, digits, _ and -"},
   {"parameters", FARE_NODE, AT(parameters), "", 0, 0, NULL, "",
-    "what is sought: names of parameters, or a map of names and first guesses; not of dissipation"},
+    "parameters to estimate: names, or a map of names and first guesses; not for dissipation"},
   {"method", FARE_NODE, AT(method), "", 0, 0, NULL, "",
     "one of `fare list inferences`, or a list of them; default: likelihood"},
   {"file", FARE_STRING, AT(file), "", 0, 0, NULL, "",
-    "tracks, in HDF5 or CSV; without: simulated with the study's own parameters"},
+    "tracks, in HDF5 or CSV; default: simulated with the study's own parameters"},
   {"lag", FARE_REALS, AT(lag), "", 1e-12, 1e9, NULL, "time",
-    "between observations, or several; of a file, default: as they come"},
+    "time between observations, or several; for a file, default: those of the data"},
   {"tracks", FARE_INTEGER, AT(tracks), "1", 1, 1e7, NULL, "", "number of simulated tracks"},
   {"transitions", FARE_INTEGER, AT(transitions), "1000", 1, 1e8, NULL, "", "lags of each simulated track"},
   {"unpaired", FARE_BOOLEAN, AT(unpaired), "false", 0, 0, NULL, "",
@@ -31,35 +31,35 @@ const fare_field fare_infer_fields[] = {
     "from the initial density to the first observation of simulated tracks"},
   {"dt", FARE_REAL, AT(dt), "1.0e-3", 1e-12, 1e3, NULL, "time", "largest time step of the simulation"},
   {"noise", FARE_REAL, AT(noise), "0", 0, 1e9, NULL, "length",
-    "standard deviation of simulated observations, or of a file's that does not say"},
+    "standard deviation of simulated observations, or of a file that does not give it"},
   {"epsilon", FARE_REAL, AT(epsilon), "0.05", 1e-6, 1e6, NULL, "",
-    "of the couplings of waddington, in units of the mean squared distance of two snapshots"},
+    "for waddington: of the couplings, in units of the mean squared distance of two snapshots"},
   {"features", FARE_INTEGER, AT(features), "3", 0, 12, NULL, "",
-    "of dissipation: largest degree of polynomials, or number of sines and cosines, of a current"},
+    "for dissipation: degree of the polynomials, or number of sines and cosines, of a current"},
   {"folds", FARE_INTEGER, AT(folds), "5", 2, 100, NULL, "",
-    "of dissipation: parts of the data, each judged by what the others tell"},
-  {"bins", FARE_INTEGER, AT(bins), "8", 2, 16, NULL, "", "of path_kl, per axis"},
+    "for dissipation: parts of the data; each is evaluated with weights from the others"},
+  {"bins", FARE_INTEGER, AT(bins), "8", 2, 16, NULL, "", "for path_kl, per axis"},
   {"cells", FARE_INTEGERS, AT(cells), "", 8, 1e6, NULL, "", "per axis, even; default: those of the truth"},
   {"intervals", FARE_CHOICE, AT(intervals), "fisher", 0, 0, intervals, "",
-    "of the likelihood: by Fisher's information, or by its profile"},
+    "for likelihood: by the Fisher information, or by the profile"},
   {"first", FARE_CHOICE, AT(first), "flat", 0, 0, firsts, "",
-    "density at a track's first observation, if noisy: flat, or what becomes of the initial one"},
+    "density at a track's first observation, if noisy: flat, or evolved from the initial one"},
   {"posterior", FARE_NODE, AT(posterior), "", 0, 0, NULL, "",
-    "of likelihoods: {draws: 4000, prior: {kT: {mean: 0.5, sd: 0.1}, tilt: {low: -1, high: 1}}}"},
+    "for likelihoods: {draws: 4000, prior: {kT: {mean: 0.5, sd: 0.1}, tilt: {low: -1, high: 1}}}"},
   {"potential", FARE_NODE, AT(potential), "", 0, 0, NULL, "",
-    "of likelihoods: seek V without a formula, {knots: 16, lower: -2, upper: 2, smoothness: auto}"},
+    "for likelihoods: estimate V without a formula, {knots: 16, lower: -2, upper: 2, smoothness: auto}"},
   {"repeats", FARE_INTEGER, AT(repeats), "1", 1, 1e5, NULL, "",
-    "independent sets of simulated data, which show whether errors and intervals are right"},
+    "independent simulated data sets, which show whether errors and intervals are right"},
   {"limits", FARE_BOOLEAN, AT(limits), "true", 0, 0, NULL, "",
-    "with simulated data, compute what a method would find in infinitely many"},
+    "with simulated data, compute what a method would find from infinitely many data"},
   {"design", FARE_CHOICE, AT(design), "snapshots", 0, 0, designs, "",
-    "of identifiability: snapshots at `times`, or `tracks` of `transitions` at each `lag`"},
+    "for identifiability: snapshots at `times`, or `tracks` of `transitions` at each `lag`"},
   {"particles", FARE_INTEGER, AT(particles), "1000", 1, 1e12, NULL, "", "in each snapshot of a design"},
   {"times", FARE_REALS, AT(times), "", -1e9, 1e9, NULL, "time", "of the snapshots of a design"},
   {"others", FARE_REALS, AT(others), "", -1e9, 1e9, NULL, "time",
-    "times or lags that a better design may take; default: evenly spaced times"},
+    "times or lags that a better design may use; default: evenly spaced times"},
   {"starts", FARE_NODE, AT(starts), "", 0, 0, NULL, "",
-    "initial densities that a better design may take, a list of maps as `initial`"},
+    "initial densities that a better design may use, a list of maps like `initial`"},
   FARE_FIELDS_END,
 };
 
@@ -92,7 +92,7 @@ static PetscErrorCode add_method(const fare_node *node, const fare_system *syste
   if (fare_system_is_driven(system) && !type->driven)
     FARE_REFUSE(node, "%s is for systems that nothing drives: leave out the section 'drive'", type->name);
   for (size_t i = 0; i < l->methods; i++)
-    if (l->type[i] == type) FARE_REFUSE(node, "the method is there already");
+    if (l->type[i] == type) FARE_REFUSE(node, "the method is listed twice");
   if (l->methods == FARE_INFER_METHODS) FARE_REFUSE(node, "at most %d methods", FARE_INFER_METHODS);
   l->type[l->methods++] = type;
   PetscFunctionReturn(0);
@@ -137,7 +137,7 @@ static PetscErrorCode add_parameter(const fare_node *at, const char *name, const
   }
   if (l->count == FARE_INFER_MAX) FARE_REFUSE(at, "at most %d parameters", FARE_INFER_MAX);
   for (int i = 0; i < l->count; i++)
-    if (!strcmp(l->parameter[i], name)) FARE_REFUSE(at, "parameter '%s' is there already", name);
+    if (!strcmp(l->parameter[i], name)) FARE_REFUSE(at, "parameter '%s' is listed twice", name);
   fare_system_base(system, theta);
   l->guess[l->count] = theta[row - table];
   if (guess) PetscCall(fare_node_real(guess, &l->guess[l->count]));
@@ -156,11 +156,11 @@ static PetscErrorCode read_parameters(const fare_system *system, fare_infer_line
   PetscFunctionBegin;
   for (size_t i = 1; i < l->methods; i++) {
     if (!seeks != !l->type[i]->seeks)
-      FARE_REFUSE(l->method, "%s and %s seek different things: put them on lines of their own",
+      FARE_REFUSE(l->method, "%s and %s estimate different things: put them in entries of their own",
         l->type[0]->name, l->type[i]->name);
   }
   if (seeks) {
-    if (node) FARE_REFUSE(node, "%s seeks no parameters: remove the key", l->type[0]->name);
+    if (node) FARE_REFUSE(node, "%s estimates no parameters: remove the key", l->type[0]->name);
     l->parameter[l->count++] = seeks;
     PetscFunctionReturn(0);
   }
@@ -200,7 +200,7 @@ static PetscErrorCode check_cells(const fare_infer_study *study, fare_infer_line
       dim, cells->count);
   for (size_t axis = 0; axis < dim; axis++) {
     if (cells->values[axis] % 2)
-      FARE_REFUSE(at, "expected even numbers, as half as many cells tell the error; got %lld",
+      FARE_REFUSE(at, "expected even numbers, as half as many cells give the error; got %lld",
         (long long)cells->values[axis]);
   }
   PetscFunctionReturn(0);
@@ -213,7 +213,7 @@ static PetscErrorCode check_line(const fare_infer_study *study, const fare_infer
     FARE_REFUSE(l->node, "inference needs a box that is known: give truth.lower and truth.upper");
   for (size_t i = 0; i < study->truth->boundaries.count; i++) {
     if (study->truth->boundaries.values[i] >= FARE_BOUNDARY_ABSORBING)
-      FARE_REFUSE(l->node, "axis %s has an absorbing boundary: tracks that end there are not understood",
+      FARE_REFUSE(l->node, "axis %s has an absorbing boundary: tracks that end there are not supported",
         fare_system_axis_name(study->system, (int)i));
   }
   PetscFunctionReturn(0);
@@ -250,7 +250,7 @@ static PetscErrorCode read_posterior(fare_infer_line *l)
     const fare_node *prior;
   } keys;
   static const fare_field fields[] = {
-    {"draws", FARE_INTEGER, offsetof(keys, draws), "4000", 100, 1e7, NULL, "", "from four chains"},
+    {"draws", FARE_INTEGER, offsetof(keys, draws), "4000", 100, 1e7, NULL, "", "number, from four chains"},
     {"prior", FARE_NODE, offsetof(keys, prior), "", 0, 0, NULL, "", "a map of parameters; default: flat"},
     FARE_FIELDS_END,
   };
@@ -262,8 +262,7 @@ static PetscErrorCode read_posterior(fare_infer_line *l)
   if (fare_node_kind_of(l->posterior) != FARE_NODE_MAP)
     FARE_REFUSE(l->posterior, "expected a map, {draws: 4000}");
   for (size_t i = 0; i < l->methods; i++)
-    if (!l->type[i]->likely)
-      FARE_REFUSE(l->posterior, "%s has no likelihood of which to draw", l->type[i]->name);
+    if (!l->type[i]->likely) FARE_REFUSE(l->posterior, "%s has no likelihood to draw from", l->type[i]->name);
   PetscCall(fare_fields_read(fields, NULL, l->posterior, &got));
   l->asked.draws = got.draws;
   if (got.prior && fare_node_kind_of(got.prior) != FARE_NODE_MAP)
@@ -286,14 +285,14 @@ static PetscErrorCode check_design(const fare_infer_study *study, const fare_inf
   const char       *key   = l->design == FARE_DESIGN_SNAPSHOTS ? "times" : "lag";
 
   PetscFunctionBegin;
-  if (l->methods > 1) FARE_REFUSE(l->method, "identifiability stands alone, in a line without data");
+  if (l->methods > 1) FARE_REFUSE(l->method, "identifiability must be the only method of its entry");
   if (l->file) FARE_REFUSE(fare_node_find(l->node, "file"), "identifiability takes no data: remove 'file'");
   if (l->noise > 0)
     FARE_REFUSE(
-      fare_node_find(l->node, "noise"), "identifiability is that of observations without noise: remove it");
-  if (!asked->count) FARE_REFUSE(l->node, "add '%s', of which the design is", key);
+      fare_node_find(l->node, "noise"), "identifiability assumes observations without noise: remove it");
+  if (!asked->count) FARE_REFUSE(l->node, "add '%s', of which the design consists", key);
   if (l->design == FARE_DESIGN_TRAJECTORIES && fare_system_is_driven(study->system))
-    FARE_REFUSE(l->node, "trajectories of driven systems are not judged: take 'design: snapshots'");
+    FARE_REFUSE(l->node, "trajectories of driven systems are not supported: take 'design: snapshots'");
   for (size_t i = 0; l->design == FARE_DESIGN_SNAPSHOTS && i < l->times.count + l->others.count; i++) {
     const double t = i < l->times.count ? l->times.values[i] : l->others.values[i - l->times.count];
 

@@ -138,7 +138,7 @@ static PetscErrorCode check_system(const fare_node *node, const fare_system *sys
       node, "splines are for systems of one axis, the system has %d", fare_system_dimension(system));
   if (type->drift || !type->potential)
     FARE_REFUSE(node,
-      "a potential is sought for mobility (-V' + F) and noise of kT: system '%s' is of another kind",
+      "'potential' is for a drift mobility (-V' + F) and noise from kT: system '%s' is of another kind",
       type->name);
   PetscFunctionReturn(0);
 }
@@ -207,7 +207,8 @@ PetscErrorCode fare_potential_check_beside(const fare_node *at, const char *name
 
   PetscFunctionBegin;
   if (!strcmp(name, "kT") || (ring && !strcmp(name, "force"))) PetscFunctionReturn(0);
-  FARE_REFUSE(at, "beside a potential, %s can be sought, not '%s'", ring ? "kT and force" : "kT alone", name);
+  FARE_REFUSE(
+    at, "beside a potential, only %s can be estimated, not '%s'", ring ? "kT and force" : "kT", name);
 }
 
 /* The values at knots come last. */
@@ -239,11 +240,12 @@ PetscErrorCode fare_potential_read(const fare_infer_study *study, fare_infer_lin
   if (!l->potential) PetscFunctionReturn(0);
   for (size_t i = 0; i < l->methods; i++)
     if (!l->type[i]->prepare)
-      FARE_REFUSE(l->potential, "%s seeks no potential: remove the key", l->type[i]->name);
+      FARE_REFUSE(l->potential, "%s does not estimate a potential: remove the key", l->type[i]->name);
   if (l->intervals)
-    FARE_REFUSE(
-      fare_node_find(l->node, "intervals"), "bands of a potential are by Fisher's information: remove it");
-  if (l->posterior) FARE_REFUSE(l->posterior, "there are no draws of a potential: remove the key");
+    FARE_REFUSE(fare_node_find(l->node, "intervals"),
+      "bands of a potential come from the Fisher information: remove it");
+  if (l->posterior)
+    FARE_REFUSE(l->posterior, "posterior draws of a potential are not supported: remove the key");
   PetscCall(create(l->potential, study->system, &box, &l->sought));
   PetscFunctionReturn(0);
 }

@@ -82,16 +82,16 @@ static void print_doubts(const fare_infer_potential *p, FILE *to)
       p->infer, p->method, 100 * p->outside);
   if (p->unseen > 0)
     fprintf(to,
-      "%s, %s: knots with less than one observation about them: %.0f of %d; bands there are those of the "
-      "penalty, "
-      "which takes V\nfor as smooth as where data are\n",
+      "%s, %s: knots with less than one observation near them: %.0f of %d; the bands there come from the "
+      "penalty,\nwhich takes V to be as smooth there as where there are data\n",
       p->infer, p->method, p->unseen, p->knots);
   if (p->alone > 0.3 * p->expected)
-    fprintf(to, "%s, %s: the spline alone leaves %.2g%% of the drift: take more knots, or a narrower range\n",
+    fprintf(to,
+      "%s, %s: %.2g%% of the drift is out of reach of these knots: take more, or a narrower range\n",
       p->infer, p->method, 100 * p->alone);
   if (p->grid > 0.3 * p->expected)
     fprintf(
-      to, "%s, %s: cells move the drift by %.2g%%: take more cells\n", p->infer, p->method, 100 * p->grid);
+      to, "%s, %s: cells change the drift by %.2g%%: take more cells\n", p->infer, p->method, 100 * p->grid);
 }
 
 void fare_infer_potentials_print(const fare_infer_results *r, FILE *to)
@@ -104,9 +104,9 @@ void fare_infer_potentials_print(const fare_infer_results *r, FILE *to)
   fprintf(to,
     "\nPotentials without a formula (drift error: root mean square over the density, relative to the true "
     "drift; "
-    "expected:\nby the covariance; spline alone: the least that these knots can do; covered: of the density, "
-    "by "
-    "95%% bands)\n");
+    "expected:\nfrom the covariance; spline alone: the least possible with these knots; covered: fraction of "
+    "the "
+    "density where\n95%% bands contain the truth)\n");
   fare_table_create(PETSC_STATIC_ARRAY_LENGTH(heads), &table);
   fare_table_headings(table, heads);
   for (size_t i = 0; i < r->potentials; i++) print_row(&r->potential[i], table);

@@ -176,16 +176,17 @@ static void print_doubts(const fare_infer_results *results, FILE *to)
     }
     if (r->held > 0)
       fprintf(to,
-        "%s, %s: %s lies at an end of its range in %g of %g fits; errors of the others hold it there\n",
+        "%s, %s: %s lies at an end of its range in %g of %g fits; errors of the others are conditional on "
+        "that\n",
         r->infer, r->method, r->parameter, r->held, r->sets);
     if (!isnan(r->implied) && (!i || r->implied != results->row[i - 1].implied))
       fprintf(to, "%s, %s: epsilon implies a diffusion of %.3g\n", r->infer, r->method, r->implied);
     if (r->dropped > 0)
-      fprintf(to, "%s, %s: cross-validation leaves the term of %s out in %g of %g fits\n", r->infer,
-        r->method, r->parameter, r->dropped, r->sets);
+      fprintf(to, "%s, %s: cross-validation drops the term of %s in %g of %g fits\n", r->infer, r->method,
+        r->parameter, r->dropped, r->sets);
     if (r->grid > 0.3 * r->error && isnan(r->knot))
       fprintf(to,
-        "%s, %s: cells or kernels make an error of %.2g in %s, against a standard error of %.2g: take more "
+        "%s, %s: the error due to cells or kernels is %.2g in %s, and the standard error %.2g: take more "
         "cells or data\n",
         r->infer, r->method, r->grid, r->parameter, r->error);
   }
@@ -221,7 +222,7 @@ static void print_posteriors(const fare_infer_results *results, FILE *to)
     number(table, "%.1f%%", r->sets > 1 ? 100 * r->posterior_covered : NAN);
   }
   if (any) {
-    fprintf(to, "\nPosteriors (of the first set of data)\n");
+    fprintf(to, "\nPosteriors (of the first data set)\n");
     fare_table_print(table, to);
   }
   fare_table_destroy(&table);
@@ -257,7 +258,7 @@ void fare_infer_results_print(const fare_infer_results *results, FILE *to)
     any = PETSC_TRUE;
   }
   if (any) {
-    fprintf(to, "\nInference (limit: of infinitely many data at that lag; cells: error that they make)\n");
+    fprintf(to, "\nInference (limit: for infinitely many data at that lag; cells: error due to the grid)\n");
     fare_table_print(table, to);
   }
   fare_table_destroy(&table);

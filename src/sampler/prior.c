@@ -110,11 +110,12 @@ static PetscErrorCode read_assumption(
 
   PetscFunctionBegin;
   if (fare_node_kind_of(node) != FARE_NODE_MAP || !fare_node_size(node))
-    FARE_REFUSE(
-      node, "expected a map {system: ..., drive: ..., parameters: ..., infer: ...}, of which one will do");
+    FARE_REFUSE(node,
+      "expected a map {system: ..., drive: ..., parameters: ..., infer: ...}, with at least one of these "
+      "keys");
   PetscCall(fare_fields_read(fare_prior_assume_fields, NULL, node, &a));
   if (a.infer && a.system)
-    FARE_REFUSE(a.infer, "parameters are inferred of the study's own system: remove 'system'");
+    FARE_REFUSE(a.infer, "inferred parameters are those of the study's own system: remove 'system'");
   p->infer = a.infer;
   PetscCall(make_system(&a, system, p));
   if (fare_system_dimension(p->assumed) != fare_system_dimension(system))

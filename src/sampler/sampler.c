@@ -129,10 +129,10 @@ PetscErrorCode fare_sampler_set_mode(
 /* Which methods take priors of a kind. */
 static const char *const prior_takers[] = {
   [FARE_PRIOR_DYNAMICS_CHAIN] = "weak_constraint, which has its densities on a grid, takes it",
-  [FARE_PRIOR_FOKKER_PLANCK]  = "methods with a score or a density of every time take it: diffusion, "
+  [FARE_PRIOR_FOKKER_PLANCK]  = "for methods with a score or a density at every time: diffusion, "
                                 "flow_matching, normalizing_flow, ebm, neq_ebm",
   [FARE_PRIOR_NOISE_EQUATION] = "methods with a score of every noise level take it: diffusion, flow_matching",
-  [FARE_PRIOR_LEAST_DISSIPATION] = "methods with a score or a density of every time take it: diffusion, "
+  [FARE_PRIOR_LEAST_DISSIPATION] = "for methods with a score or a density at every time: diffusion, "
                                    "flow_matching, normalizing_flow, ebm, "
                                    "neq_ebm; action_matching is trained for the least dissipation by itself",
 };

@@ -126,10 +126,10 @@ PetscErrorCode fare_store_read_pieces(fare_store *store, const char *folder, far
   PetscCall(fare_store_read_array(store, states, FARE_STORE_UINT64, 1, words, pieces->word));
   for (int64_t i = 0; i < pieces->count; i++) {
     if (pieces->words[i] < 0 || (uint64_t)pieces->words[i] > words[0])
-      FARE_FAIL(FARE_ERR_FAILED, "%s: not the states that it tells of", states);
+      FARE_FAIL(FARE_ERR_FAILED, "%s: does not match its table of states", states);
     words[0] -= (uint64_t)pieces->words[i];
   }
-  if (words[0]) FARE_FAIL(FARE_ERR_FAILED, "%s: not the states that it tells of", states);
+  if (words[0]) FARE_FAIL(FARE_ERR_FAILED, "%s: does not match its table of states", states);
   PetscFunctionReturn(0);
 }
 

@@ -171,13 +171,14 @@ static PetscErrorCode read_tried(fare_store *store, const char *group, const cha
   PetscCall(fare_store_has(store, path, &has));
   if (!has)
     FARE_FAIL(FARE_ERR_FAILED,
-      "it has not tried a control '%s': its `controllers` kept linear and learned_0, ...", tried);
+      "there is no control '%s' in it: its `controllers` keep linear, learned_0, ...", tried);
   PetscCall(fare_store_extents(store, path, &rank, extent));
   if (rank != 2 || extent[0] != wanted[0] || extent[1] != wanted[1])
     FARE_FAIL(FARE_ERR_FAILED, "its control '%s' is not one of its moments and cells", tried);
   PetscCall(fare_store_read_array(store, path, FARE_STORE_FLOAT64, 2, wanted, f->value));
   for (size_t i = 0; i < (size_t)f->shape.moments * f->numbers; i++) {
-    if (!isfinite(f->value[i])) FARE_FAIL(FARE_ERR_FAILED, "its control '%s' is no number somewhere", tried);
+    if (!isfinite(f->value[i]))
+      FARE_FAIL(FARE_ERR_FAILED, "its control '%s' is not a number somewhere", tried);
   }
   PetscFunctionReturn(0);
 }

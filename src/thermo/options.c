@@ -87,7 +87,7 @@ PetscErrorCode fare_thermo_options_from_config(const fare_node *node, const fare
       fare_system_type_of(system)->name);
   if (options->learned && fare_system_dimension(system) != 1)
     FARE_REFUSE(fare_node_find(node, "learned"),
-      "needs one axis, where a density tells its current; system '%s' has %d",
+      "needs one axis, where a density determines its current; system '%s' has %d",
       fare_system_type_of(system)->name, fare_system_dimension(system));
   if (options->learned && !(fare_thermo_defines(system) & FARE_HAS_PRODUCTION))
     FARE_REFUSE(fare_node_find(node, "learned"), "needs diffusion along every axis; system '%s' lacks it",

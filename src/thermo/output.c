@@ -203,8 +203,8 @@ static void print_geometric(const fare_thermo *thermo, FILE *to)
   const fare_thermo_row *row = &fare_thermo_rows(thermo)[last], *error = &thermo->error[last];
   char                   text[SHOWN_SIZE];
 
-  print_line(to, "  geometric: marginals tell", thermo, AT(geometric));
-  fprintf(to, "  %-28s %s\n", "  no marginals tell",
+  print_line(to, "  geometric: from marginals", thermo, AT(geometric));
+  fprintf(to, "  %-28s %s\n", "  invisible to marginals",
     shown(row->total - row->geometric, error->total + error->geometric, text));
   if (!thermo->needs_rest) return;
   fprintf(to, "  %-28s %s\n", "  geometric - excess",

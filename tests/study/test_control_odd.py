@@ -45,8 +45,8 @@ control:
 """
 FAILURES = {
     "control/still_work": "lost in rounding",
-    "control/still_mean": "the parameters do not act on it",
-    "control/there": "there is nothing to be found",
+    "control/still_mean": "the parameters have no effect on it",
+    "control/there": "there is nothing to optimise",
     "analysis/outside": "the density 'from' covers",
     "analysis/narrow": "the density 'to' covers",
 }

@@ -45,6 +45,17 @@ infer:
 """
 
 
+WELL = """
+study: well
+system: {name: double_well, parameters: {height: 1.0, kT: 0.5}}
+initial: {density: boltzmann}
+snapshots: {start: 0.0, end: 1.0, count: 2}
+truth: {cells: [192], lower: [-2.6], upper: [2.6]}
+infer:
+  - {name: well, method: identifiability, design: trajectories, parameters: [height, tilt, kT], lag: 0.5}
+"""
+
+
 def gaussian(mean, covariance, slopes):
     """Information of a Gaussian, of slopes (dmean, dcovariance) by each parameter."""
     inverse = np.linalg.inv(covariance)
@@ -54,11 +65,11 @@ def gaussian(mean, covariance, slopes):
 
 
 def turned(theta, start, s, t):
-    """Mean and covariance of the turning trap, from a round Gaussian."""
+    """Mean and covariance of the turning trap, from a Gaussian of variances s along the axes."""
     k, w, D = theta
     turn = np.array([[np.cos(w * t), -np.sin(w * t)], [np.sin(w * t), np.cos(w * t)]])
     r = np.exp(-k * t)
-    return r * turn @ start, (s * r * r + D / k * (1 - r * r)) * np.eye(2)
+    return r * turn @ start, r * r * turn @ (s * np.eye(2)) @ turn.T + D / k * (1 - r * r) * np.eye(2)
 
 
 def of_snapshots(start, s, times):
@@ -109,9 +120,15 @@ def turning_trap(where):
         expect((error < 0.05 * exact.max()).all(), f"{text}: their errors", error)
         expect(((value <= error) == (exact < 1e-9)).all(), f"{text}: what is 0", (value, error, exact))
     expect(
-        "turn, t = 0.5, 1: no number of particles tells rotation\n" in printed, "what cannot be told", printed
+        "turn, t = 0.5, 1: no number of particles determines rotation\n" in printed,
+        "what cannot be told",
+        printed,
     )
-    expect("start 2, t = 0.5, 1: no number of particles tells more than" in printed, "one direction", printed)
+    expect(
+        "start 2, t = 0.5, 1: no number of particles determines more than" in printed,
+        "one direction",
+        printed,
+    )
     expect(
         np.isinf(found["variances"][0, 1]) and np.isfinite(found["variances"][0, 0]), "rotation alone", found
     )
@@ -127,6 +144,31 @@ def turning_trap(where):
         f"the best of these designs is start 1, t = {best[0]:g}, {best[1]:g}\n" in printed,
         f"best: {best}",
         printed,
+    )
+
+
+def known(where):
+    """Numbers of other programs: scores of samples, and derivatives of a dense chain's ln P."""
+    round_, long_ = of_snapshots(np.zeros(2), 0.49, (0.5, 1, 2)), of_snapshots(
+        np.zeros(2), (1.5, 0.3), (0.5, 1, 2)
+    )
+    aside, rest = of_snapshots(np.array([2.0, 0.0]), 0.49, (0.5, 1, 2)), of_snapshots(
+        np.zeros(2), 1.0, (0.5, 1, 2)
+    )
+    for found, number, what in (
+        (np.diag(aside), [3.1473, 1.3301, 2.4500], "a start aside"),
+        (np.linalg.eigvalsh(round_), [0, 0.014615, 4.2526], "a round start"),
+        (np.linalg.eigvalsh(rest), [0, 0, 4.2219], "at rest"),
+        (long_[1, 1], 0.08465, "a start that is not round"),
+        (of_transition(1.0, 1.0, 0.5), [[0.232866, -0.209012], [-0.209012, 0.5]], "a transition"),
+    ):
+        expect(np.allclose(found, number, rtol=1e-4, atol=1e-6), f"known: {what}", (found, number))
+    found, _, _ = judge(where, WELL, "well")
+    exact = np.array([[0.378756, 0, -0.78965], [0, 0.334408, 0], [-0.78965, 0, 2.290341]])
+    scales = np.outer(found["scales"][0], found["scales"][0])
+    information = found["information"][0] / scales
+    expect(
+        np.allclose(information, exact, rtol=3e-3, atol=1e-6), "known: a double well", (information, exact)
     )
 
 
@@ -174,9 +216,13 @@ def narrow(where):
 
 def refusals(where):
     for old, new, wanted in (
-        ("times: [0.5, 1.0]\n", "\n", "add 'times', of which the design is"),
+        ("times: [0.5, 1.0]\n", "\n", "add 'times', of which the design consists"),
         ("times: [0.5, 1.0]", "times: [-0.5]", "-0.5 is before the study's start, 0"),
-        ("method: identifiability", "method: [likelihood, identifiability]", "identifiability stands alone"),
+        (
+            "method: identifiability",
+            "method: [likelihood, identifiability]",
+            "identifiability must be the only method",
+        ),
         ("others: [0.25]", "file: a.csv", "identifiability takes no data"),
         (
             "starts: [{density: gaussian, mean: [2.0, 0.0]",
@@ -189,7 +235,7 @@ def refusals(where):
         expect(done.returncode == 2 and wanted in done.stderr, wanted, done.stderr)
     for old, new, wanted in (
         ("lag: [0.2]", "lag: [1.0e-4]", "a lag of 0.0001 spreads a point by"),
-        ("lag: [0.2]", "noise: 0.5, lag: [0.2]", "identifiability is that of observations without noise"),
+        ("lag: [0.2]", "noise: 0.5, lag: [0.2]", "identifiability assumes observations without noise"),
         ("design: trajectories", "times: [1.0e6]", "is 5.6e+08 times that in which a cell is left"),
         (
             "name: ornstein_uhlenbeck, parameters: {stiffness: 1.5, kT: 0.7}",
@@ -211,6 +257,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         where = pathlib.Path(folder)
         turning_trap(where)
+        known(where)
         tracks(where)
         units(where)
         narrow(where)

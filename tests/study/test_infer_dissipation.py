@@ -160,8 +160,8 @@ def refused(where):
     line = SWIRL["infer"][0]
     drive = [{"parameter": "rotation", "waveform": "sine", "amplitude": 0.5, "period": 1.0}]
     cases = (
-        ("parameters", {"infer": [line | {"parameters": ["kT"]}]}, "seeks no parameters"),
-        ("mixed", {"infer": [line | {"method": ["neep", "likelihood"]}]}, "seek different things"),
+        ("parameters", {"infer": [line | {"parameters": ["kT"]}]}, "estimates no parameters"),
+        ("mixed", {"infer": [line | {"method": ["neep", "likelihood"]}]}, "estimate different things"),
         ("missing", {"infer": [{"name": "a", "lag": 0.1}]}, "missing key 'parameters'"),
         ("driven", {"drive": drive}, "nothing drives"),
         ("inertia", {"system": {"name": "kramers_double_well"}}, "needs diffusion along every axis"),

@@ -336,9 +336,9 @@ def refusals(where):
         ({"POTENTIAL": "smoothness: -1"}, "expected a weight from 0 to 1e100, or auto, got -1"),
         ({"POTENTIAL": "smoothness: soft"}, "expected a finite number, got 'soft'"),
         ({"POTENTIAL": "nodes: 4"}, "unknown key 'nodes'"),
-        ({"DATA": "lag: [0.3], intervals: profile"}, "bands of a potential are by Fisher's information"),
-        ({"DATA": "lag: [0.3], method: sfi"}, "sfi seeks no potential"),
-        ({"DATA": "lag: [0.3], posterior: {draws: 200}"}, "there are no draws of a potential"),
+        ({"DATA": "lag: [0.3], intervals: profile"}, "bands of a potential come from the Fisher information"),
+        ({"DATA": "lag: [0.3], method: sfi"}, "sfi does not estimate a potential"),
+        ({"DATA": "lag: [0.3], posterior: {draws: 200}"}, "posterior draws of a potential are not supported"),
         ({"SYSTEM": "rotational_ou", "PARAMETERS": "", "TRUTH": "cells: [32, 32]"}, "one axis"),
     )
     for changes, reason in cases:
@@ -348,7 +348,7 @@ def refusals(where):
     done = run(where, text.replace("boltzmann", "gaussian, mean: [1.0], sd: [0.1]"))
     expect("is of another kind" in done.stderr, "refused: noise that varies", done.stderr)
     done = run(where, study(WELL).replace("[kT]", "[height]"))
-    expect("beside a potential, kT alone can be sought" in done.stderr, "refused: height", done.stderr)
+    expect("beside a potential, only kT can be estimated" in done.stderr, "refused: height", done.stderr)
     done = run(where, study(RING, POTENTIAL="lower: -1"))
     expect("around a ring knots are evenly spaced" in done.stderr, "refused: knots on a ring", done.stderr)
     drive = "drive:\n  - {parameter: height, waveform: sine, amplitude: 0.1, period: 1.0}\ninitial:"

@@ -137,7 +137,7 @@ def check_refusals(where):
     write(where, line("net", FLOW, ", prior: {kind: fokker_planck}", count=1))
     done = fare(where, "check", "study.yaml")
     expect(
-        done.returncode == 2 and "of which there is one" in done.stderr,
+        done.returncode == 2 and "but there is only one" in done.stderr,
         "one particle is refused",
         done.stderr,
     )

@@ -73,8 +73,8 @@ def check_values(where):
 
 REFUSED = {
     "{infer: fi}": "no inference 'fi'",
-    "{infer: fit}": "has 2 fits: say which",
-    "{infer: {name: fit, lag: 0.3}}": "no fit of parameters by that method at that lag",
+    "{infer: fit}": "has 2 fits: select one",
+    "{infer: {name: fit, lag: 0.3}}": "no fit of parameters with that method at that lag",
     "{infer: {name: fit, lag: 0.2, method: sfi}}": "no fit of parameters",
     "{infer: {lag: 0.2}}": "name",
     "{infer: [fit]}": "expected the name of an inference",

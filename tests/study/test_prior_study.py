@@ -120,7 +120,7 @@ REFUSED = {
     "{weight: 1}": "kind",
     "{kind: fokker_planck, weight: -1}": "expected auto, or a number from 0",
     "{kind: fokker_planck, weight: many}": "expected auto, or a number from 0",
-    "{kind: fokker_planck, assume: {}}": "of which one will do",
+    "{kind: fokker_planck, assume: {}}": "with at least one of these keys",
     "{kind: fokker_planck, assume: {drives: none}}": "drive",
     "{kind: fokker_planck, assume: {drive: some}}": "",
     "{kind: fokker_planck, assume: {parameters: {heights: 2}}}": "heights",

@@ -110,6 +110,7 @@ def mistakes(where):
     refused("an id that is no integer", write_tracks, path, [1.5, 2], [0, 0], [0, 0])
     refused("an id beyond 63 bits", write_tracks, path, np.array([2**63], np.uint64), [0], [0])
     refused("transposed positions", write_tracks, path, [1, 2, 3], [0, 0, 0], np.zeros((2, 3)))
+    refused("a position that is not finite", write_tracks, path, [1, 2], [0, 0], [0, np.nan])
 
 
 def main():

@@ -472,7 +472,7 @@ static void bad_sections_say_why(void **state)
     {"prinz", "duration: 1", "missing key 'parameter'"},
     {"prinz", "aim: most_power, parameter: tilt, duration: 1", "as large as can be"},
     {"prinz", "aim: most_power, parameter: kT, duration: 1, lower: 0.5, upper: 2",
-      "is sought, and in the section"},
+      "is optimised here: remove it from the section"},
     {"prinz", "aim: most_power, parameter: tilt, duration: 0.7, lower: -1, upper: 1",
       "does not repeat after 0.7"},
     {"prinz", "aim: most_power, parameter: tilt, duration: 1, lower: -1, upper: 1, energy: 1",

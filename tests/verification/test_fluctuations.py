@@ -47,6 +47,13 @@ def swirl(where):
     system = {"name": "rotational_ou", "parameters": {"stiffness": k, "rotation": w, "kT": kT}}
     box = {"cells": [48, 48], "lower": [-7.5, -7.5], "upper": [7.5, 7.5]}
     q, t = np.array([-0.4, 0.1]), 0.3
+    # numbers of another program, for k = w = 1, beside the closed forms below
+    known = -0.414214, -0.322876, 0.111181, 0.251669
+    at = np.array([-0.5, -0.25, 0.05, 0.1])
+    expect(np.allclose(1 - np.sqrt(1 - 4 * at * (1 + at)), known, atol=1e-6), "known cumulants", known)
+    for horizon, number in ((0.1, 1.82873), (0.5, 1.46212), (1, 1.27578), (5, 1.05263), (10, 1.02564)):
+        bound = 8 / (4 + 8 / horizon * (horizon / 2 - (1 - math.exp(-2 * horizon)) / 4))
+        expect(abs(bound - number) < 1e-5, "known bounds", (horizon, bound, number))
     keys = {"current": "work", "counting": list(q / kT), "horizons": [t]}
     found = analyse(where, "swirl", system, box, keys)
     check(found, "mean", 2 * w * w / k * kT, 0.01)

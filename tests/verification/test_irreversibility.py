@@ -24,9 +24,11 @@ BASE = {
 }
 
 
-def analyse(where, name, system, truth, lags, ranks=1):
+def analyse(where, name, system, truth, lags, ranks=1, drive=(), **keys):
     study = BASE | {"study": name, "system": system, "truth": {"tolerance": 1e-3} | truth}
-    study["analysis"] = [{"name": "pairs", "kind": "irreversibility", "lags": lags}]
+    study["analysis"] = [{"name": "pairs", "kind": "irreversibility", "lags": lags} | keys]
+    if drive:
+        study["drive"] = drive
     (where / f"{name}.yaml").write_text(json.dumps(study))
     out = f"{name}{ranks}"
     done = fare(where, "run", f"{name}.yaml", "--no-report", "--set", f"output.directory={out}", ranks=ranks)
@@ -111,6 +113,16 @@ def main():
         found = analyse(where, "well", system, {"cells": [96]}, [0.1, 10.0])
         expect(abs(found["rate"]).max() < 1e-12, "none in equilibrium", found["rate"])
         expect(abs(found["production"]).max() < 1e-12, "nor at once", found["production"])
+
+        # a driven process has no stationary pairs: only frozen at a time that is given
+        drive = [{"parameter": "force", "waveform": "sine", "amplitude": 0.5, "period": 1.0}]
+        driven = {"name": "tilted_washboard", "parameters": WASHBOARD | {"force": 0.0}}
+        frozen = analyse(where, "frozen", driven, {"cells": [96]}, [0.5], drive=drive, time=0.25)
+        check(frozen, "production", 0.1755934 * np.ones(1), "frozen at the crest of a drive")
+        done = analyse(where, "driven", driven, {"cells": [96]}, [0.5], drive=drive)
+        said = "driven.yaml:1:"
+        expect(not isinstance(done, dict) and done.returncode == 2, "a drive without a time", done)
+        expect(said in done.stderr and "give 'time'" in done.stderr, "says what instead", done)
 
         refused = (
             ("falling", system, {"cells": [64]}, [0.2, 0.1], "lags must increase"),

@@ -94,8 +94,13 @@ def check(columns, name, k, exact):
 
 def check_swirl(where):
     c, text = run(where, SWIRL)
-    D, k, w = 2.0, 1.5, 1.0
     t, weights = np.polynomial.legendre.leggauss(20)
+    # known of rotational_ou.yaml: the rate at the start, and what is visible over 0..6, of 15.6933
+    expect(abs(swirl_rate(0, 1.0, 1.0, 1.0, 2.0, 0.49) - 9.06163) < 1e-5, "known: a visible rate")
+    seen = 3 * sum(b * swirl_rate(3 * (1 + a), 1.0, 1.0, 1.0, 2.0, 0.49) for a, b in zip(t, weights))
+    unseen = 2 * (6 - 0.51 * (1 - math.exp(-12)) / 2)
+    expect(abs(seen - 4.2033) < 1e-4 and abs(seen + unseen - 15.6933) < 1e-4, "known: 4.2033", (seen, unseen))
+    D, k, w = 2.0, 1.5, 1.0
     exact = 0.2 * sum(b * swirl_rate(0.2 * (1 + a), D, k, w, 1.5, 0.81) for a, b in zip(t, weights))
     for i in range(2):
         check(c, "production_geometric_rate", i, swirl_rate(0.4 * i, D, k, w, 1.5, 0.81))
@@ -106,7 +111,7 @@ def check_swirl(where):
         abs(gap[1] - 0.2 * weights @ (2 * w * w * s / D)) < 0.01, "the swirl is what they cannot tell", gap
     )
     expect("production_speed_limit" not in c, "the speed limit is for one axis")
-    expect("no marginals tell" in text, "the difference is printed", text)
+    expect("invisible to marginals" in text, "the difference is printed", text)
     both, _ = run(where, SWIRL, 2)
     for name in ("production_geometric", "production_geometric_rate"):
         expect(np.allclose(both[name], c[name], rtol=1e-6, atol=1e-9), f"{name} on two ranks", both[name])

@@ -11,7 +11,7 @@ from fare.results import Study
 
 
 def identifiability(study: Study) -> Figure | None:
-    """A row for each design; at the right edge, what no number of particles tells."""
+    """A row for each design; at the right edge, what no number of particles determines."""
     designs = study.designs
     if not designs:
         return None
@@ -40,7 +40,7 @@ def identifiability(study: Study) -> Figure | None:
     ax.set_xscale("log")
     ax.set_xlim(known.min() / 2, 2 * edge)
     ax.axvspan(edge / 2, 2 * edge, color="#eeeeee", zorder=0)
-    ax.text(edge, -0.75, "not told", ha="center", va="bottom", fontsize=7)
+    ax.text(edge, -0.75, "undetermined", ha="center", va="bottom", fontsize=7)
     ax.set_ylim(len(designs) - 0.4, -0.8)
     ax.set_yticks(range(len(designs)), [d.design for d in designs])
     ax.set_xlabel("relative standard deviation")

@@ -55,7 +55,7 @@ static const fare_field fields[] = {
   {"pieces", FARE_INTEGER, AT(pieces), "20", 1, PIECES_MAX, NULL, "",
     "into which the span is divided; derivatives are given at their ends"},
   {"steps", FARE_INTEGER, AT(steps), "400", 4, 1e6, NULL, "",
-    "time steps over the span, about; half as many tell their error"},
+    "time steps over the span, about; half as many give the error"},
   FARE_FIELDS_END,
 };
 
@@ -429,8 +429,9 @@ static void destroy(void *state)
 }
 
 const fare_analysis_type fare_analysis_sensitivity = {
-  .name      = "sensitivity",
-  .summary   = "derivatives of work, dissipation, an event, a mean or a density by the drive at each time",
+  .name = "sensitivity",
+  .summary =
+    "derivatives of work, dissipation, an event, a mean or a density with respect to the drive at each time",
   .reference = "Engel, Smith and Brenner, Phys. Rev. X 13, 041032 (2023)",
   .size      = sizeof(sensitivity),
   .fields    = fields,

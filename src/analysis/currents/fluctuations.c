@@ -163,7 +163,7 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
 
 const fare_analysis_type fare_analysis_fluctuations = {
   .name      = "fluctuations",
-  .summary   = "mean, diffusion and variances of a current, and the dissipation that they bound",
+  .summary   = "mean, diffusion and variances of a current, and the bounds on dissipation that they give",
   .reference = "Pietzonka, Ritort and Seifert, Phys. Rev. E 96, 012101 (2017); tilted generator",
   .size      = sizeof(fluctuations),
   .fields    = fields,

@@ -389,9 +389,15 @@ static PetscErrorCode check(
   for (size_t k = 1; k < s->lags.count; k++) {
     if (!(s->lags.values[k] > s->lags.values[k - 1])) FARE_REFUSE(lags, "lags must increase");
   }
+  if (fare_system_is_driven(context->system) && !fare_node_find(node, "time"))
+    FARE_REFUSE(node,
+      "the system is driven, and pairs of a driven process are not stationary: give 'time' for the "
+      "stationary "
+      "state of the drive frozen then; for the dissipation under the drive, use the section "
+      "'thermodynamics'");
   if (fare_axis_lacks_diffusion(context, time, &axis))
     FARE_REFUSE(node,
-      "axis %s has no diffusion: reversed pairs are not to be told from impossible ones there",
+      "axis %s has no diffusion: reversed pairs cannot be distinguished from impossible ones there",
       fare_system_axis_name(context->system, axis));
   PetscCall(fare_currents_check_ends(node, context));
   PetscFunctionReturn(0);
@@ -436,7 +442,7 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
 
 const fare_analysis_type fare_analysis_irreversibility = {
   .name      = "irreversibility",
-  .summary   = "dissipation that pairs of positions a lag apart can tell, in the stationary state",
+  .summary   = "dissipation that pairs of positions a lag apart reveal, in the stationary state",
   .reference = "Roldan and Parrondo, Phys. Rev. E 85, 031129 (2012); uniformization",
   .size      = sizeof(irreversibility),
   .fields    = fields,

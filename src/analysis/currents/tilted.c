@@ -66,7 +66,7 @@ static const fare_field fields[] = {
   {"force", FARE_BOOLEAN, AT(force), "false", 0, 0, NULL, "",
     "also record the drift of the driven process, in which the rare value is typical"},
   {"clones", FARE_NODE, AT(clones), "", 0, 0, NULL, "",
-    "psi by walkers that are cloned, too: {walkers, dt, resample, duration, burn, runs, control_cells, "
+    "also estimate psi by cloning: {walkers, dt, resample, duration, burn, runs, control_cells, "
     "seed}"},
   FARE_FIELDS_END,
 };
@@ -145,7 +145,7 @@ PetscErrorCode fare_currents_check_ends(const fare_node *node, const fare_analys
   PetscFunctionBegin;
   for (int axis = 0; axis < context->dim; axis++) {
     if (context->boundary[axis] >= FARE_BOUNDARY_ABSORBING)
-      FARE_REFUSE(node, "axis %s has an absorbing boundary: paths end there, so that nothing grows with time",
+      FARE_REFUSE(node, "axis %s has an absorbing boundary: paths end there, so nothing grows with time",
         fare_system_axis_name(context->system, axis));
   }
   PetscFunctionReturn(0);
@@ -391,10 +391,10 @@ static PetscErrorCode clone(const tilted *s, const double psi[], const fare_grid
   keep_with_error(found, "clones_few", "the same of N walkers alone", count, n[2], n[3]);
   keep_with_error(found, "clones_slope", "its slope, by ancestors", count, n[4], n[5]);
   keep_with_error(found, "clones_chain",
-    "psi of the chain that is simulated, by ever more walkers, over this duration; NaN: not known", count,
-    n[8], n[9]);
+    "psi of the simulated chain for infinitely many walkers, over this duration; NaN: not known", count, n[8],
+    n[9]);
   fare_found_exact(found, "clones_z",
-    "standard errors between clones and the chain, or psi where that is not known", count, 1, n[6])
+    "difference from the chain, or from psi if that is not known, in standard errors", count, 1, n[6])
     ->by_start = PETSC_TRUE;
   fare_found_exact(found, "families", "of 2N walkers, those with descendants at the end", count, 1, n[7])
     ->by_start = PETSC_TRUE;

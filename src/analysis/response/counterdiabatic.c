@@ -235,7 +235,7 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
 
 const fare_analysis_type fare_analysis_counterdiabatic = {
   .name    = "counterdiabatic",
-  .summary = "the potential that lets the density follow Boltzmann's, however fast a parameter moves",
+  .summary = "the potential that keeps the density at the Boltzmann density, however fast a parameter moves",
   .reference =
     "Patra and Jarzynski, New J. Phys. 19, 125009 (2017); Martinez et al., Nat. Phys. 12, 843 (2016)",
   .size   = sizeof(counterdiabatic),

@@ -270,7 +270,7 @@ static void print(const fare_findings *found, const char *name, FILE *to)
 
 const fare_analysis_type fare_analysis_friction = {
   .name      = "friction",
-  .summary   = "what slow drives dissipate: friction of parameters, and the geodesic between two values",
+  .summary   = "dissipation of slow drives: friction of parameters, and the geodesic between two values",
   .reference = "Sivak and Crooks, Phys. Rev. Lett. 108, 190602 (2012)",
   .size      = sizeof(friction),
   .fields    = fields,

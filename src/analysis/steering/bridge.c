@@ -24,15 +24,15 @@ typedef struct {
 static const fare_field fields[] = {
   {"from", FARE_NODE, AT(from_node), NULL, 0, 0, NULL, "",
     "density at `time`: a map as under `initial`, say {density: gaussian, mean: [0], sd: [1]}"},
-  {"to", FARE_NODE, AT(to_node), NULL, 0, 0, NULL, "", "density that is reached, alike"},
+  {"to", FARE_NODE, AT(to_node), NULL, 0, 0, NULL, "", "final density, a map of the same kind"},
   {"duration", FARE_REAL, AT(duration), NULL, 1e-9, 1e9, NULL, "time", "after which it is reached"},
   {"steps", FARE_INTEGER, AT(steps), "128", 8, 1e6, NULL, "",
-    "in time; half and twice as many tell their error"},
+    "in time; half and twice as many give their error"},
   {"moments", FARE_INTEGER, AT(moments), "65", 4, 1025, NULL, "",
     "at which control and density are kept, both ends among them and dense towards the later one"},
-  {"rounds", FARE_INTEGER, AT(rounds), "2000", 1, 1e9, NULL, "", "of the fitting at most"},
+  {"rounds", FARE_INTEGER, AT(rounds), "2000", 1, 1e9, NULL, "", "maximum of the fitting"},
   {"tolerance", FARE_REAL, AT(tolerance), "1e-9", 1e-14, 0.1, NULL, "",
-    "of both ends, L1, that the fitting meets"},
+    "L1 error of both ends at which the fitting stops"},
   {"controllers", FARE_NODE, AT(controllers), "", 0, 0, NULL, "",
     "controls that are tried on particles, and how far each is from the best: {compare, particles, dt, seed, "
     "networks, width, layers, steps, batch, learning_rate, ...}"},
@@ -284,10 +284,10 @@ static void keep_controllers(const fare_grid *grid, const fare_system *system, s
     char            name[48];
 
     (void)keep_means(found, "excess", kind,
-      "relative entropy of its paths to those of the best control, by particles; standard error", count,
+      "relative entropy of its paths to those of the best control, from particles; standard error", count,
       steered, &steered->excess);
     (void)keep_means(
-      found, "cost", kind, "its cost by particles; standard error", count, steered, &steered->cost);
+      found, "cost", kind, "its cost from particles; standard error", count, steered, &steered->cost);
     for (int axis = 0; axis < grid->dim; axis++) {
       snprintf(name, sizeof name, "end_%.16s", fare_system_axis_name(system, axis));
       (void)keep_means(found, name, kind, "mean of where its paths end; standard error", count, steered,

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STEPS     32    /* of a driven system from snapshot to snapshot; half as many tell their error */
+#define STEPS     32    /* of a driven system from snapshot to snapshot; half as many give the error */
 #define OTHERS    16    /* times that a better design may take, by default */
 #define ROUNDING  1e-10 /* of the largest eigenvalue */
 #define COMPONENT 1e-3  /* of a direction, below which a parameter has no part in it */
@@ -333,7 +333,7 @@ static PetscErrorCode judge_starts(
 
 const fare_infer_type fare_infer_identifiability = {
   .name      = "identifiability",
-  .summary   = "what data of a design could tell, and what they never do; takes no data",
+  .summary   = "what data from an experimental design can determine, and what they cannot; takes no data",
   .reference = "eigenvalues of Fisher's information of snapshots or tracks",
   .dim_max   = 2,
   .driven    = PETSC_TRUE,

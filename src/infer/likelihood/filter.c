@@ -85,7 +85,7 @@ static PetscErrorCode check_rows(const fare_likelihood *l, const fare_tracks *t)
     const double width = g->upper[axis] - g->lower[axis];
 
     if (!(t->noise[axis] > 0))
-      FARE_FAIL(FARE_ERR_INPUT, "observations of %s have no noise, others have: give each axis some",
+      FARE_FAIL(FARE_ERR_INPUT, "observations of %s have no noise, but others have: give each axis some",
         fare_system_axis_name(l->model->system, axis));
     /* of the cells asked for, and of half as many, which tell their error */
     if (t->noise[axis] * (double)(l->context->cells[axis] / 2) < RESOLVED * width)
@@ -428,7 +428,7 @@ static PetscErrorCode check(fare_likelihood *l, const double theta[])
 
     if (row >= 0)
       PetscFunctionReturn(fare_tracks_error(d->tracks, row, 2,
-        "%.10g has probability 0 in this model: look for outliers, and at units",
+        "%.10g has probability 0 in this model: check for outliers, and check the units",
         d->tracks->x[row * d->tracks->dim]));
   }
   PetscFunctionReturn(0);

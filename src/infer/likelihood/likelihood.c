@@ -239,7 +239,8 @@ static PetscErrorCode check(fare_likelihood *l, const double theta[])
   fare_infer_place(l->model->grid, d->absent_from, from);
   fare_infer_place(l->model->grid, d->absent_to, to);
   FARE_FAIL(FARE_ERR_FAILED,
-    "a step from %s to %s in a time of %g has probability 0 in this model: look for outliers, and at units",
+    "a step from %s to %s in a time of %g has probability 0 in this model: check for outliers, and check the "
+    "units",
     from, to, d->absent_lag);
 }
 
@@ -292,9 +293,9 @@ static PetscErrorCode fit(
 }
 
 const fare_infer_type fare_infer_likelihood = {
-  .name = "likelihood",
-  .summary =
-    "largest likelihood of the Fokker-Planck equation's transition densities, at any lag, or of noisy tracks",
+  .name      = "likelihood",
+  .summary   = "maximum likelihood with the Fokker-Planck equation's transition densities, at any lag, or of "
+               "noisy tracks",
   .reference = "transition densities: uniformization on the grid (Jensen, Skand. Aktuarietidskr. 36, 87 "
                "(1953)); scoring "
                "(Fisher, Proc. Camb. Philos. Soc. 22, 700 (1925))",

@@ -212,8 +212,9 @@ static PetscErrorCode check(fare_likelihood *l, const double theta[])
   if (isnan(d->absent_at)) PetscFunctionReturn(0);
   fare_infer_place(l->model->grid, d->absent, place);
   FARE_FAIL(FARE_ERR_FAILED,
-    "an observation at %s at time %g has probability 0 in this model: look for outliers, and at units", place,
-    d->absent_at);
+    "an observation at %s at time %g has probability 0 in this model: check for outliers, and check the "
+    "units",
+    place, d->absent_at);
 }
 
 static const fare_likelihood_kind snapshots = {
@@ -227,7 +228,7 @@ static PetscErrorCode fit(
 
 const fare_infer_type fare_infer_snapshot_likelihood = {
   .name    = "snapshot_likelihood",
-  .summary = "largest likelihood of unpaired observations, by the density over time, driven or not",
+  .summary = "maximum likelihood of unpaired observations, by the density over time, driven or not",
   .reference =
     "Fokker-Planck density by uniformization; scoring (Fisher, Proc. Camb. Philos. Soc. 22, 700 (1925))",
   .dim_max  = 2,

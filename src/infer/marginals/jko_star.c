@@ -106,7 +106,7 @@ static PetscErrorCode check(const fare_infer_context *c)
 
 const fare_infer_type fare_infer_jko_star = {
   .name    = "jko_star",
-  .summary = "snapshots joined by optimal transport, as implicit steps down the free energy",
+  .summary = "snapshots connected by optimal transport, as implicit steps down the free energy",
   .reference =
     "Terpin et al., JKOnet*, NeurIPS 37 (2024); Jordan, Kinderlehrer and Otto, SIAM J. Math. Anal. "
     "29, 1 (1998)",

@@ -198,7 +198,7 @@ static PetscErrorCode limit(const fare_infer_context *c, const PetscInt cells[],
 
 const fare_infer_type fare_infer_waddington = {
   .name      = "waddington",
-  .summary   = "entropic couplings of snapshots taken for displacements; epsilon implies a diffusion",
+  .summary   = "entropic couplings of snapshots, used as displacements; epsilon implies a diffusion",
   .reference = "Schiebinger et al., Cell 176, 928 (2019)",
   .variant   = FARE_ITO,
   .dim_max   = FARE_DIM_MAX,

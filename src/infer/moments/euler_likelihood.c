@@ -5,7 +5,7 @@
 
 const fare_infer_type fare_infer_euler_likelihood = {
   .name    = "euler_likelihood",
-  .summary = "largest likelihood of one Euler step per lag",
+  .summary = "maximum likelihood of one Euler step per lag",
   .reference =
     "Maruyama, Rend. Circ. Mat. Palermo 4, 48 (1955); as a loss: Dietrich et al., Chaos 33, 023121 (2023)",
   .variant = FARE_EULER,

@@ -5,7 +5,7 @@
 
 const fare_infer_type fare_infer_sfi = {
   .name      = "sfi",
-  .summary   = "stochastic force inference: Stratonovich's product of drift and displacements",
+  .summary   = "stochastic force inference: Stratonovich product of drift and displacements",
   .reference = "Frishman and Ronceray, Phys. Rev. X 10, 021009 (2020)",
   .variant   = FARE_STRATONOVICH,
   .dim_max   = FARE_DIM_MAX,

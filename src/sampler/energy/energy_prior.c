@@ -8,7 +8,7 @@ PetscErrorCode fare_energy_check_prior(const void *state, const fare_system *sys
   PetscFunctionBegin;
   PetscCall(fare_current_check_prior(state, system, prior));
   if (!((const fare_energy_model *)state)->conditioned)
-    FARE_FAIL(FARE_ERR_INPUT, "prior '%s' needs an energy of every time: set conditioned to true",
+    FARE_FAIL(FARE_ERR_INPUT, "prior '%s' needs an energy at every time: set conditioned to true",
       fare_prior_kinds[prior->kind]);
   PetscFunctionReturn(0);
 }

@@ -238,7 +238,7 @@ static PetscErrorCode choose_weight(fitting *f, double *chosen)
   PetscFunctionBegin;
   if (f->each < 2)
     FARE_SAMPLER_FAIL(f->sampler, FARE_ERR_INPUT,
-      "'weight: auto' holds out half of the training particles, of which there is one: set a weight");
+      "'weight: auto' holds out half of the training particles, but there is only one: set a weight");
   PetscCall(PetscMalloc2((size_t)f->size, &q[0], (size_t)f->size, &q[1]));
   for (; tried < WEIGHTS; tried++) {
     if (tried < WEIGHTS - 2)

@@ -325,8 +325,8 @@ static PetscErrorCode check_learned(const fare_plan *plan, const fare_node *node
   for (size_t i = 0; i < plan->ensembles; i++)
     if (fare_plan_has_motion(plan, &plan->ensemble[i])) PetscFunctionReturn(0);
   FARE_REFUSE(node,
-    "no ensemble learns a density that is known between snapshots, as ebm, neq_ebm, "
-    "normalizing_flow and flow_matching do: remove 'learned'");
+    "no ensemble learns a density that is known between snapshots, as do ebm, neq_ebm, "
+    "normalizing_flow and flow_matching: remove 'learned'");
 }
 
 static PetscErrorCode read_infer(fare_plan *plan, const fare_node *list)

@@ -296,7 +296,7 @@ static PetscErrorCode read_ensemble(
     FARE_REFUSE(ensemble->train, "sampler '%s' learns nothing: remove 'train'", ensemble->type->name);
   if (ensemble->prior && isnan(ensemble->prior->weight) && ensemble->training.particles < 2)
     FARE_REFUSE(ensemble->prior_node,
-      "'weight: auto' holds out half of the training particles, of which there is one: set a weight");
+      "'weight: auto' holds out half of the training particles, but there is only one: set a weight");
   PetscFunctionReturn(0);
 }
 

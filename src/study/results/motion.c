@@ -76,7 +76,7 @@ void fare_results_print_motion(const fare_results *r, FILE *to)
     fprintf(to,
       "\nDynamics of learned densities, between snapshots: production over the schedule in units of "
       "Boltzmann's constant, mean of (v - v0)^2/(4 D) under the truth in nats per time; +-: standard "
-      "deviation over trainings, else without error bars\n");
+      "deviation over trainings, otherwise no error bars\n");
     fare_table_print(table, to);
     if (last && isfinite(last->total))
       fprintf(to, "The truth's entropy production, from its own currents at all times: %.5g\n", last->total);

@@ -476,7 +476,7 @@ static void release(fare_composite *c)
 
 const fare_composite_kind fare_composite_counterdiabatic = {
   .name    = "counterdiabatic",
-  .summary = "a driven system with the force that keeps its density that of Boltzmann at any speed",
+  .summary = "a driven system with the force that keeps its density at the Boltzmann density at any speed",
   .reference =
     "Patra and Jarzynski, New J. Phys. 19, 125009 (2017); Martinez et al., Nat. Phys. 12, 843 (2016)",
   .size   = sizeof(counterdiabatic),

@@ -29,7 +29,7 @@ const fare_field fare_clones_fields[] = {
     "before, that does not; by default a fifth of duration"},
   {"runs", FARE_INTEGER, AT(runs), "8", 2, 1e4, NULL, "", "independent ones of each kind"},
   {"control_cells", FARE_INTEGER, AT(control), "0", 0, 4096, NULL, "",
-    "cells per axis of a grid whose driven process steers the walkers; 0: none does"},
+    "cells per axis of a grid whose driven process steers the walkers; 0: no steering"},
   {"seed", FARE_INTEGER, AT(seed), "1", 0, 1e15, NULL, "", "of the random numbers"},
   FARE_FIELDS_END,
 };

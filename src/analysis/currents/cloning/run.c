@@ -134,7 +134,8 @@ PetscErrorCode fare_clones_take_up(const fare_pieces *from, fare_clones_state *r
   if (!word) PetscFunctionReturn(0);
   if ((size_t)words != WORDS + c->doubles + c->count || word[WALKERS] != c->count ||
     word[STAGE] > (uint64_t)run->stages)
-    FARE_FAIL(FARE_ERR_FAILED, "clones: the state of run %lld is another one's", (long long)run->number);
+    FARE_FAIL(
+      FARE_ERR_FAILED, "clones: the state of run %lld belongs to another run", (long long)run->number);
   run->stage       = (int64_t)word[STAGE];
   run->choice.next = word[STAGE]; /* one number for each interval */
   memcpy(&run->sum, &word[SUM], sizeof *word);
