@@ -130,7 +130,8 @@ typedef struct {
 typedef struct {
   int    count;                       /**< of points; 0: none was asked for */
   double value[FARE_PROFILE_POINTS];  /**< of the parameter, ascending */
-  double change[FARE_PROFILE_POINTS]; /**< of ln L from its largest value: 0 or less */
+  double change[FARE_PROFILE_POINTS]; /**< of ln L from that of the estimate: above 0 where it is not the
+                                         largest */
 } fare_profile;
 
 /** What one design of observations can tell, parameters in units of their values (1 where that is 0). */

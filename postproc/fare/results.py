@@ -87,7 +87,7 @@ class Study:
 
     def profiles(self) -> list[Array | None]:
         """Of each row of `infer`, the profile of the likelihood: values of the parameter, and the change of ln L from
-        its largest value; None where there is none.
+        that of the estimate; None where there is none.
         """
         return [self._profiles.get(i) for i in range(len(self.infer))]
 

@@ -78,7 +78,7 @@ def write_tracks(
 
 
 def _read_csv(path: str | os.PathLike[str]) -> Tracks:
-    with open(path, encoding="utf-8") as text:
+    with open(path, encoding="utf-8-sig") as text:
         lines = [line.strip() for line in text if line.strip()]
     notes = [line[1:].strip() for line in lines if line.startswith("#") and "noise" in line.lower()]
     for note in notes:
@@ -89,6 +89,11 @@ def _read_csv(path: str | os.PathLike[str]) -> Tracks:
     axes = [axis for axis in AXES if axis in names]
     if "id" not in names or "time" not in names or not axes:
         raise ValueError(f"{path}: columns id, time and x are expected, got {', '.join(names)}")
+    for row in rows[1:]:
+        if len(row) != len(names):
+            raise ValueError(
+                f"{path}: expected {len(names)} columns as in the first line, got {','.join(row)}"
+            )
     column = {name: [row[k] for row in rows[1:]] for k, name in enumerate(names)}
     noise = np.array(notes[-1][6:].split(), dtype=float) if notes else np.zeros(1)
     return Tracks(

@@ -10,6 +10,7 @@
 
 #define NAMES_MAX  64
 #define ENTRY_SIZE 8 /* bytes of a double, and of a PetscInt64 */
+#define NO_BOUND   1e300
 
 static void *member(const fare_field *field, const void *of)
 {
@@ -436,6 +437,21 @@ static const char *const kind_names[] = {
   [FARE_NODE]     = "map",
 };
 
+/* Numbers as large as that stand for a value that was not given, or for no bound. */
+static PetscBool is_bound(double value)
+{
+  return fabs(value) < NO_BOUND ? PETSC_TRUE : PETSC_FALSE;
+}
+
+/* The description says what takes the place of a default that is none. */
+static const char *default_of(const fare_field *f)
+{
+  if (!f->default_value) return "required";
+  if (!*f->default_value || (f->kind == FARE_REAL && !is_bound(strtod(f->default_value, NULL))))
+    return "(none)";
+  return f->default_value;
+}
+
 static void describe_range(const fare_field *f, fare_table *table)
 {
   fare_text text = {0};
@@ -443,11 +459,13 @@ static void describe_range(const fare_field *f, fare_table *table)
   if (f->kind == FARE_CHOICE || f->kind == FARE_CHOICES) {
     for (size_t i = 0; f->choices[i]; i++) fare_text_add(&text, "%s%s", i ? " | " : "", f->choices[i]);
   } else if (f->kind != FARE_BOOLEAN && f->kind != FARE_STRING && f->kind != FARE_NODE) {
-    if (isfinite(f->min) && isfinite(f->max))
+    const PetscBool below = is_bound(f->min), above = is_bound(f->max);
+
+    if (below && above)
       fare_text_add(&text, "[%g, %g]", f->min, f->max);
-    else if (isfinite(f->min))
+    else if (below)
       fare_text_add(&text, ">= %g", f->min);
-    else if (isfinite(f->max))
+    else if (above)
       fare_text_add(&text, "<= %g", f->max);
   }
   fare_table_cell(table, "%s", text.text ? text.text : "");
@@ -464,10 +482,7 @@ void fare_fields_describe(const fare_field *fields, FILE *to)
   for (const fare_field *f = fields; f->key; f++) {
     fare_table_cell(table, "%s", f->key);
     fare_table_cell(table, "%s", kind_names[f->kind]);
-    fare_table_cell(table, "%s",
-      !f->default_value     ? "required"
-        : *f->default_value ? f->default_value
-                            : "(none)");
+    fare_table_cell(table, "%s", default_of(f));
     describe_range(f, table);
     fare_table_cell(table, "%s", f->unit);
     fare_table_cell(table, "%s", f->description);

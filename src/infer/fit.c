@@ -9,10 +9,14 @@
 
 #define ROUNDS   100
 #define HALVINGS 30
+#define PATIENCE 8   /* rounds before steps are stretched ... */
+#define SHORTER  0.1 /* ... by these factors at most */
+#define LONGER   10.0
 #define SINGULAR 1e-10             /* of eigenvalues, when the diagonal is 1 */
 #define DROP     3.841458820694124 /* twice the logarithm at the ends of a 95% interval */
 #define NEAR     1e-9              /* of a first guess: so near to 0, a step may go there at once */
 #define FAR      64.0              /* standard errors to which an interval is followed */
+#define HIGHER   1e-3              /* of a profile above the estimate: more than rounding */
 
 /* Names the direction that makes no difference. */
 static PetscErrorCode complain(
@@ -150,10 +154,28 @@ static PetscErrorCode climb(
   PetscFunctionReturn(0);
 }
 
+/*
+  By what the next step is to be longer, where the last one showed that the curvature along it is not what the
+  information says: with few data, or a model that does not hold, steps would go too far for ever, or crawl.
+*/
+static double stretch_of(int n, const fare_fit *from, const fare_fit *to)
+{
+  double expected = 0, observed = 0;
+
+  for (int k = 0; k < n; k++) {
+    const double moved = to->theta[k] - from->theta[k];
+
+    observed += moved * (from->score[k] - to->score[k]);
+    for (int j = 0; j < n; j++)
+      expected += moved * from->information[k * n + j] * (to->theta[j] - from->theta[j]);
+  }
+  return PetscMax(SHORTER, expected < LONGER * observed ? expected / observed : LONGER);
+}
+
 PetscErrorCode fare_fit_maximise(const fare_fit_problem *p, const char *const name[], const PetscBool fixed[],
   double tolerance, fare_fit *fit)
 {
-  double    step[FARE_INFER_MAX], begin[FARE_INFER_MAX];
+  double    step[FARE_INFER_MAX], begin[FARE_INFER_MAX], stretch = 1;
   PetscBool rose = PETSC_TRUE;
 
   PetscFunctionBegin;
@@ -162,15 +184,19 @@ PetscErrorCode fare_fit_maximise(const fare_fit_problem *p, const char *const na
   if (!isfinite(fit->value))
     FARE_FAIL(FARE_ERR_FAILED, "the likelihood is not a number at the first guess: start elsewhere");
   for (int round = 0; round < ROUNDS && rose; round++) {
-    double gain = 0;
+    const fare_fit before = *fit;
+    double         gain   = 0, room;
 
     hold_at_ends(p, fit, fixed, fit->held);
     PetscCall(take_step(p, name, fit, step));
     for (int k = 0; k < p->count; k++) gain += fit->score[k] * step[k];
     if (gain < tolerance) PetscFunctionReturn(0);
-    PetscCall(climb(p, step, room_for(p, begin, fit->theta, step), fit, &rose));
+    for (int k = 0; k < p->count; k++) step[k] *= stretch;
+    room = room_for(p, begin, fit->theta, step);
+    PetscCall(climb(p, step, room, fit, &rose));
     /* where rounding lets it rise no more, all is gained */
     if (!rose && gain < 1e-9 * fabs(fit->value) + 1e-6) PetscFunctionReturn(0);
+    stretch = rose && room == 1 && round >= PATIENCE ? stretch_of(p->count, &before, fit) : 1;
   }
   FARE_FAIL(
     FARE_ERR_FAILED, "the search for the maximum of the likelihood did not converge: start elsewhere");
@@ -195,13 +221,15 @@ static PetscErrorCode loss_at(const fare_fit_problem *p, const char *const name[
   int k, double value, fare_fit *at, fare_profile *profile, double *loss)
 {
   PetscBool fixed[FARE_INFER_MAX] = {PETSC_FALSE};
+  double    rise;
 
   PetscFunctionBegin;
   fixed[k]     = PETSC_TRUE;
   at->theta[k] = value;
   PetscCall(fare_fit_maximise(p, name, fixed, 1e-4, at));
-  *loss = sqrt(PetscMax(0, 2 * (best->value - at->value)));
-  add_point(profile, value, PetscMin(0, at->value - best->value));
+  rise  = at->value - best->value;
+  *loss = sqrt(2 * PetscMax(0, -rise));
+  add_point(profile, value, rise > HIGHER ? rise : PetscMin(0, rise));
   PetscFunctionReturn(0);
 }
 

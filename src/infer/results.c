@@ -7,6 +7,7 @@
 
 #define R_HAT     1.01 /* as Vehtari et al. advise */
 #define EFFECTIVE 400
+#define HIGHER    0.01 /* of a profile's logarithm above the estimate */
 
 /* Numbers of a row, under the names that files give them. */
 #define COLUMN(member)                        \
@@ -163,6 +164,20 @@ static void print_row(const fare_infer_row *r, PetscBool sets, fare_table *table
   number(table, "%.1e", r->grid);
 }
 
+/* A profile above its estimate: that is one of several maxima, and not the largest. */
+static void print_higher(const fare_infer_row *r, const fare_profile *p, FILE *to)
+{
+  int most = 0;
+
+  for (int i = 1; i < p->count; i++)
+    if (p->change[i] > p->change[most]) most = i;
+  if (p->count && p->change[most] > HIGHER)
+    fprintf(to,
+      "%s, %s: the estimate is not the largest likelihood, which is higher by a factor of %.3g or more at "
+      "%s = %.4g: take that for the first guess\n",
+      r->infer, r->method, exp(p->change[most]), r->parameter, p->value[most]);
+}
+
 /* What a row's numbers hide. */
 static void print_doubts(const fare_infer_results *results, FILE *to)
 {
@@ -179,6 +194,7 @@ static void print_doubts(const fare_infer_results *results, FILE *to)
         "%s, %s: %s lies at an end of its range in %g of %g fits; errors of the others are conditional on "
         "that\n",
         r->infer, r->method, r->parameter, r->held, r->sets);
+    print_higher(r, &results->profile[i], to);
     if (!isnan(r->implied) && (!i || r->implied != results->row[i - 1].implied))
       fprintf(to, "%s, %s: epsilon implies a diffusion of %.3g\n", r->infer, r->method, r->implied);
     if (r->dropped > 0)

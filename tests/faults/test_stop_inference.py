@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """
-Requests to stop in the middle of analyses, searches for likelihoods, draws from posteriors and judgements of designs:
+Requests to stop in the middle of analyses, searches for likelihoods, transition probabilities, draws from posteriors and judgements of designs:
 exit code 75 soon, on one rank and on two, where only one of them is asked; `fare infer` keeps the rows that are done,
 `fare run` a checkpoint with all snapshots.
 fare-test: labels=faults timeout=240
@@ -46,6 +46,12 @@ LIKELIHOOD = """
 infer:
   - {name: first, method: kramers_moyal, parameters: [kT], lag: [0.5], cells: [8, 8], tracks: 2, transitions: 50, dt: 0.05}
   - {name: second, parameters: [kT], lag: [2], cells: [96, 96], tracks: 50, transitions: 50, dt: 0.05}
+"""
+# eight columns, which are propagated side by side, take minutes
+COLUMNS = """
+infer:
+  - {name: first, method: kramers_moyal, parameters: [kT], lag: [0.5], cells: [8, 8], tracks: 2, transitions: 50, dt: 0.05}
+  - {name: second, parameters: [kT], lag: [20], cells: [256, 256], tracks: 1, transitions: 20, dt: 0.05}
 """
 DESIGN = """
 infer:
@@ -106,6 +112,7 @@ def main():
         inference(where, "posterior", WELL + POSTERIOR)
         inference(where, "two_ranks", WELL + POSTERIOR, ranks=2)
         inference(where, "likelihood", TRAP + LIKELIHOOD)
+        inference(where, "columns", TRAP + COLUMNS)
         inference(where, "design", TRAP + DESIGN)
         study(where, "in_a_run", WELL + POSTERIOR, "first done")
         study(where, "pairs", TRAP.replace("32", "64") + ANALYSIS, "snapshots done")

@@ -240,6 +240,27 @@ def intervals_cover(where):
     expect((one["low"] != centre - 1.959963984540054 * error).all(), "but not the same", one)
 
 
+def several_maxima(where):
+    """Around a ring, forces that take a particle once more around are nearly as likely: one of them is not the best."""
+    random = np.random.default_rng(3)
+    rows = []
+    for k in range(10):
+        lag, x = 1.0 + 0.7 * (k % 2), random.uniform(-np.pi, np.pi)
+        rows += [f"{k},0,{x}", f"{k},{lag},{x + lag + np.sqrt(4 * lag) * random.normal()}"]
+    (where / "ring.csv").write_text("id,time,x\n" + "\n".join(rows) + "\n")
+    text = (
+        "study: ring\nsystem: {name: tilted_washboard, parameters: {height: 0.0, kT: 2.0}}\n"
+        "snapshots: {start: 0.0, end: 1.0, count: 2}\ntruth: {cells: [64]}\n"
+        "infer:\n  - {name: fit, parameters: {force: FORCE}, intervals: profile}\n"
+    )
+    (where / "study.yaml").write_text(text.replace("FORCE", "-5"))
+    done = fare(where, "infer", "study.yaml", "ring.csv")
+    expect("the estimate is not the largest likelihood" in done.stdout, "a higher maximum", done.stdout)
+    (where / "study.yaml").write_text(text.replace("FORCE", "0.56"))
+    done = fare(where, "infer", "study.yaml", "ring.csv")
+    expect(done.returncode == 0 and "not the largest" not in done.stdout, "the highest one", done.stdout)
+
+
 def plane(where):
     """Two axes: a turning trap, one and two ranks."""
     random = np.random.default_rng(3)
@@ -364,6 +385,7 @@ def main():
             an_outlier,
             limit_of_short_tracks,
             a_centre,
+            several_maxima,
             intervals_cover,
             plane,
             a_study_says_it,

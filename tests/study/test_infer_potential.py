@@ -328,6 +328,18 @@ def driven_snapshots(where):
     )
 
 
+def straight(where):
+    """Knots within the barrier, of which data say no more than that it is flat: the weight ends at the largest."""
+    changes = {
+        "DATA": "lag: [0.3], transitions: 400, dt: 1.0e-2",
+        "POTENTIAL": "knots: 6, lower: -0.4, upper: 0.4",
+    }
+    found = infer(where, study(WELL, **changes))
+    V = found["estimate"][1:]
+    expect(np.max(np.abs(np.diff(V, 2))) < 1e-3, "a straight line", V)
+    expect(abs(found["of_effective"] - 1) < 0.01, "one parameter, its slope", found["of_effective"])
+
+
 def refusals(where):
     cases = (
         ({"POTENTIAL": "knots: 3"}, "expected an integer from 4 to 27, got 3"),
@@ -386,6 +398,7 @@ def main():
             "two ranks, the same bits",
         )
         driven_snapshots(where)
+        straight(where)
         refusals(where)
     return conclude()
 

@@ -97,6 +97,18 @@ def noise(where):
     refused("a comment on noise", read_tracks, where / "a.csv")
 
 
+def spreadsheet(where):
+    """The mark that begins a file of UTF-8 is no part of a name."""
+    path = where / "sheet.csv"
+    path.write_text(
+        "id,time,x\n" + "".join(f"1,{0.2 * k},{0.1 * (-1)**k}\n" for k in range(6)), encoding="utf-8-sig"
+    )
+    expect((read_tracks(path).id == 1).all(), "a mark, read by Python")
+    (where / "study.yaml").write_text(STUDY)
+    done = fare(where, "infer", "study.yaml", path.name, "--set", "infer[0].method=kramers_moyal")
+    expect(done.returncode == 0, "a mark, read by the command", done.stderr)
+
+
 def refused(what, call, *arguments):
     try:
         call(*arguments)
@@ -107,6 +119,8 @@ def refused(what, call, *arguments):
 
 def mistakes(where):
     path = where / "mistake.csv"
+    path.write_text("id,time,x\n1,0,0\n1,1\n")
+    refused("a row that is short", read_tracks, path)
     refused("an id that is no integer", write_tracks, path, [1.5, 2], [0, 0], [0, 0])
     refused("an id beyond 63 bits", write_tracks, path, np.array([2**63], np.uint64), [0], [0])
     refused("transposed positions", write_tracks, path, [1, 2, 3], [0, 0, 0], np.zeros((2, 3)))
@@ -116,7 +130,7 @@ def mistakes(where):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         where = pathlib.Path(folder)
-        for test in (exported, written, noise, mistakes):
+        for test in (exported, written, noise, spreadsheet, mistakes):
             test(where)
     return conclude()
 

@@ -398,6 +398,26 @@ static void fields_are_described(void **state)
   free(text);
 }
 
+/* A default as large as a number may be stands for none. */
+static void no_default_is_described(void **state)
+{
+  static const fare_field open[] = {
+    {"lower", FARE_REAL, 0, "-1e300", -1e300, 1e300, NULL, "", "default: the box"},
+    {"upper", FARE_REAL, 0, "1e300", -2, 1e300, NULL, "", "default: the box"},
+    FARE_FIELDS_END,
+  };
+  char  *text = NULL;
+  size_t size = 0;
+  FILE  *to   = open_memstream(&text, &size);
+
+  (void)state;
+  fare_fields_describe(open, to);
+  fclose(to);
+  if (strstr(text, "300") || !strstr(text, "(none)") || !strstr(text, ">= -2"))
+    fail_msg("bounds in\n%s", text);
+  free(text);
+}
+
 static const char *text_at(const fare_config *config, const char *a, const char *b)
 {
   const fare_node *node = fare_node_find(fare_config_root(config), a);
@@ -506,6 +526,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(mistakes_in_fields),
   cmocka_unit_test(fields_go_round),
   cmocka_unit_test(fields_are_described),
+  cmocka_unit_test(no_default_is_described),
   cmocka_unit_test(assignments_change_what_they_name),
   cmocka_unit_test(assignments_that_make_no_sense),
 };

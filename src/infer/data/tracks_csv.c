@@ -14,6 +14,7 @@
 
 #define COLUMNS_MOST 64
 #define BYTES_MOST   2000000000L
+#define MARK         "\357\273\277" /* of UTF-8, with which spreadsheets begin a file */
 
 typedef struct {
   const char *path;
@@ -204,6 +205,7 @@ static PetscErrorCode go_through(const char *text, reader *r, fare_tracks *t, in
   PetscFunctionBegin;
   *rows   = 0;
   r->line = 0;
+  if (!strncmp(text, MARK, strlen(MARK))) text += strlen(MARK);
   for (const char *at = text; at && *at;) {
     const char *end = strchr(at, '\n');
 

@@ -376,7 +376,7 @@ PetscErrorCode fare_marginals_limit(
   PetscFunctionBegin;
   PetscCall(fare_infer_model(c, cells, &model));
   m.grid = model->grid;
-  code   = of_truth(model, &m);
+  code   = fare_error_agree(c->comm, of_truth(model, &m));
   if (!code) code = find_scores(&m, 1);
   if (!code) code = estimate(&m, theta, NULL);
   PetscCall(destroy(&m));

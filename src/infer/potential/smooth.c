@@ -95,15 +95,20 @@ void fare_potential_penalise(const fare_potential *p, int count, double weight, 
   }
 }
 
-double fare_potential_begin(const fare_potential *p, const fare_fit *fit, int count)
+static double stiffness(const fare_potential *p, const double information[], int count)
 {
   double told = 0, rough = 0;
 
   for (int k = 0; k < p->knots; k++) {
-    told += fit->information[(p->first + k) * (count + 1)];
+    told += information[(p->first + k) * (count + 1)];
     rough += p->roughness[k * (p->knots + 1)];
   }
   return told / rough;
+}
+
+double fare_potential_begin(const fare_potential *p, const fare_fit *fit, int count)
+{
+  return stiffness(p, fit->information, count);
 }
 
 /* v' S v, and where C is given tr C S. */
@@ -134,7 +139,7 @@ PetscErrorCode fare_potential_choose(const fare_potential *p, const char *const 
   memcpy(score, fit->score, (size_t)count * sizeof *score);
   fare_potential_penalise(
     p, count, -weight, fit->theta, &value, score, told); /* those of the likelihood alone */
-  most    = STIFF * fare_potential_begin(p, fit, count);
+  most    = STIFF * stiffness(p, told, count);
   *chosen = weight;
   for (int round = 0; round < ROUNDS; round++) {
     const double before = *chosen;

@@ -69,7 +69,7 @@ double fare_lanes_chebyshev(const fare_model *m, const fare_chebyshev *c, int fi
     b->sum[i] = c->of[0] * b->x[i];
     b->y[i]   = 0;
   }
-  for (int k = 1; k <= c->terms && left > SMALL && error < LARGE; k++) {
+  for (int k = 1; k <= c->terms && left > SMALL && error < LARGE && !fare_stop_asked(); k++) {
     fare_lanes_step(m, fields, &(fare_term){k > 1 ? 2 : 1, k > 1 ? 1 : 0, c->of[k]}, b);
     if (k % LOOK && k < c->terms) continue;
     /* derivatives of T_k are k^2 times as large; rounding of a term stays in those behind it */

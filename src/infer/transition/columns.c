@@ -18,8 +18,9 @@
 #define LONG   2e7   /* events of a path, at most: more take hours */
 #define SHORT  100.0 /* events up to which columns are made before they are squared */
 #define DIGITS 1e5   /* a probability must exceed its error by that, to be sure */
+#define LOOK   8     /* terms from one look at a request to stop to the next */
 
-/* x becomes exp(L t) x with all derivatives, t being `events`/fastest. */
+/* x becomes exp(L t) x with all derivatives, t being `events`/fastest; unfinished on a request to stop. */
 static void advance(const fare_model *m, double events, int fields, fare_lanes *b)
 {
   const PetscInt field  = m->cells * FARE_LANES;
@@ -28,6 +29,7 @@ static void advance(const fare_model *m, double events, int fields, fare_lanes *
 
   for (PetscInt i = 0; i < fields * field; i++) b->sum[i] = weight * b->x[i];
   for (int k = 1; k <= terms; k++) {
+    if (k % LOOK == 0 && fare_stop_asked()) return;
     weight *= events / k;
     fare_lanes_step(m, fields, &(fare_term){1, 0, weight}, b);
   }
@@ -40,7 +42,7 @@ static void pass(const fare_model *m, double span, int fields, fare_lanes *b)
   const double events = m->fastest * span;
   const int    pieces = (int)ceil(events / MOST);
 
-  for (int piece = 0; piece < pieces; piece++) advance(m, events / pieces, fields, b);
+  for (int piece = 0; piece < pieces && !fare_stop_asked(); piece++) advance(m, events / pieces, fields, b);
 }
 
 static PetscErrorCode check_length(const fare_path *path)
@@ -120,9 +122,8 @@ static PetscErrorCode make_columns(const way *w, PetscBool slopes, PetscInt coun
     fare_lanes     work = b;
     double         unsure;
 
-    code = fare_stop_check(PETSC_COMM_SELF, "transition probabilities");
-    if (code) break;
     unsure = make_block(w, fields, here, source + first, &work);
+    code   = fare_stop_check(PETSC_COMM_SELF, "transition probabilities");
     for (PetscInt lane = 0; lane < here && !code; lane++) {
       take_lane(m, &work, fields, lane, at);
       code = visit(to, first + lane, source[first + lane], unsure, at[0], (const double *const *)at + 1);
@@ -159,12 +160,12 @@ static PetscErrorCode keep(
   PetscFunctionReturn(0);
 }
 
-/* b = a a, and of derivatives d(a a) = da a + a da. */
+/* b = a a, and of derivatives d(a a) = da a + a da; unfinished on a request to stop. */
 static void square(const matrices *a, matrices *b)
 {
   const int n = (int)a->n;
 
-  for (int k = 0; k < a->fields; k++) {
+  for (int k = 0; k < a->fields && !fare_stop_asked(); k++) {
     const double *x = a->of + (size_t)k * (size_t)n * (size_t)n;
     double       *y = b->of + (size_t)k * (size_t)n * (size_t)n;
 
@@ -201,6 +202,7 @@ static PetscErrorCode by_squares(const fare_model *m, double lag, PetscBool slop
     square(&a, &b);
     fare_lanes_swap(&a.of, &b.of);
   }
+  code = fare_stop_check(PETSC_COMM_SELF, "transition probabilities");
   for (PetscInt i = 0; i < count && !code; i++) {
     for (int k = 0; k < fields; k++) at[k] = a.of + (k * n + source[i]) * n;
     code = visit(to, i, source[i], 0, at[0], at + 1);
@@ -236,6 +238,7 @@ PetscErrorCode fare_path_advance(const fare_path *path, int fields, int lanes, d
   const fare_model *m    = path->piece;
   const size_t      size = (size_t)fields * (size_t)m->cells * FARE_LANES;
   fare_lanes        b, work;
+  PetscErrorCode    code;
 
   PetscFunctionBegin;
   PetscCall(check_length(path));
@@ -249,7 +252,8 @@ PetscErrorCode fare_path_advance(const fare_path *path, int fields, int lanes, d
   for (int i = 0; i < path->count; i++) pass(&path->piece[i], path->span[i], fields, &work);
   for (int lane = 0; lane < lanes; lane++) take_lane(m, &work, fields, lane, P + lane * fields);
   PetscCall(PetscFree3(b.x, b.y, b.sum));
-  PetscFunctionReturn(0);
+  code = fare_stop_check(PETSC_COMM_SELF, "transition probabilities");
+  PetscFunctionReturn(code);
 }
 
 PetscErrorCode fare_masses_advance(const fare_model *m, double span, int fields, double *const P[])
