@@ -139,6 +139,26 @@ def check_circle(where):
     expect(", with that of circulation" in done.stdout, "circulation is said", done.stdout + done.stderr)
 
 
+def check_failed(where):
+    """A method that blows up has no density: it ends alone, without rows of zeros."""
+    broken = (
+        "  - {name: broken, sampler: flow_matching, width: 24, layers: 2, batch: 256, steps: 300, warmup: 0,"
+        " learning_rate: 1000, particles: 1000, train: {times: all, particles: 1000}}\n"
+    )
+    text = STUDY.replace("count: 6", "count: 2").format(FLOW.format("net", 10, "", 1000) + broken)
+    (where / "failed.yaml").write_text(text)
+    done = fare(where, "run", "failed.yaml", "--no-report", "--set", "output.directory=failed")
+    expect(done.returncode == 0, "a study goes on without a method that blows up", done.stderr)
+    expect(
+        "broken" in done.stderr + done.stdout and "continues without it" in done.stderr + done.stdout,
+        "and says so",
+        done.stderr,
+    )
+    with (where / "failed/dynamics.csv").open() as file:
+        names = [row["ensemble"] for row in csv.DictReader(file)]
+    expect(names == ["net"], "no rows of what failed", names)
+
+
 def check_refusals(where):
     text = STUDY.format(FLOW.format("net", 10, "", 10))
     plane = re.sub("system: .*\ninitial: .*", "system: {name: rotational_ou}", text)
@@ -160,6 +180,7 @@ def main():
         check_ranks(where, of)
         check_jump(where)
         check_circle(where)
+        check_failed(where)
         check_refusals(where)
     return conclude()
 
