@@ -123,7 +123,7 @@ typedef struct {
   @param start     time of the beginning
   @param period    of the drive
   @param tolerance estimated L1 error that one step of the evolution may add
-  @param panels    parts of the period, each integrated by 3 points; jumps should fall between them
+  @param panels    parts of the period, each integrated by 3 points; divided at jumps and kinks
   @param result    what it does
   @return FARE_ERR_FAILED where no periodic state is found
 */

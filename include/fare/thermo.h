@@ -454,8 +454,9 @@ typedef struct {
 /** Two moments between snapshots, and what the truth is there. */
 typedef struct fare_stencil fare_stencil;
 /**
-  Evolves the truth to two moments about the middle of an interval. On a circle, where marginals leave a
-  constant of the current open, currents are those of least production. Collective.
+  Evolves the truth to two moments about the middle of an interval, or beside a jump of the drive there. On a
+  circle, where marginals leave a constant of the current open, currents are those of least production.
+  Collective.
   @param grid    of one axis; borrowed, as is the system
   @param system  with diffusion everywhere
   @param masses  of the truth at `from`

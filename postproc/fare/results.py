@@ -194,6 +194,13 @@ class Study:
         """Of particles both ways through the protocol: the estimates, and `density`, the histograms of W and of
         minus the reversed W.
         """
+        learned = {name: file["ensembles"][name].get("dynamics") for name in self.ensembles}
+        self.dynamics: dict[str, dict[str, Array]] = {
+            name: {column: of[column][:] for column in of} for name, of in learned.items() if of is not None
+        }
+        """By ensemble, the columns of dynamics.csv: a number for each interval between snapshots; empty unless the plan
+        asked for them.
+        """
         self.mean_kl_to_equilibrium = (
             float(group.attrs["mean_kl_to_equilibrium"])
             if "kl_to_equilibrium" in self.thermodynamics

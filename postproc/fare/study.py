@@ -309,6 +309,20 @@ class Study:
         data = {name: ("time", values, self._meaning(name)) for name, values in columns.items()}
         return xarray.Dataset(data, self._coordinates())
 
+    @functools.cached_property
+    def dynamics(self) -> xarray.Dataset:
+        """The entropy production and Fokker-Planck residual of learned densities, beside the truth's, in the middle of
+        each interval between snapshots; empty unless the plan asked for them (`thermodynamics: {learned: true}`).
+        """
+        of = self.results.dynamics
+        first: dict[str, Array] = next(iter(of.values()), {})
+        data = {
+            name: (("ensemble", "time"), np.array([columns[name] for columns in of.values()]))
+            for name in first
+            if name != "time"
+        }
+        return xarray.Dataset(data, {"ensemble": list(of), "time": first["time"]} if of else {})
+
     def _meaning(self, column: str) -> dict[str, str]:
         with open_file(self.results.path) as file:
             said = file["thermodynamics"][column].attrs.get("meaning", b"")

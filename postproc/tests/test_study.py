@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import shutil
+from typing import Any
 
 import h5py
 import numpy as np
@@ -74,6 +75,31 @@ def test_measures_and_tables(one: Study) -> None:
     thermodynamics = pandas.read_csv(one.directory / "thermodynamics.csv")
     assert np.allclose(one.thermodynamics["work"], thermodynamics["work"])
     assert np.all(one.truth.error < 0.05)
+
+
+def test_dynamics(one: Study, tmp_path: pathlib.Path) -> None:
+    flow: dict[str, Any] = {
+        "sampler": "normalizing_flow",
+        "width": 8,
+        "layers": 1,
+        "steps": 5,
+        "batch": 64,
+        "particles": 500,
+    }
+    lines = [
+        {"name": "z", "train": {"particles": 200}, **flow},
+        {"name": "a", "sampler": "boltzmann", "particles": 500},
+        {"name": "b", "train": {"particles": 200}, **flow},
+    ]
+    plan = {**ONE, "thermodynamics": {"learned": True}, "measures": ["kl"], "ensembles": lines}
+    study = fare.run(plan, output__directory=str(tmp_path / "learned"))
+    assert isinstance(study, Study)
+    table = pandas.read_csv(study.directory / "dynamics.csv").set_index(["ensemble", "time"])
+    found = study.dynamics
+    assert list(found.ensemble) == ["z", "b"] and found.sizes["time"] == 5
+    for name in ("production", "production_truth", "residual", "residual_truth"):
+        assert np.allclose(found[name].stack(row=["ensemble", "time"]), table[name]), name
+    assert not one.dynamics
 
 
 def test_unfinished_study(one: Study, tmp_path: pathlib.Path) -> None:

@@ -146,8 +146,8 @@ static const fare_field fields[] = {
   {"tolerance", FARE_REAL, AT(tolerance), "1e-8", 1e-14, 0.1, NULL, "",
     "estimated L1 error that one time step may add"},
   {"panels", FARE_INTEGER, AT(panels), "64", 1, 1e5, NULL, "",
-    "parts of the period, in each of which 3 Gauss points integrate the current; jumps of the drive "
-    "should fall between them"},
+    "parts of the period, in each of which 3 Gauss points integrate the current; they are divided at jumps "
+    "and kinks of the drive"},
   {"energy", FARE_BOOLEAN, AT(energy), "false", 0, 0, NULL, "",
     "also give work and heat of a period, the power, and the efficiency where kT is driven"},
   FARE_FIELDS_END,
@@ -190,12 +190,11 @@ static double middle_of_kT(const periodic *s, const fare_system *system, double 
   return most - least > 1e-9 * most ? 0.5 * (least + most) : NAN;
 }
 
-/* Adds the current and the heat at one moment of a panel, of that share. */
+/* Adds the current and the heat at one moment, which stands for that share of the period. */
 static PetscErrorCode add_moment(const periodic *s, const fare_grid *grid, const fare_system *system,
-  const fare_evolution *evolution, double t, double share, PetscInt64 panels, double middle, Vec J, Vec V,
-  means *m)
+  const fare_evolution *evolution, double t, double share, double middle, Vec J, Vec V, means *m)
 {
-  const double   part = share * s->period / (double)panels;
+  const double   part = share * s->period;
   fare_operator *op   = fare_evolution_operator(evolution);
   PetscScalar    sum;
 
@@ -203,7 +202,7 @@ static PetscErrorCode add_moment(const periodic *s, const fare_grid *grid, const
   for (int axis = 0; axis < grid->dim; axis++) {
     PetscCall(fare_operator_current(op, t, fare_evolution_masses(evolution), axis, J));
     PetscCall(VecSum(J, &sum));
-    m->velocity[axis] += share * sum * grid->spacing[axis] / (double)panels;
+    m->velocity[axis] += share * sum * grid->spacing[axis];
   }
   if (!s->energy) PetscFunctionReturn(0);
   PetscCall(fare_operator_apply(op, t, fare_evolution_masses(evolution), J));
@@ -214,11 +213,21 @@ static PetscErrorCode add_moment(const periodic *s, const fare_grid *grid, const
   PetscFunctionReturn(0);
 }
 
+/* The end of a panel, or the next jump or kink of the drive in it: the rule needs a smooth integrand. */
+static double end_of_piece(const fare_system *system, double from, double end)
+{
+  const double close  = 1e-9 * (end - from);
+  const double corner = fare_system_next_corner(system, from + close);
+
+  return corner < end - close ? corner : end;
+}
+
 /* Means over the period, from P at its start. */
 static PetscErrorCode find_means(const periodic *s, const fare_grid *grid, const fare_system *system,
   double start, double tolerance, PetscInt64 panels, Vec P, means *m)
 {
   const double    middle = s->energy ? middle_of_kT(s, system, start) : NAN;
+  double          from   = start;
   fare_evolution *evolution;
   Vec             state, J, V;
 
@@ -229,14 +238,18 @@ static PetscErrorCode find_means(const periodic *s, const fare_grid *grid, const
   PetscCall(VecDuplicate(P, &state));
   PetscCall(VecCopy(P, state));
   PetscCall(fare_evolution_create(grid, system, start, tolerance, PETSC_FALSE, state, &evolution));
-  for (PetscInt64 panel = 0; panel < panels; panel++) {
-    for (int q = 0; q < 3; q++) {
-      const double t = moment(s, start, panels, panel, q);
+  for (PetscInt64 panel = 0; panel < panels;) {
+    const double end   = start + s->period * (double)(panel + 1) / (double)panels,
+                 until = end_of_piece(system, from, end), length = until - from;
 
-      PetscCall(fare_evolution_advance(evolution, t));
-      PetscCall(add_moment(s, grid, system, evolution, t, weight[q], panels, middle, J, V, m));
+    for (int q = 0; q < 3; q++) {
+      PetscCall(fare_evolution_advance(evolution, from + place[q] * length));
+      PetscCall(add_moment(s, grid, system, evolution, from + place[q] * length,
+        weight[q] * length / s->period, middle, J, V, m));
     }
-    PetscCall(fare_evolution_advance(evolution, start + s->period * (double)(panel + 1) / (double)panels));
+    PetscCall(fare_evolution_advance(evolution, until));
+    from = until;
+    if (until == end) panel++;
   }
   PetscCall(fare_evolution_destroy(&evolution));
   PetscCall(VecDestroy(&J));

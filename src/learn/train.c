@@ -78,6 +78,8 @@ static double batch_loss(training_context *l, int64_t step, float gradient[], in
     sum += p->loss(p->context, first, n, l->output, l->d_output);
     if (gradient) fare_network_backward(l->network, n, l->input, l->d_output, gradient, NULL);
   }
+  /* a penalty, which goes with no row: of trainings that keep more than a network */
+  if (p->gradient && p->keep && !*rows) sum += p->gradient(p->context, l->network, 0, 0, gradient);
   *l->evaluations += *rows;
   return sum;
 }

@@ -58,36 +58,6 @@ static double difference(const fare_thermo *thermo, size_t k, size_t offset, int
 /* errors in time of (4 fine - half)/3, where those of both grids are alike but for the sign */
 #define BETTER_TIME (5.0 / 3)
 
-/*
-  The largest ratio that is believed. A divergence is of second order in what densities differ by: where it is
-  nothing but the error of the cells, less than the coarser grid has more of it, it falls by the square.
-*/
-static double largest_ratio(const fare_thermo_row *row, size_t offset, double near)
-{
-  const PetscBool divergence =
-    offset == AT(kl_to_equilibrium) || offset == AT(kl_integral) ? PETSC_TRUE : PETSC_FALSE;
-
-  return divergence && fare_thermo_value(row, offset) < near ? row->nominal * row->nominal : row->nominal;
-}
-
-/*
-  The error in space of one member of row k: from two grids, by the ratio that three show for the density or
-  for the number itself, whichever is larger, as either is small where errors cancel; or from the coarser two,
-  where the finer ones agree by accident.
-*/
-static double space_error(const fare_thermo *thermo, size_t k, size_t offset)
-{
-  const fare_thermo_row *row   = &thermo->track[0].row[k];
-  const double           near  = difference(thermo, k, offset, 0, FARE_TRUTH_HALF);
-  const double           most  = largest_ratio(row, offset, near);
-  const double           far   = thermo->tracks == FARE_TRUTH_PARTS_MAX
-                ? difference(thermo, k, offset, FARE_TRUTH_HALF, FARE_TRUTH_QUARTER)
-                : 0;
-  const double           ratio = far > row->ratio * near ? fmin(most, far / near) : row->ratio;
-
-  return fmax(near, fmin(far / ratio, ACCIDENT * near)) / (ratio - 1);
-}
-
 /* What grids differ by, finer less coarser: the finer two, and the coarser two. */
 typedef struct {
   double near, far;
@@ -99,6 +69,57 @@ static differences differences_of(const fare_thermo *thermo, size_t k, size_t of
 
   return (differences){fare_thermo_value(&thermo->track[0].row[k], offset) - half,
     half - fare_thermo_value(&thermo->track[FARE_TRUTH_QUARTER].row[k], offset)};
+}
+
+static PetscBool is_divergence(size_t offset)
+{
+  return offset == AT(kl_to_equilibrium) || offset == AT(kl_integral) ? PETSC_TRUE : PETSC_FALSE;
+}
+
+/*
+  The largest ratio that is believed. A divergence is of second order in what densities differ by: where it is
+  nothing but the error of the cells, less than the coarser grid has more of it, it falls by the square.
+*/
+static double largest_ratio(const fare_thermo_row *row, size_t offset, double near)
+{
+  return is_divergence(offset) && fare_thermo_value(row, offset) < near ? row->nominal * row->nominal
+                                                                        : row->nominal;
+}
+
+/*
+  A small divergence is of second order in the lag and in the error of the cells, which falls as h^p. So it is
+  S + A h^p + C h^2p, and three grids determine these. A lag may make their last difference vanish, but not
+  the error, A + C.
+*/
+static double mixed_error(const fare_thermo_row *row, differences d)
+{
+  const double ratio = row->nominal, square = ratio * ratio,
+               C = (ratio * d.near - d.far) / ((square - 1) * (square - ratio)),
+               A = (-d.near - C * (square - 1)) / (ratio - 1);
+
+  return fabs(A + C);
+}
+
+/*
+  The error in space of one member of row k: from two grids, by the ratio that three show for the density or
+  for the number itself, whichever is larger, as either is small where errors cancel; or from the coarser two,
+  where the finer ones agree by accident. Of divergences less than what the coarser two differ by, no less
+  than what a lag explains.
+*/
+static double space_error(const fare_thermo *thermo, size_t k, size_t offset)
+{
+  const fare_thermo_row *row   = &thermo->track[0].row[k];
+  const double           near  = difference(thermo, k, offset, 0, FARE_TRUTH_HALF);
+  const double           most  = largest_ratio(row, offset, near);
+  const double           far   = thermo->tracks == FARE_TRUTH_PARTS_MAX
+                ? difference(thermo, k, offset, FARE_TRUTH_HALF, FARE_TRUTH_QUARTER)
+                : 0;
+  const double           ratio = far > row->ratio * near ? fmin(most, far / near) : row->ratio;
+  const double           error = fmax(near, fmin(far / ratio, ACCIDENT * near)) / (ratio - 1);
+
+  if (!is_divergence(offset) || far <= row->nominal * near || fare_thermo_value(row, offset) >= far)
+    return error;
+  return fmax(error, mixed_error(row, differences_of(thermo, k, offset)));
 }
 
 #define APART    0.1 /* of the ratio of errors is near enough */

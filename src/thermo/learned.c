@@ -80,6 +80,17 @@ static PetscErrorCode evolve(fare_stencil *s, double from, const double masses[]
   PetscFunctionReturn(0);
 }
 
+/* The drive must not jump between both moments: they follow a jump, or come before it if that is late. */
+static void avoid_jump(fare_stencil *s)
+{
+  const double middle = middle_of(s), span = s->time[1] - s->time[0],
+               jump = fare_system_next_jump(s->system, s->time[0]);
+
+  if (jump >= s->time[1]) return;
+  s->time[0] = jump <= middle ? jump : jump - span;
+  s->time[1] = s->time[0] + span;
+}
+
 PetscErrorCode fare_stencil_create(const fare_grid *grid, const fare_system *system, Vec masses, double from,
   double to, double length, fare_stencil **stencil)
 {
@@ -95,6 +106,7 @@ PetscErrorCode fare_stencil_create(const fare_grid *grid, const fare_system *sys
   s->system  = system;
   s->time[0] = middle - 0.5 * span;
   s->time[1] = middle + 0.5 * span;
+  avoid_jump(s);
   PetscCall(
     fare_grid_create(PETSC_COMM_SELF, 1, grid->cells, grid->lower, grid->upper, grid->boundary, &s->alone));
   PetscCall(fare_current_line_create(s->alone, &s->line));

@@ -4,6 +4,7 @@
 The cycle of most power of a Brownian particle in a trap, between two temperatures: against the equation of its
 variance, which shares nothing with FARE, and the engine of Schmiedl and Seifert, EPL 81, 20003 (2008), whose
 stiffness stays within the same bounds. The best drive, pasted into a study, gives that power; ranks do not matter.
+Nor does it matter where in a panel of the quadrature a cycle jumps.
 fare-test: labels=study timeout=120
 """
 from __future__ import annotations
@@ -39,7 +40,10 @@ SOUGHT = (
 FOUND = f"analysis: [{{name: engine, kind: periodic, period: {PERIOD}, energy: true}}]"
 
 
-def power(stiffness: Any, at: Any, steps: int = 20) -> float:
+DUTY = 0.3  # of another engine, whose bath turns cold within a panel
+
+
+def power(stiffness: Any, at: Any, steps: int = 20, duty: float = 0.5) -> float:
     """The variance w obeys dw/dt = -2 k w + 2 kT, the work is the integral of w/2 dk: both are linear in the first w,
     which a period brings back.
     """
@@ -50,7 +54,7 @@ def power(stiffness: Any, at: Any, steps: int = 20) -> float:
         if length == 0:
             work += 0.5 * rise * w
             continue
-        kT, h = HOT if at[i] < PERIOD / 2 else COLD, length / steps
+        kT, h = HOT if at[i] < duty * PERIOD * (1 - 1e-9) else COLD, length / steps
         for n in range(steps):
             k = stiffness[i] + rise * (n + np.array([0.0, 0.5, 1.0])) / steps
             a = -2 * k[0] * w + 2 * kT * one
@@ -72,9 +76,31 @@ def run(where: pathlib.Path, name: str, drive: str, what: str, ranks: int = 1) -
     return done.stdout
 
 
+def check_jump(where: pathlib.Path) -> None:
+    at = PERIOD * np.array([0.0, DUTY, DUTY, 1.0])
+    stiffness = np.array([3.5, 2.9, 1.3, 3.0])
+    late = PERIOD * np.array([1e-6, 0, 1e-6, 0])  # a jump takes some time
+    times = np.concatenate([at + late, PERIOD + at + late])
+    values = np.concatenate([stiffness, stiffness]) - 1  # added to the system's own
+    table = (
+        f"  - {{parameter: stiffness, waveform: tabulated, times: {times.tolist()}, values:"
+        f" {values.tolist()}}}"
+    )
+    text = STUDY % ("jump", table, FOUND.replace("energy", "panels: 16, energy"))
+    (where / "jump.yaml").write_text(text.replace("amplitude: 0.5,", f"amplitude: 0.5, duty: {DUTY},"))
+    done = fare(where, "run", "jump.yaml", "--no-report")
+    expect(done.returncode == 0, "a cycle that jumps within a panel runs", done.stderr)
+    with h5py.File(where / "out/jump/study.h5") as file:
+        found, error = file["analysis/engine/power"][0], file["analysis/engine/power_error"][0]
+    exact = power(stiffness, at, steps=100, duty=DUTY)
+    print(f"jumping within a panel: {found:.6f} +- {error:.1e}, by the variance {exact:.6f}")
+    expect(abs(found - exact) <= error < 5e-3 * exact, "jumps within panels", (found, error, exact))
+
+
 def main() -> int:
     with tempfile.TemporaryDirectory() as directory:
         where = pathlib.Path(directory)
+        check_jump(where)
         printed = run(where, "sought", "", SOUGHT)
         run(where, "ranks", "", SOUGHT, ranks=2)
         with h5py.File(where / "out/sought/study.h5") as file:

@@ -104,6 +104,7 @@ def one_axis(where):
                 f"{name} stay with the truth",
                 kl["value"][:],
             )
+    small_lag(where)
     s = np.linspace(0, 1, 2001)
     rate = 2.0 * 6 * s * (1 - s) / SPEEDY
     order = np.argsort(found["values"])
@@ -116,6 +117,15 @@ def one_axis(where):
         else np.trapz(rate**2 * friction, s * SPEEDY)
     )
     expect(abs(extra / cost - 1) < 5e-3, "the work of the force is that of friction", (extra, cost))
+
+
+def small_lag(where):
+    """A real lag that is about as small as the error of the cells: the two mix, and the bar holds both."""
+    exact = follow(where, {**ONE, "cells": "[512]"}, "exact", 1.02)
+    lag, error, _, _ = follow(where, {**ONE, "cells": "[128]"}, "coarse", 1.02)
+    off = abs(lag - exact[0])
+    print(f"small lag: {lag:.2e} +- {error:.1e}, off by {off:.1e}", flush=True)
+    expect(off <= error + exact[1] and error < 3 * lag, "the bar holds a small lag", (lag, error, exact))
 
 
 def two_axes(where):

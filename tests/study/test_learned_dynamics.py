@@ -105,6 +105,60 @@ def check_ranks(where, of):
         expect(np.array_equal(two["many"][key], of["many"][key]), f"two ranks find the same {key}")
 
 
+def check_jump(where):
+    """A drive that jumps in the middle of an interval."""
+    text = STUDY.replace(
+        "initial:", "drive: [{{parameter: centre, waveform: square, amplitude: 1.0, period: 1.0}}]\ninitial:"
+    ).replace("count: 6", "count: 2")
+    (where / "jump.yaml").write_text(text.format(FLOW.format("net", 10, "", 1000)))
+    done = fare(where, "run", "jump.yaml", "--no-report", "--set", "output.directory=jump")
+    expect(done.returncode == 0, "a drive that jumps", done.stderr)
+    with (where / "jump/dynamics.csv").open() as file:
+        row = {name: float(value) for name, value in next(csv.DictReader(file)).items() if name != "ensemble"}
+    t = row["time"]
+    lag = 2 + -2 * np.exp(-K / 2)  # of the mean behind the centre when that jumps from 1 to -1
+    variance = D / K + (0.16 - D / K) * np.exp(-2 * K * t)
+    exact = ((K * lag * np.exp(-K * (t - 0.5))) ** 2 + (D - K * variance) ** 2 / variance) / D
+    expect(abs(t - 0.51) < 1e-9, "it is beside the jump", row)
+    expect(abs(row["production_truth"] / exact - 1) < 0.005, "the truth's production beside it", (row, exact))
+    expect(row["residual_truth"] < 1e-3, "the truth has no residual there", row)
+
+
+def check_circle(where):
+    """Where current circulates, the truth's own production is of another kind, and the table says so."""
+    text = re.sub(
+        "system: .*\ninitial: .*",
+        "system: {{name: tilted_washboard}}\ninitial: {{density: boltzmann}}",
+        STUDY,
+    )
+    text = text.replace("count: 6", "count: 2").replace(
+        "cells: [256], lower: [-4], upper: [4]", "cells: [64]"
+    )
+    (where / "circle.yaml").write_text(text.format(FLOW.format("net", 10, "", 1000)))
+    done = fare(where, "run", "circle.yaml", "--no-report", "--set", "output.directory=circle")
+    expect(", with that of circulation" in done.stdout, "circulation is said", done.stdout + done.stderr)
+
+
+def check_failed(where):
+    """A method that blows up has no density: it ends alone, without rows of zeros."""
+    broken = (
+        "  - {name: broken, sampler: flow_matching, width: 24, layers: 2, batch: 256, steps: 300, warmup: 0,"
+        " learning_rate: 1000, particles: 1000, train: {times: all, particles: 1000}}\n"
+    )
+    text = STUDY.replace("count: 6", "count: 2").format(FLOW.format("net", 10, "", 1000) + broken)
+    (where / "failed.yaml").write_text(text)
+    done = fare(where, "run", "failed.yaml", "--no-report", "--set", "output.directory=failed")
+    expect(done.returncode == 0, "a study goes on without a method that blows up", done.stderr)
+    expect(
+        "broken" in done.stderr + done.stdout and "continues without it" in done.stderr + done.stdout,
+        "and says so",
+        done.stderr,
+    )
+    with (where / "failed/dynamics.csv").open() as file:
+        names = [row["ensemble"] for row in csv.DictReader(file)]
+    expect(names == ["net"], "no rows of what failed", names)
+
+
 def check_refusals(where):
     text = STUDY.format(FLOW.format("net", 10, "", 10))
     plane = re.sub("system: .*\ninitial: .*", "system: {name: rotational_ou}", text)
@@ -124,6 +178,9 @@ def main():
         where = pathlib.Path(name)
         of = check_numbers(where)
         check_ranks(where, of)
+        check_jump(where)
+        check_circle(where)
+        check_failed(where)
         check_refusals(where)
     return conclude()
 

@@ -37,7 +37,7 @@ static double gradient(void *context, fare_network *network, int64_t first, int 
 {
   fare_weighing           *w    = context;
   const fare_weighing_rows rows = {w->weight, w->step, first, n, network};
-  const double             sum  = gradient_of_loss(w, network, first, n, to);
+  const double             sum  = n ? gradient_of_loss(w, network, first, n, to) : 0;
 
   return to && w->weight > 0 ? sum + w->penalty(w->problem.context, &rows, to) : sum;
 }

@@ -79,7 +79,9 @@ void fare_results_print_motion(const fare_results *r, FILE *to)
       "deviation over trainings, otherwise no error bars\n");
     fare_table_print(table, to);
     if (last && isfinite(last->total))
-      fprintf(to, "The truth's entropy production, from its own currents at all times: %.5g\n", last->total);
+      fprintf(to, "The truth's entropy production, from its own currents at all times: %.5g%s\n", last->total,
+        fare_system_type_of(r->plan->system)->periodic[0] ? ", with that of circulation, which densities hide"
+                                                          : "");
   }
   fare_table_destroy(&table);
 }
@@ -90,6 +92,7 @@ void fare_results_motion_csv(const fare_results *r, fare_text *to)
   for (const fare_column *c = columns; c->name; c++) fare_text_add(to, ",%s", c->name);
   fare_text_add(to, "\n");
   for (size_t i = 0; i < r->plan->ensembles; i++) {
+    if (r->failure[i]) continue;
     for (PetscInt64 k = 0; r->motion[i] && k + 1 < r->plan->snapshots.count; k++) {
       fare_text_add(to, "%s", r->plan->ensemble[i].name);
       for (const fare_column *c = columns; c->name; c++)
@@ -107,7 +110,7 @@ PetscErrorCode fare_results_motion_save(
   double        *value;
 
   PetscFunctionBegin;
-  if (!r->motion[ensemble]) PetscFunctionReturn(0);
+  if (!r->motion[ensemble] || r->failure[ensemble]) PetscFunctionReturn(0);
   snprintf(name, sizeof name, "%s/dynamics", path);
   PetscCall(fare_store_group(store, name));
   PetscCall(PetscMalloc1(count, &value));

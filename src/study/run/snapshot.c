@@ -58,8 +58,10 @@ static PetscErrorCode compare_target(
   PetscCall(fare_run_end_ensemble(s, i, " in its density",
     s->sampler[i]->type->model_density(s->sampler[i], t, fare_run_grid(s), &masses)));
   if (s->results.failure[i]) PetscFunctionReturn(0);
-  PetscCall(fare_binning_density(s->binning, masses, &target));
+  PetscCall(
+    fare_run_end_ensemble(s, i, " in its density", fare_binning_density(s->binning, masses, &target)));
   PetscCall(VecDestroy(&masses));
+  if (s->results.failure[i]) PetscFunctionReturn(0);
   snprintf(name, sizeof name, "%s_density", s->plan->ensemble[i].name);
   fare_results_keep(&s->results, name, k, s->binning, &target);
   PetscCall(compare(s, i, FARE_DENSITY_TRUTH, k, &truth->p, &truth->corrected, &target));
