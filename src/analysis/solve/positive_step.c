@@ -11,7 +11,6 @@
 
 #define ACCURACY   1e-12 /* relative, of every entry */
 #define DIGITS     30.   /* -ln of about that */
-#define TOGETHER   8     /* sweeps, an even number, before ranks compare */
 #define OF_FACTORS 5.    /* cells whose factors take as long as a sweep takes for one */
 
 /* Every rank has all of the grid: messages between sweeps would take longer than they do. */
