@@ -506,6 +506,7 @@ typedef struct {
 } fare_analysis_row;
 /** What analyses that take long keep from pause to pause, and who calls then. Zero it to begin. */
 typedef struct {
+  MPI_Comm comm; /**< of a study, whose grid may be one for each rank: pauses, stops and errors are its own */
   PetscErrorCode (*pause)(void *to); /**< called between slices of work; may be NULL. Collective */
   void              *to;             /**< what it is given */
   size_t             rows;           /**< how many */

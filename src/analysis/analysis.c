@@ -443,12 +443,14 @@ static PetscErrorCode run_one(
 PetscErrorCode fare_analyses_run(size_t count, fare_analysis *const analyses[], const fare_grid *grid,
   fare_analysis_keeper *keeper, fare_analysis_result ***results)
 {
+  const MPI_Comm comm = keeper ? keeper->comm : grid->comm;
+
   PetscFunctionBegin;
   *results = calloc(count + 1, sizeof **results);
   if (!*results) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   for (size_t i = 0; i < count; i++) {
-    PetscCall(fare_stop_check(grid->comm, "the analyses"));
-    PetscCall(run_one(analyses[i], grid, keeper, &(*results)[i]));
+    PetscCall(fare_stop_check(comm, "the analyses"));
+    PetscCall(fare_error_agree(comm, run_one(analyses[i], grid, keeper, &(*results)[i])));
   }
   PetscFunctionReturn(0);
 }

@@ -235,6 +235,14 @@ PetscErrorCode fare_elimination_solve(fare_elimination *elimination, PetscBool t
 PetscErrorCode fare_elimination_stationary(fare_elimination *elimination, Vec masses);
 
 /*
+  The same for a shift that is large beside the rates, as in short steps, in three dimensions, by sweeps
+  instead of factors (positive_step.c): whether they take less time, and x = (shift + M)^-1 x outside of
+  targets, where no x is negative. Relative accuracy of every entry. Collective.
+*/
+PetscErrorCode fare_sweeps_serve(const fare_absorbing *absorbing, double shift, PetscBool *serve);
+PetscErrorCode fare_sweeps_solve(const fare_absorbing *absorbing, double shift, Vec x);
+
+/*
   The generator with states removed: cells in `target` hold given values (backward), or those of the
   stationary density (forward). An edge that crosses into a target ends where it crosses, its rate as if the
   potential were linear along it. `cut`: what the rate is divided by.

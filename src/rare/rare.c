@@ -353,10 +353,13 @@ static PetscErrorCode find_truths(const fare_rare_context *context, memory *know
     alike = &known->at[i].truth;
     if (of->dt == context->dt && of->setting.chain.crossing == setting->chain.crossing) same = alike;
   }
-  if (same)
+  if (same) {
     truth = *same;
-  else
+  } else {
+    if (context->grid->dim > 1)
+      fare_log("event %s: exact answers at dt %g", context->event->name, context->dt);
     PetscCall(fare_rare_truth_find(context, alike, &truth));
+  }
   known->at[known->count].of      = *context;
   known->at[known->count++].truth = truth;
   row->chain                      = truth.chain;

@@ -87,20 +87,23 @@ static PetscErrorCode run_analysis(
 
 /*
   A probability once with an error of the logarithm, which fitted rates give, and once as the truth's scheme
-  does, which may be of higher order: whichever tells the smaller error. NaN where the grid cannot tell; a
-  warning says why.
+  does, which may be of higher order: whichever tells the smaller error. With a deadline both have fitted
+  rates, and the second serves only where there are too many cells for the first. NaN where the grid cannot
+  tell; a warning says why.
 */
 static PetscErrorCode ask_grid(
   const fare_rare_context *context, const fare_event *event, double *value, double *error, double *optimum)
 {
-  const int      ways = context->setting.of == FARE_RARE_RATE ? 1 : 2;
-  PetscErrorCode code = 0;
+  const int      ways  = context->setting.of == FARE_RARE_RATE ? 1 : 2;
+  const int      first = event->deadline < FARE_NEVER ? 1 : 0;
+  PetscErrorCode code  = 0;
 
   PetscFunctionBegin;
   *value = *error = NAN;
   fare_hush(PETSC_TRUE); /* until the end, whatever happens */
-  for (int relative = 0; relative < ways && !code; relative++) {
-    fare_text    text = {0};
+  for (int way = 0; way < ways && !code && !(first && *error < HUGE_VAL); way++) {
+    const int    relative = way ^ first;
+    fare_text    text     = {0};
     fare_config *config;
     double       found, bar;
 

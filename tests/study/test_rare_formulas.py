@@ -13,6 +13,8 @@ import tempfile
 
 import numpy as np
 from scipy.integrate import quad
+from scipy.sparse import diags
+from scipy.sparse.linalg import expm_multiply
 
 from checks import conclude, expect
 from rare import expect_refusal, expect_same_bits, run
@@ -58,6 +60,35 @@ def check_ring(where):
     expect((off < 0.1 * (chain / exact - 1)).all(), "circles are shifted as their radii", off)
     off = (rows["estimate"][0] - chain) / rows["error"][0]
     expect(abs(off) < 3, "splitting agrees with the chain", off)
+
+
+def half_line(amplitude, n=450):
+    """q at 0.625 of a trap, before time 0.3, of x > 1.5 under a force along x, by exponentials on n cells."""
+    h, pieces = 4.5 / n, 12 if amplitude else 1
+    x, left = -3 + h * (np.arange(n) + 0.5), np.ones(n)
+    for at in reversed(range(pieces)):
+        tilt = amplitude * np.sin(2 * np.pi * (at + 0.5) / pieces)
+        up, down = (np.exp((tilt * side - (x * side + h / 2)) * h / 2) / h**2 for side in (1, -1))
+        down[0], up[-1] = 0, 2 * up[-1]
+        rates = diags([down[1:], -(up + down), up[:-1]], [-1, 0, 1])
+        left = expm_multiply(rates.tocsc() * 0.3 / pieces, left)
+    return 1 - np.interp(0.625, x, left)
+
+
+def check_three_axes(where):
+    """A half space of a trap on three axes is one on one axis, with and without a drive."""
+    text = (
+        "study: half\nsystem: {name: ornstein_uhlenbeck, dimension: 3}\nsnapshots: {start: 0.0, end: 1.0e-6,"
+        " count: 2}\ntruth: {cells: [24, 8, 8], lower: [-3.0, -3.0, -3.0], upper: [3.0, 3.0, 3.0]}\nevents:"
+        " [{name: out, b: {lower: [1.5, -3.0, -3.0]}, start: [0.625, 0.375, 0.375], deadline: 0.3}]\nrare:"
+        " [{name: plain, method: brute_force, event: out, paths: 10, runs: 2, dt: 0.01, crossing: bridge}]\n"
+    )
+    drive = "drive: [{parameter: tilt, waveform: sine, amplitude: 1.0, period: 0.3}]\n"
+    for amplitude, more in enumerate(("", drive)):
+        rows, _ = run(where, text + more, f"half{amplitude}")
+        found, error, exact = rows["continuum"][0], rows["continuum_error"][0], half_line(amplitude)
+        print(f"three axes, amplitude {amplitude}: {found:.6f} +- {error:.6f}, {exact:.6f}")
+        expect(abs(found - exact) < error < 0.05 * exact, "axes along a face change nothing", found - exact)
 
 
 def check_deadline(where):
@@ -106,6 +137,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="fare-formulas-") as folder:
         where = pathlib.Path(folder)
         check_ring(where)
+        check_three_axes(where)
         check_deadline(where)
         check_interval(where)
         check_refusals(where)

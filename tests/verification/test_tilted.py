@@ -290,6 +290,14 @@ def the_chain_that_is_cloned(where: pathlib.Path) -> None:
     expect(0 < error < 1e-6, "its error", error)
     expect(abs(value - found["psi"][0]) > 0.01, "it is not that of continuous time without end", found["psi"])
 
+    s, force = -20.0, 1.0
+    keys = "walkers: 10, runs: 2, dt: 0.1, duration: 1.0, resample: 0.1"
+    found = solve(where, washboard(force, 0.0), "64", f"of: displacement, tilts: [{s}], clones: {{{keys}}}")
+    value, error = found["clones_chain"][0], found["clones_chain_error"][0]
+    off = value - (s * s * KT + s * force)
+    print(f"free steps whose weights move them by six deviations: {value:.9f} +- {error:.1e}, off {off:.1e}")
+    expect(abs(off) < 1e-8, "the chain of free steps under a strong tilt", (value, error))
+
 
 def refusals(where: pathlib.Path) -> None:
     for analysis, system, said in (

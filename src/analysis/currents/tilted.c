@@ -381,7 +381,8 @@ static PetscErrorCode clone(const tilted *s, const double psi[], const fare_grid
     n[3][k] = one.few_error;
     n[4][k] = one.slope;
     n[5][k] = one.slope_error;
-    n[6][k] = (one.psi - (isnan(one.chain) ? psi[k] : one.chain)) / one.error;
+    n[6][k] = isnan(one.chain) ? (one.psi - psi[k]) / one.error
+                               : (one.psi - one.chain) / hypot(one.error, one.chain_error);
     n[7][k] = one.families;
     n[8][k] = one.chain;
     n[9][k] = one.chain_error;

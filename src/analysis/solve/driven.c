@@ -159,6 +159,7 @@ static PetscErrorCode solve(const fare_grid *grid, const fare_system *system, co
   *driven = (fare_driven){0};
   PetscCall(fare_span_check(span, count, starts));
   PetscCall(fare_stepper_create(grid, system, span->end, targets, target, PETSC_FALSE, &p.stepper));
+  p.stepper->still = fare_system_is_driven(system) ? PETSC_FALSE : PETSC_TRUE;
   PetscCall(fare_timeline_create(system, span->end, span->start, count, starts,
     span->after == FARE_AFTER_OVER ? PETSC_TRUE : PETSC_FALSE, &p.line));
   if (span->after == FARE_AFTER_FROZEN) {

@@ -219,17 +219,23 @@ static PetscErrorCode step_positive(
 {
   fare_absorbing *k = s->absorbing;
   const double    h = fabs(to - from);
+  PetscBool       sweeps;
 
   PetscFunctionBegin;
   if (!s->still)
     PetscCall(fare_absorbing_move(k, PetscMin(within[1] - edge, PetscMax(within[0] + edge, to))));
-  if (!k->elimination || fabs(h - s->factored) > 1e-9 * h) {
-    PetscCall(fare_elimination_destroy(&k->elimination));
-    PetscCall(fare_elimination_create(k, 1 / h, PETSC_FALSE, &k->elimination));
-    s->factored = h;
-  }
   PetscCall(fill_positive(s, h, x));
-  PetscCall(fare_elimination_solve(k->elimination, PETSC_FALSE, x));
+  PetscCall(fare_sweeps_serve(k, 1 / h, &sweeps));
+  if (sweeps) {
+    PetscCall(fare_sweeps_solve(k, 1 / h, x));
+  } else {
+    if (!k->elimination || fabs(h - s->factored) > 1e-9 * h) {
+      PetscCall(fare_elimination_destroy(&k->elimination));
+      PetscCall(fare_elimination_create(k, 1 / h, PETSC_FALSE, &k->elimination));
+      s->factored = h;
+    }
+    PetscCall(fare_elimination_solve(k->elimination, PETSC_FALSE, x));
+  }
   PetscCall(fare_absorbing_hold(k, s->value, x));
   PetscFunctionReturn(0);
 }

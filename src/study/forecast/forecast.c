@@ -444,7 +444,8 @@ static void forecast_disk(const fare_plan *plan, fare_forecast *f)
 PetscErrorCode fare_forecast_try(const fare_plan *plan, fare_forecast *forecast)
 {
   PetscFunctionBegin;
-  *forecast = (fare_forecast){.partial = plan->analyses > 0};
+  *forecast = (fare_forecast){
+    .partial = plan->analyses || plan->rare || plan->control || plan->infer ? PETSC_TRUE : PETSC_FALSE};
   PetscCall(forecast_truth(plan, forecast));
   PetscCall(forecast_ensembles(plan, forecast));
   PetscCall(forecast_measures(plan, forecast));

@@ -62,7 +62,8 @@ PetscErrorCode fare_plan_forecast(const fare_plan *plan, int ranks, FILE *to)
     duration(seconds_on(&f, plan, ranks), sizeof text, text), ranks, ranks > 1 ? "s" : "");
   fprintf(to, " (in all: truth %.2g s, training %.2g, sampling %.2g, measures %.2g, disk %.2g)%s\n", f.truth,
     f.training, f.sampling, f.measures, f.disk,
-    f.partial ? "; analyses, oracles, pilot runs, measures without a grid or learning in Python come on top"
+    f.partial ? "; analyses, rare events, control, inference, oracles, pilot runs, measures without a grid "
+                "or learning in Python come on top"
               : "");
   best = sensible_ranks(&f, plan, PetscMax(cores, ranks));
   fprintf(to, "ranks       %d of %d cores here are sensible: about %s; tried out in %.1f s\n", best, cores,

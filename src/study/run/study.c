@@ -246,10 +246,12 @@ static PetscErrorCode pause_behind(void *to)
   PetscFunctionReturn(0);
 }
 
-/* When all snapshots are there: a part that is begun anew after a stop. */
+/* When all snapshots are there: a part that is begun anew after a stop, which some ranks may not have seen.
+ */
 static PetscErrorCode begin_anew_after(fare_run *s, PetscErrorCode code)
 {
   PetscFunctionBegin;
+  code = fare_error_agree(s->comm, code);
   if (code == FARE_ERR_STOPPED) PetscCall(fare_run_checkpoint(s, s->plan->snapshots.count));
   PetscFunctionReturn(code);
 }
@@ -319,6 +321,7 @@ static PetscErrorCode run(fare_run *s)
     PetscCall(fare_cost_gather(s->comm, &s->sampler[i]->cost, &s->results.cost[i]));
     PetscCall(PetscArraycpy(s->results.effort[i], s->sampler[i]->effort, 2));
   }
+  s->results.keeper.comm  = s->comm;
   s->results.keeper.pause = pause_behind;
   s->results.keeper.to    = s;
   if (s->plan->analyses)

@@ -17,6 +17,7 @@
 #define WIDTH     3.0 /* of a panel, in standard deviations of a step; 1.5 times as many tell the error */
 #define COARSER   1.5
 #define FAR       9.0  /* standard deviations beyond which the density is taken for zero */
+#define FOLDED    7.0  /* and within which two steps must not lead to one place */
 #define NODES     8192 /* at most */
 #define WORK_MOST 4e9
 #define LOOKS     4000
@@ -69,11 +70,19 @@ static int images_of(const chain *c, double x, double images[3])
   return 3;
 }
 
+/* How far from where drift takes x a step may end, with the weight exp(s dA), which moves its mean. */
+static double reach_of(const chain *c, double f, double D)
+{
+  const double sd = sqrt(2 * D * c->dt);
+
+  return (FAR + fabs(c->p->s * per_length(c, f, D)) * sd) * sd;
+}
+
 /* exp(s dA) times the density of a step from x to the place `to`, which is the node y or an image of it. */
 static double weigh(const chain *c, double x, double f, double D, double to, double y)
 {
   const double sd = sqrt(2 * D * c->dt), h = 1e-3 * sd;
-  double       at = to, g = f, unused, up, down, z, grown;
+  double       at = to, g = f, unused, up, down, z, slope, grown;
 
   /* the first half of Heun's step, before the drift there corrected it */
   for (int k = 0; k < 50; k++) {
@@ -86,11 +95,13 @@ static double weigh(const chain *c, double x, double f, double D, double to, dou
   look(c, at + h, &up, &unused);
   look(c, at - h, &down, &unused);
   z     = (at - x - f * c->dt) / sd;
+  slope = 1 + 0.25 * c->dt * (up - down) / h;
+  if (fabs(z) < FOLDED && !(slope > 0)) return NAN; /* two steps lead there */
   grown = 0.5 * c->dt * (per_time(c, x) + per_time(c, y)) +
     0.5 * (per_length(c, f, D) + per_length(c, g, D)) * (to - x);
-  return fabs(z) > FAR
+  return fabs(z) * sd > reach_of(c, f, D) || !(slope > 0)
     ? 0
-    : exp(c->p->s * grown - 0.5 * z * z) / (sd * sqrt(2 * M_PI) * (1 + 0.25 * c->dt * (up - down) / h));
+    : exp(c->p->s * grown - 0.5 * z * z) / (sd * sqrt(2 * M_PI) * slope);
 }
 
 /* Nodes in panels, none of which an edge of the region cuts. */
@@ -129,17 +140,17 @@ static PetscErrorCode place_nodes(chain *c, double width)
 static PetscInt fill_row(const chain *c, PetscInt i, PetscBool counting)
 {
   PetscInt k = c->row[i];
-  double   f, D, sd;
+  double   f, D, reach;
 
   look(c, c->x[i], &f, &D);
-  sd = sqrt(2 * D * c->dt);
+  reach = reach_of(c, f, D) + sqrt(2 * D * c->dt);
   for (PetscInt j = 0; j < c->n; j++) {
     double    images[3], value = 0;
     PetscBool near = PETSC_FALSE;
 
     for (int m = images_of(c, c->x[j], images) - 1; m >= 0; m--) {
       /* drift there may differ from here by as much as a standard deviation, or the step is too long */
-      if (fabs(images[m] - c->x[i] - f * c->dt) > (FAR + 1) * sd) continue;
+      if (fabs(images[m] - c->x[i] - f * c->dt) > reach) continue;
       near = PETSC_TRUE;
       if (!counting) value += c->w[j] * weigh(c, c->x[i], f, D, images[m], c->x[j]);
     }
@@ -226,7 +237,7 @@ PetscErrorCode fare_cloning_chain(
 {
   const fare_grid *grid   = p->grid;
   chain            c      = {.p = p, .low = grid->lower[0], .high = grid->upper[0], .dt = p->keys->dt};
-  double           coarse = NAN;
+  double           coarse = NAN, most = 0;
 
   PetscFunctionBegin;
   *psi = *error = NAN;
@@ -239,11 +250,13 @@ PetscErrorCode fare_cloning_chain(
 
     look(&c, c.low + c.width * k / LOOKS, &f, &D);
     c.sd = PetscMin(c.sd, sqrt(2 * D * c.dt));
+    most = PetscMax(most, reach_of(&c, f, D) + (c.periodic ? fabs(f) * c.dt : 0));
   }
   /* a step must not see the box twice */
-  if (!(c.sd > 0) || c.sd * FAR > c.width) PetscFunctionReturn(0);
+  if (!(c.sd > 0) || !(most <= c.width)) PetscFunctionReturn(0);
   PetscCall(solve(&c, WIDTH * c.sd, burn, all, psi));
   if (!isnan(*psi)) PetscCall(solve(&c, COARSER * WIDTH * c.sd, burn, all, &coarse));
+  if (isnan(coarse)) *psi = NAN;
   *error = fabs(*psi - coarse) + 1e-14 / c.dt;
   PetscFunctionReturn(0);
 }

@@ -215,22 +215,23 @@ PetscErrorCode fare_clones_run(const fare_clones *keys, const fare_observable *o
 {
   const size_t numbers = FARE_CLONES_NUMBERS * 2 * (size_t)keys->runs;
   fare_cloning p = {.keys = keys, .system = system, .observable = observable, .grid = grid, .t = t, .s = s};
-  fare_analysis_keeper alone = {0};
+  fare_analysis_keeper alone = {.comm = grid->comm};
   all_runs             r     = {.p = &p, .keeper = found->keeper ? found->keeper : &alone, .tilt = number};
+  const MPI_Comm       comm  = r.keeper->comm;
   char                 name[FARE_ANALYSIS_ROW];
   PetscErrorCode       code;
 
   PetscFunctionBegin;
   p.dim   = grid->dim;
   p.walls = fare_grid_walls(grid, system);
-  PetscCallMPI(MPI_Comm_size(grid->comm, &r.ranks));
+  PetscCallMPI(MPI_Comm_size(comm, &r.ranks));
   snprintf(name, sizeof name, "%s/tilt %g", found->of ? found->of : "clones", s);
   PetscCall(fare_analysis_keep(r.keeper, name, numbers, &r.result));
   PetscCall(PetscCalloc2(numbers, &r.made, 2 * keys->runs, &r.list));
-  code = fare_error_agree(grid->comm, find_control(&p));
-  if (!code) code = make(&r, name, grid->comm);
+  code = fare_error_agree(comm, find_control(&p));
+  if (!code) code = make(&r, name, comm);
   if (!code) judge(keys, r.result, cloned);
-  if (!code) code = find_chain(&p, grid->comm, cloned);
+  if (!code) code = find_chain(&p, comm, cloned);
   PetscCall(PetscFree2(r.made, r.list));
   PetscCall(PetscFree(p.gradient));
   PetscCall(fare_grid_destroy(&p.coarse));
