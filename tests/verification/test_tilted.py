@@ -35,7 +35,8 @@ def solve(
         f"snapshots: {{start: 0.0, end: 1.0e-6, count: 2}}\ntruth: {{cells: [{cells}], estimate: false, "
         f"scheme: {scheme}}}\nanalysis: [{{name: a, kind: tilted, {analysis}}}]\n"
     )
-    run = fare(where, "run", "study.yaml", "--overwrite", "--no-report", ranks=ranks)
+    pauses = ("--checkpoint-seconds", "0.1") if ranks > 1 else ()  # with a checkpoint each, on all ranks
+    run = fare(where, "run", "study.yaml", "--overwrite", "--no-report", *pauses, ranks=ranks)
     if run.returncode:
         raise SystemExit(run.stderr)
     with h5py.File(where / "out/tilted/study.h5") as file:
