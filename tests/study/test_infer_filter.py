@@ -168,7 +168,7 @@ def refusals(where):
     (where / "study.yaml").write_text(text)
     done = fare(where, "infer", "study.yaml", "tracks.h5")
     expect(
-        done.returncode and ("outliers" in done.stderr or "do not tell" in done.stderr),
+        done.returncode and ("outliers" in done.stderr or "do not determine" in done.stderr),
         "an outlier",
         done.stderr,
     )
