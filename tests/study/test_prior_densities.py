@@ -127,6 +127,34 @@ REFUSED = (
 )
 
 
+def check_ranks(where):
+    """Particles that lie on one of two ranks: the penalty counts there, too."""
+    flow = FLOW.replace("steps: 400", "steps: 60")
+    lines = line("light", flow, PRIOR.format("fokker_planck", 0.01, "")) + line(
+        "heavy", flow, PRIOR.format("fokker_planck", 100, "")
+    )
+    kl = {}
+    for ranks in (1, 2):
+        write(where, lines)
+        directory = f"ranks{ranks}"
+        done = fare(
+            where,
+            "run",
+            "study.yaml",
+            "--overwrite",
+            "--no-report",
+            "--set",
+            f"output.directory={directory}",
+            ranks=ranks,
+        )
+        expect(done.returncode == 0, f"{ranks} ranks", done.stderr)
+        rows = re.findall(r"^(light|heavy) +(\S+)", done.stdout, re.MULTILINE)
+        kl[ranks] = {name: float(value.rstrip("*")) for name, value in rows}
+    for name in ("light", "heavy"):
+        off = abs(kl[2][name] / kl[1][name] - 1)
+        expect(off < 0.2, f"{name}: the same prior on two ranks, off by {off:.2g}", kl)
+
+
 def check_refusals(where):
     for sampler, prior, said in REFUSED:
         write(where, line("net", sampler, f", prior: {prior}"))
@@ -155,6 +183,7 @@ def main():
         check_zero(where)
         for sampler in (EBM, FLOW):
             check_stop(where, sampler)
+        check_ranks(where)
         check_refusals(where)
     return conclude()
 
