@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """
-Requests to stop in the middle of analyses, searches for likelihoods, transition probabilities, draws from posteriors and judgements of designs:
-exit code 75 soon, on one rank and on two, where only one of them is asked; `fare infer` keeps the rows that are done,
+Requests to stop in the middle of analyses, searches for likelihoods, transition probabilities, draws from
+posteriors and judgements of designs: exit code 75 soon, on one rank and on two, where only one of them is asked; `fare infer` keeps the rows that are done,
 `fare run` a checkpoint with all snapshots.
 fare-test: labels=faults timeout=240
 """
@@ -44,18 +44,21 @@ truth: {cells: [32, 32], lower: [-4, -4], upper: [4, 4]}
 # an evaluation takes many seconds: it ends within
 LIKELIHOOD = """
 infer:
-  - {name: first, method: kramers_moyal, parameters: [kT], lag: [0.5], cells: [8, 8], tracks: 2, transitions: 50, dt: 0.05}
+  - {name: first, method: kramers_moyal, parameters: [kT], lag: [0.5], cells: [8, 8], tracks: 2,
+     transitions: 50, dt: 0.05}
   - {name: second, parameters: [kT], lag: [2], cells: [96, 96], tracks: 50, transitions: 50, dt: 0.05}
 """
 # eight columns, which are propagated side by side, take minutes
 COLUMNS = """
 infer:
-  - {name: first, method: kramers_moyal, parameters: [kT], lag: [0.5], cells: [8, 8], tracks: 2, transitions: 50, dt: 0.05}
+  - {name: first, method: kramers_moyal, parameters: [kT], lag: [0.5], cells: [8, 8], tracks: 2,
+     transitions: 50, dt: 0.05}
   - {name: second, parameters: [kT], lag: [20], cells: [256, 256], tracks: 1, transitions: 20, dt: 0.05}
 """
 DESIGN = """
 infer:
-  - {name: first, method: kramers_moyal, parameters: [kT], lag: [0.5], cells: [8, 8], tracks: 2, transitions: 50, dt: 0.05}
+  - {name: first, method: kramers_moyal, parameters: [kT], lag: [0.5], cells: [8, 8], tracks: 2,
+     transitions: 50, dt: 0.05}
   - {name: second, method: identifiability, parameters: [kT], cells: [128, 128], times: [1, 2, 3], particles: 10,
      others: [1.25, 1.5, 1.75, 2.25, 2.5, 2.75, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 30, 40]}
 """

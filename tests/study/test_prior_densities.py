@@ -43,7 +43,7 @@ def write(where, lines):
     (where / "study.yaml").write_text(STUDY.format(lines=lines))
 
 
-def run(where, lines, directory, *arguments):
+def run(where, lines, directory, *arguments, ranks=1):
     write(where, lines)
     done = fare(
         where,
@@ -54,6 +54,7 @@ def run(where, lines, directory, *arguments):
         "--set",
         f"output.directory={directory}",
         *arguments,
+        ranks=ranks,
     )
     expect(done.returncode == 0, f"{directory} runs", done.stderr)
     return done
@@ -135,19 +136,7 @@ def check_ranks(where):
     )
     kl = {}
     for ranks in (1, 2):
-        write(where, lines)
-        directory = f"ranks{ranks}"
-        done = fare(
-            where,
-            "run",
-            "study.yaml",
-            "--overwrite",
-            "--no-report",
-            "--set",
-            f"output.directory={directory}",
-            ranks=ranks,
-        )
-        expect(done.returncode == 0, f"{ranks} ranks", done.stderr)
+        done = run(where, lines, f"ranks{ranks}", ranks=ranks)
         rows = re.findall(r"^(light|heavy) +(\S+)", done.stdout, re.MULTILINE)
         kl[ranks] = {name: float(value.rstrip("*")) for name, value in rows}
     for name in ("light", "heavy"):
